@@ -1,0 +1,142 @@
+/*
+ * ls_band.c: total_score, band, grade: sub-scores combined and labelled.
+ */
+#include "ls_band.h"
+
+#include "ls_compat.h"
+#include "ls_points.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_total_score);
+PG_FUNCTION_INFO_V1(ls_sql_band);
+PG_FUNCTION_INFO_V1(ls_sql_grade);
+PG_FUNCTION_INFO_V1(ls_sql_band_rank);
+PG_FUNCTION_INFO_V1(ls_sql_model_stamp);
+
+static double
+round_points(double points, const LsModel *model)
+{
+	double rounded;
+
+	if (!ls_points_round(points, &rounded))
+		ereport(ERROR,
+				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				errmsg("score of model \"%s\" is out of range", model->row->name),
+				errhint("Use smaller points and weights, or set limits."));
+	return rounded;
+}
+
+/*
+ * ls_band_total: the weighted sum, clamped and rounded. NaN stands for a score
+ * that is not there.
+ */
+double
+ls_band_total(const LsModel *model, double fit, double engagement, double intent)
+{
+	const LsModelRow *row = model->row;
+	double total = row->fit_weight * fit + row->engagement_weight * engagement +
+				   row->intent_weight * intent;
+
+	return round_points(ls_points_clamp(total, row->total), model);
+}
+
+/*
+ * ls_band_threshold: the highest threshold of `score` at or below `points`; NULL
+ * where there is none.
+ */
+const LsThresholdRow *
+ls_band_threshold(const LsModel *model, const char *score, double points)
+{
+	const LsThresholdRow *best = NULL;
+	double rounded = round_points(points, model);
+	ListCell *cell;
+
+	foreach (cell, model->thresholds)
+	{
+		const LsThresholdRow *threshold = lfirst(cell);
+
+		if (strcmp(threshold->score, score) == 0 && threshold->min_score <= rounded &&
+			(best == NULL || threshold->min_score > best->min_score))
+			best = threshold;
+	}
+	return best;
+}
+
+/*
+ * ls_band_rank: 1 for the highest band of the total, and so on down; one more
+ * than there are bands where it is below all.
+ */
+int
+ls_band_rank(const LsModel *model, double total)
+{
+	double rounded = round_points(total, model);
+	int rank = 1;
+	ListCell *cell;
+
+	foreach (cell, model->thresholds)
+	{
+		const LsThresholdRow *threshold = lfirst(cell);
+
+		if (strcmp(threshold->score, "total") == 0 && threshold->min_score > rounded)
+			rank++;
+	}
+	return rank;
+}
+
+static LsModel *
+model_arg(FunctionCallInfo fcinfo, int argno)
+{
+	return ls_model_get(text_to_cstring(PG_GETARG_TEXT_PP(argno)));
+}
+
+/* total_score(fit, engagement, intent, model) -> float8 */
+Datum
+ls_sql_total_score(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(ls_band_total(model_arg(fcinfo, 3),
+								   PG_GETARG_FLOAT8(0),
+								   PG_GETARG_FLOAT8(1),
+								   PG_GETARG_FLOAT8(2)));
+}
+
+/* band(total, model) -> text; NULL below all thresholds */
+Datum
+ls_sql_band(PG_FUNCTION_ARGS)
+{
+	const LsThresholdRow *threshold =
+		ls_band_threshold(model_arg(fcinfo, 1), "total", PG_GETARG_FLOAT8(0));
+
+	if (threshold == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(threshold->label));
+}
+
+/* grade(fit, engagement, model) -> text, such as A1 */
+Datum
+ls_sql_grade(PG_FUNCTION_ARGS)
+{
+	const LsModel *model = model_arg(fcinfo, 2);
+	const LsThresholdRow *letter = ls_band_threshold(model, "fit", PG_GETARG_FLOAT8(0));
+	const LsThresholdRow *digit =
+		ls_band_threshold(model, "engagement", PG_GETARG_FLOAT8(1));
+
+	if (letter == NULL || digit == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s%s", letter->label, digit->label)));
+}
+
+/* band_rank(total, model) -> smallint */
+Datum
+ls_sql_band_rank(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT16(ls_band_rank(model_arg(fcinfo, 1), PG_GETARG_FLOAT8(0)));
+}
+
+/* model_stamp(model) -> bigint: changes whenever scores may */
+Datum
+ls_sql_model_stamp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(model_arg(fcinfo, 0)->stamp);
+}

@@ -1,0 +1,248 @@
+/*
+ * ls_catalog.c: typed readers of the configuration tables.
+ */
+#include "ls_catalog.h"
+
+#include "ls_compat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+/* LsRow: a row taken apart; columns are found by name. */
+typedef struct LsRow
+{
+	TupleDesc desc;
+	Datum *values;
+	bool *nulls;
+} LsRow;
+
+typedef void *(*LsRowReader)(const LsRow *row);
+
+/*
+ * ls_catalog_schema: schema lead_scoring.
+ */
+Oid
+ls_catalog_schema(void)
+{
+	Oid schema = get_namespace_oid("lead_scoring", true);
+
+	if (!OidIsValid(schema))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_SCHEMA),
+				errmsg("extension \"lead_scoring\" is not installed in this database"),
+				errhint("Run CREATE EXTENSION lead_scoring."));
+	return schema;
+}
+
+/*
+ * ls_catalog_relid: a table or index of schema lead_scoring.
+ */
+Oid
+ls_catalog_relid(const char *table)
+{
+	Oid relid = get_relname_relid(table, ls_catalog_schema());
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("relation \"lead_scoring.%s\" does not exist", table),
+				errhint("The library and the installed extension differ in version: run "
+						"ALTER EXTENSION lead_scoring UPDATE."));
+	return relid;
+}
+
+static Datum
+get_value(const LsRow *row, const char *column, bool *is_null)
+{
+	for (int i = 0; i < row->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(row->desc, i);
+
+		if (att->attisdropped || strcmp(NameStr(att->attname), column) != 0)
+			continue;
+		*is_null = row->nulls[i];
+		return row->values[i];
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_COLUMN),
+			errmsg("the configuration of lead_scoring has no column \"%s\"", column),
+			errhint("The library and the installed extension differ in version: run ALTER "
+					"EXTENSION lead_scoring UPDATE."));
+	return (Datum) 0;
+}
+
+static char *
+get_text(const LsRow *row, const char *column)
+{
+	bool is_null;
+	Datum value = get_value(row, column, &is_null);
+
+	return is_null ? NULL : TextDatumGetCString(value);
+}
+
+static double
+get_double(const LsRow *row, const char *column, double if_null)
+{
+	bool is_null;
+	Datum value = get_value(row, column, &is_null);
+
+	return is_null ? if_null : DatumGetFloat8(value);
+}
+
+static LsLimits
+get_limits(const LsRow *row, const char *min_column, const char *max_column)
+{
+	LsLimits limits;
+
+	limits.min = get_double(row, min_column, -INFINITY);
+	limits.max = get_double(row, max_column, INFINITY);
+	return limits;
+}
+
+static bool
+get_bool(const LsRow *row, const char *column)
+{
+	bool is_null;
+	Datum value = get_value(row, column, &is_null);
+
+	return !is_null && DatumGetBool(value);
+}
+
+/*
+ * read_rows: the rows whose first key column is `model`, in the index's order.
+ */
+static List *
+read_rows(const char *table, const char *index, const char *model, LsRowReader reader)
+{
+	Relation rel = table_open(ls_catalog_relid(table), AccessShareLock);
+	List *rows = NIL;
+	LsRow row;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	AttrNumber attno =
+		get_attnum(RelationGetRelid(rel), strcmp(table, "model") == 0 ? "name" : "model");
+
+	ScanKeyInit(
+		&key, attno, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(model));
+	row.desc = RelationGetDescr(rel);
+	row.values = palloc(sizeof(Datum) * row.desc->natts);
+	row.nulls = palloc(sizeof(bool) * row.desc->natts);
+	scan = systable_beginscan(rel, ls_catalog_relid(index), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		heap_deform_tuple(tuple, row.desc, row.values, row.nulls);
+		rows = lappend(rows, reader(&row));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return rows;
+}
+
+static void *
+read_model(const LsRow *row)
+{
+	LsModelRow *model = palloc0(sizeof(LsModelRow));
+
+	model->name = get_text(row, "name");
+	model->contacts = get_text(row, "contacts");
+	model->contact_id = get_text(row, "contact_id");
+	model->stage_column = get_text(row, "stage_column");
+	model->created_column = get_text(row, "created_column");
+	model->population = get_text(row, "population");
+	model->fit_weight = get_double(row, "fit_weight", 1);
+	model->engagement_weight = get_double(row, "engagement_weight", 1);
+	model->intent_weight = get_double(row, "intent_weight", 1);
+	model->fit = get_limits(row, "fit_floor", "fit_ceiling");
+	model->engagement = get_limits(row, "engagement_floor", "engagement_ceiling");
+	model->intent = get_limits(row, "intent_floor", "intent_ceiling");
+	model->total = get_limits(row, "total_floor", "total_ceiling");
+	model->status = get_text(row, "status");
+	model->search_path = get_text(row, "search_path");
+	model->owner = get_text(row, "owner");
+	return model;
+}
+
+/*
+ * ls_catalog_model: the model's row.
+ *
+ * Errors: 42704 where there is none, unless missing_ok (NULL).
+ */
+LsModelRow *
+ls_catalog_model(const char *model, bool missing_ok)
+{
+	List *rows = read_rows("model", "model_pkey", model, read_model);
+
+	if (rows != NIL)
+		return linitial(rows);
+	if (!missing_ok)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("model \"%s\" does not exist", model),
+				errhint("Create it with lead_scoring.create_model(), or look at "
+						"lead_scoring.model for the names."));
+	return NULL;
+}
+
+static void *
+read_group(const LsRow *row)
+{
+	LsGroupRow *group = palloc0(sizeof(LsGroupRow));
+
+	group->name = get_text(row, "name");
+	group->dimension = get_text(row, "dimension");
+	group->limits = get_limits(row, "min_points", "max_points");
+	return group;
+}
+
+/* ls_catalog_groups: the rule groups of a model (LsGroupRow), by name. */
+List *
+ls_catalog_groups(const char *model)
+{
+	return read_rows("rule_group", "rule_group_pkey", model, read_group);
+}
+
+static void *
+read_fit_rule(const LsRow *row)
+{
+	LsFitRow *rule = palloc0(sizeof(LsFitRow));
+
+	rule->name = get_text(row, "name");
+	rule->group_name = get_text(row, "group_name");
+	rule->condition = get_text(row, "condition");
+	rule->points = get_double(row, "points", 0);
+	rule->enabled = get_bool(row, "enabled");
+	return rule;
+}
+
+/* ls_catalog_fit_rules: the fit rules of a model (LsFitRow), by name. */
+List *
+ls_catalog_fit_rules(const char *model)
+{
+	return read_rows("fit_rule", "fit_rule_pkey", model, read_fit_rule);
+}
+
+static void *
+read_threshold(const LsRow *row)
+{
+	LsThresholdRow *threshold = palloc0(sizeof(LsThresholdRow));
+
+	threshold->score = get_text(row, "score");
+	threshold->label = get_text(row, "label");
+	threshold->min_score = get_double(row, "min_score", -INFINITY);
+	return threshold;
+}
+
+/* ls_catalog_thresholds: the thresholds of a model (LsThresholdRow). */
+List *
+ls_catalog_thresholds(const char *model)
+{
+	return read_rows("threshold", "threshold_pkey", model, read_threshold);
+}

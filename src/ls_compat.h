@@ -1,0 +1,46 @@
+/*
+ * ls_compat.h: what differs between PostgreSQL 15 and 18.
+ *
+ * The only file that mentions PG_VERSION_NUM.
+ */
+#ifndef LS_COMPAT_H
+#define LS_COMPAT_H
+
+#include "postgres.h"
+
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_namespace.h"
+#include "utils/acl.h"
+
+#if PG_VERSION_NUM < 150000
+#error "lead_scoring needs PostgreSQL 15 or later"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define ls_may_use_schema(nspid, roleid)                                               \
+	(object_aclcheck(NamespaceRelationId, (nspid), (roleid), ACL_USAGE) == ACLCHECK_OK)
+#else
+#define ls_may_use_schema(nspid, roleid)                                               \
+	(pg_namespace_aclcheck((nspid), (roleid), ACL_USAGE) == ACLCHECK_OK)
+#endif
+
+/* Virtual generated columns came with 18: their value is not in the tuple. */
+#if PG_VERSION_NUM >= 180000
+#define ls_is_virtual(att) ((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define ls_is_virtual(att) false
+#endif
+
+/* A setting's own memory: PostgreSQL frees it with guc_free (16) or free (15). */
+#if PG_VERSION_NUM >= 160000
+#define ls_guc_malloc(size) guc_malloc(LOG, (size))
+#define ls_guc_free(pointer) guc_free(pointer)
+#else
+#define ls_guc_malloc(size) malloc(size)
+#define ls_guc_free(pointer) free(pointer)
+#endif
+
+/* LIKE learnt nondeterministic collations with 18; before it raises per row. */
+#define LS_LIKE_NEEDS_DETERMINISTIC (PG_VERSION_NUM < 180000)
+
+#endif /* LS_COMPAT_H */

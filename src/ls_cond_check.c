@@ -1,0 +1,351 @@
+/*
+ * ls_cond_check.c: what a condition may do.
+ *
+ * Its value must follow from the columns and as_of alone, whoever evaluates it
+ * under whatever settings; and it may call nothing that the author of a rule,
+ * or any other ordinary role, could have written.
+ */
+#include "ls_cond.h"
+
+#include "ls_compat.h"
+
+#include "access/htup_details.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "mb/pg_wchar.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_relation.h"
+#include "parser/parsetree.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* LsCheck: what the walk carries. */
+typedef struct LsCheck
+{
+	ParseState *pstate;
+	const LsCondScope *scope;
+	List *literals; /* of LsRawLiteral */
+	Node *node;		/* whose functions are being looked at */
+} LsCheck;
+
+static void
+refuse(const LsCheck *check, Node *node, const char *what, const char *hint)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			errmsg("%s is not allowed in a condition", what),
+			errhint("%s", hint),
+			parser_errposition(check->pstate, exprLocation(node)));
+}
+
+/* refuse_unstable: the function's result depends on more than its arguments. */
+static void
+refuse_unstable(const LsCheck *check, Oid funcid)
+{
+	const char *name = get_func_name(funcid);
+	const char *hint = ls_cond_hint_function(name);
+	const char *rewrite =
+		ls_cond_has_column(check->node)
+			? ls_cond_hint_utc(check->node, check->scope)
+			: NULL;
+
+	if (hint == NULL && rewrite != NULL)
+		hint = psprintf("Write %s instead.", rewrite);
+	if (hint == NULL)
+		hint = "A score may depend on the columns and as_of alone: use immutable "
+			   "functions and operators.";
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+			errmsg("function %s is not immutable", format_procedure(funcid)),
+			errdetail("Its result may depend on the session's settings, its role or the "
+					  "current time."),
+			errhint("%s", hint),
+			parser_errposition(check->pstate, exprLocation(check->node)));
+}
+
+/* is_trusted: PostgreSQL's own, or a superuser's that came with an extension. */
+static bool
+is_trusted(Oid funcid)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Form_pg_proc form;
+	bool builtin;
+	bool by_superuser;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	builtin = form->pronamespace == PG_CATALOG_NAMESPACE;
+	by_superuser = superuser_arg(form->proowner);
+	ReleaseSysCache(tuple);
+	return by_superuser &&
+		   (builtin ||
+			OidIsValid(getExtensionOfObject(ProcedureRelationId, funcid)));
+}
+
+static bool
+check_function(Oid funcid, void *context)
+{
+	const LsCheck *check = context;
+
+	if (ls_cond_depends_on_session(funcid))
+		refuse_unstable(check, funcid);
+	if (!is_trusted(funcid))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("function %s may not be used in a condition",
+					   format_procedure(funcid)),
+				errdetail("Conditions run on other people's behalf; they may call only "
+						  "functions of PostgreSQL and of extensions that a superuser "
+						  "installed."),
+				errhint("Write its expression into the condition, or its result into a "
+						"column."),
+				parser_errposition(check->pstate, exprLocation(check->node)));
+	return false;
+}
+
+static void
+check_column(const LsCheck *check, Var *var)
+{
+	RangeTblEntry *rte = rt_fetch(var->varno, check->pstate->p_rtable);
+	HeapTuple tuple;
+
+	if (var->varattno == InvalidAttrNumber)
+		refuse(check, (Node *) var, "a whole row", "Name the columns that matter.");
+	if (var->varattno < 0)
+		refuse(check,
+			   (Node *) var,
+			   "a system column",
+			   "Use a column of the table; system columns change with every write.");
+	tuple = SearchSysCache2(
+		ATTNUM, ObjectIdGetDatum(rte->relid), Int16GetDatum(var->varattno));
+	if (HeapTupleIsValid(tuple))
+	{
+		bool is_virtual = ls_is_virtual((Form_pg_attribute) GETSTRUCT(tuple));
+
+		ReleaseSysCache(tuple);
+		if (is_virtual)
+			refuse(check,
+				   (Node *) var,
+				   "a virtual generated column",
+				   "Make it STORED, or write its expression into the condition.");
+	}
+}
+
+/* has_word: does the text contain one of the names of moving moments? */
+static bool
+has_moving_word(const char *text)
+{
+	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
+
+	for (int i = 0; i < lengthof(words); i++)
+	{
+		size_t length = strlen(words[i]);
+
+		for (const char *at = text; *at != '\0'; at++)
+			if (pg_strncasecmp(at, words[i], length) == 0 &&
+				(at == text || !isalpha((unsigned char) at[-1])) &&
+				!isalpha((unsigned char) at[length]))
+				return true;
+	}
+	return false;
+}
+
+/* is_temporal: date, time, their arrays and ranges. */
+static bool
+is_temporal(Oid type)
+{
+	char category;
+	bool preferred;
+	Oid element = get_element_type(type);
+
+	if (!OidIsValid(element))
+		element = get_range_subtype(type);
+	if (!OidIsValid(element) && OidIsValid(get_multirange_range(type)))
+		element = get_range_subtype(get_multirange_range(type));
+	get_type_category_preferred(
+		getBaseType(OidIsValid(element) ? element : type), &category, &preferred);
+	return category == TYPCATEGORY_DATETIME;
+}
+
+/* check_constant: 'now' and the like were read once, and would never move. */
+static void
+check_constant(const LsCheck *check, Const *constant)
+{
+	ListCell *cell;
+
+	if (constant->location < 0 || !is_temporal(constant->consttype))
+		return;
+	foreach (cell, check->literals)
+	{
+		const LsRawLiteral *literal = lfirst(cell);
+
+		if (literal->location == constant->location && has_moving_word(literal->text))
+			refuse(check,
+				   (Node *) constant,
+				   psprintf("the literal '%s'", literal->text),
+				   "It would be read once and never move: write as_of, the moment of "
+				   "scoring, for example as_of - interval '1 day'.");
+	}
+}
+
+/* check_like: refuse what every row would refuse. */
+static void
+check_like(const LsCheck *check, OpExpr *op)
+{
+	const char *name;
+
+	if (!LS_LIKE_NEEDS_DETERMINISTIC || !OidIsValid(op->inputcollid) ||
+		op->inputcollid == DEFAULT_COLLATION_OID)
+		return;
+	name = get_opname(op->opno);
+	if (name == NULL || strstr(name, "~") == NULL ||
+		get_func_namespace(op->opfuncid) != PG_CATALOG_NAMESPACE ||
+		get_collation_isdeterministic(op->inputcollid))
+		return;
+	refuse(check,
+		   (Node *) op,
+		   "pattern matching under a nondeterministic collation",
+		   "Add COLLATE \"C\" to the column, or another deterministic collation.");
+}
+
+static void
+check_operator(const LsCheck *check, OpExpr *op)
+{
+	const char *moved;
+
+	set_opfuncid(op);
+	if (op->opretset)
+		refuse(check, (Node *) op, "a set", "A condition has one value for each row.");
+	moved = ls_cond_hint_interval(op, check->scope);
+	if (moved != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				errmsg("adding an interval to a timestamp with time zone is not "
+					   "immutable"),
+				errdetail("Its result depends on the TimeZone of the session."),
+				errhint("Write %s instead: arithmetic on as_of is done once, in UTC.",
+						moved),
+				parser_errposition(check->pstate, exprLocation((Node *) op)));
+	check_like(check, op);
+}
+
+static void
+check_session_value(const LsCheck *check, SQLValueFunction *value)
+{
+	switch (value->op)
+	{
+		case SVFOP_CURRENT_ROLE:
+		case SVFOP_CURRENT_USER:
+		case SVFOP_USER:
+		case SVFOP_SESSION_USER:
+		case SVFOP_CURRENT_CATALOG:
+		case SVFOP_CURRENT_SCHEMA:
+			refuse(check,
+				   (Node *) value,
+				   "the name of the current role, database or schema",
+				   "A score does not depend on who asks.");
+			break;
+		case SVFOP_CURRENT_DATE:
+			refuse(check,
+				   (Node *) value,
+				   "current_date",
+				   "Write (as_of AT TIME ZONE 'UTC')::date instead.");
+			break;
+		default:
+			refuse(check,
+				   (Node *) value,
+				   "the current time",
+				   "Write as_of, the moment of scoring, instead.");
+	}
+}
+
+static void
+check_node(const LsCheck *check, Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			check_column(check, (Var *) node);
+			break;
+		case T_Const:
+			check_constant(check, (Const *) node);
+			break;
+		case T_OpExpr:
+			check_operator(check, (OpExpr *) node);
+			break;
+		case T_Aggref:
+		case T_GroupingFunc:
+			refuse(check,
+				   node,
+				   "an aggregate function",
+				   "A condition sees one row only; count events with an engagement rule "
+				   "of kind count.");
+			break;
+		case T_FuncExpr:
+			if (((FuncExpr *) node)->funcretset)
+				refuse(check, node, "a set", "A condition has one value for each row.");
+			break;
+		case T_CoerceToDomain:
+			refuse(check,
+				   node,
+				   "a cast to a domain",
+				   "Cast to the domain's base type: the checks of a domain are code.");
+			break;
+		case T_SQLValueFunction:
+			check_session_value(check, (SQLValueFunction *) node);
+			break;
+		case T_XmlExpr:
+			refuse(check,
+				   node,
+				   "an XML constructor",
+				   "Write what is wanted of the document into a column.");
+			break;
+		default:
+			break;
+	}
+}
+
+static bool
+check_walker(Node *node, LsCheck *check)
+{
+	if (node == NULL)
+		return false;
+	check_stack_depth();
+	check_node(check, node);
+	check->node = node;
+	check_functions_in_node(node, check_function, check);
+	return expression_tree_walker(node, check_walker, check);
+}
+
+/*
+ * ls_cond_check: refuse what is not a function of columns and as_of, and what
+ * is not trusted. `literals` are the string literals of the text.
+ *
+ * Errors: 0A000, 42P17, 42501, with position and hint.
+ */
+void
+ls_cond_check(Node *expr, ParseState *pstate, const LsCondScope *scope, List *literals)
+{
+	LsCheck check = {pstate, scope, literals, NULL};
+
+	check_walker(expr, &check);
+	if (contain_mutable_functions(expr))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				errmsg("condition is not immutable"),
+				errdetail("Its result may depend on the session's settings, its role or "
+						  "the current time."),
+				errhint("Use immutable functions and operators on columns and as_of."));
+}

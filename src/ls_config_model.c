@@ -1,0 +1,285 @@
+/*
+ * ls_config_model.c: rows of lead_scoring.model.
+ */
+#include "ls_config.h"
+
+#include "ls_compat.h"
+#include "ls_model_cache.h"
+#include "ls_relation.h"
+
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pgtime.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_current_path);
+
+/* Set while a function of ours writes what only functions may write. */
+bool ls_config_by_function = false;
+
+/* is_unique_on: a unique index on exactly this column, for all rows, at once. */
+static bool
+is_unique_on(Oid index_oid, AttrNumber attno)
+{
+	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index_oid));
+	Form_pg_index index;
+	bool unique;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	unique = index->indisunique && index->indimmediate && index->indisvalid &&
+			 index->indnkeyatts == 1 && index->indkey.values[0] == attno &&
+			 heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
+	ReleaseSysCache(tuple);
+	return unique;
+}
+
+/* check_unique: of tables only; what a view gives cannot be told. */
+static void
+check_unique(Oid relid, const char *column)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	char kind = rel->rd_rel->relkind;
+	AttrNumber attno = get_attnum(relid, column);
+	List *indexes = RelationGetIndexList(rel);
+	bool unique = kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE;
+	ListCell *cell;
+
+	foreach (cell, indexes)
+		unique |= is_unique_on(lfirst_oid(cell), attno);
+	relation_close(rel, NoLock);
+	if (!unique)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				errmsg("column \"%s\" of %s is not unique",
+					   column,
+					   ls_relation_name(relid)),
+				errdetail("The key of the contacts needs a unique index of its own, "
+						  "without a condition and not deferrable."),
+				errhint("Name the primary key, or run ALTER TABLE %s ADD UNIQUE (%s).",
+						ls_relation_name(relid),
+						quote_identifier(column)));
+}
+
+static void
+check_kind(Oid relid)
+{
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			return;
+		default:
+			ereport(ERROR,
+					errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("%s is not a table or view", ls_relation_name(relid)),
+					errhint("Name the relation that holds the contacts."));
+	}
+}
+
+static void
+check_column(const LsConfigRow *row, const char *column)
+{
+	char *name = ls_config_text(row, column);
+
+	if (name != NULL)
+		(void) ls_relation_column(row->relid, name);
+}
+
+static void
+check_zone(const LsConfigRow *row)
+{
+	char *zone = ls_config_text(row, "time_zone");
+
+	if (pg_tzset(zone) == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("time zone \"%s\" is not known", zone),
+				errhint("Use a name of pg_timezone_names, such as Europe/Paris."));
+}
+
+static void
+check_numbers(const LsConfigRow *row)
+{
+	static const char *const columns[] = {"fit_weight",
+										  "engagement_weight",
+										  "intent_weight",
+										  "fit_floor",
+										  "fit_ceiling",
+										  "engagement_floor",
+										  "engagement_ceiling",
+										  "intent_floor",
+										  "intent_ceiling",
+										  "total_floor",
+										  "total_ceiling"};
+
+	for (int i = 0; i < lengthof(columns); i++)
+		ls_config_check_finite(row, columns[i]);
+}
+
+static char *
+old_text(const LsConfigRow *row, const char *column)
+{
+	LsConfigRow old = *row;
+
+	old.tuple = row->old;
+	return ls_config_text(&old, column);
+}
+
+static bool
+changes(const LsConfigRow *row, const char *column)
+{
+	char *before = old_text(row, column);
+	char *after = ls_config_text(row, column);
+
+	if (before == NULL || after == NULL)
+		return before != after;
+	return strcmp(before, after) != 0;
+}
+
+/* keep_reserved: what functions alone may set. */
+static void
+keep_reserved(LsConfigRow *row)
+{
+	bool is_live;
+
+	if (ls_config_by_function || !check_function_bodies)
+		return;
+	if (row->old == NULL)
+	{
+		ls_config_set(row, "status", "draft");
+		ls_config_set(
+			row, "owner", GetUserNameFromId(ls_relation_owner(row->relid), false));
+		return;
+	}
+	ls_config_set(row, "owner", old_text(row, "owner"));
+	is_live = strcmp(old_text(row, "status"), "active") == 0 ||
+			  strcmp(old_text(row, "status"), "shadow") == 0;
+	if (changes(row, "status"))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("the status of a model is set by functions"),
+				errhint("Call lead_scoring.activate() or lead_scoring.deactivate()."));
+	if (is_live && (changes(row, "name") || changes(row, "contacts") ||
+					changes(row, "contact_id")))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_IN_USE),
+				errmsg("model \"%s\" is active: its name, contacts and key stay as they "
+					   "are",
+					   old_text(row, "name")),
+				errhint("Call lead_scoring.deactivate() first."));
+}
+
+static void
+refuse_role(const char *contacts)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			errmsg("must be owner of %s to score it", contacts),
+			errdetail("Role \"%s\" is not a member of the role that owns it.",
+					  GetUserNameFromId(GetUserId(), false)),
+			errhint("Ask the owner, or become a member of its role."));
+}
+
+/* model_of: as much of the model as says whose it is. */
+static LsModelRow *
+model_of(const LsConfigRow *row, HeapTuple tuple)
+{
+	LsConfigRow version = *row;
+	LsModelRow *model = palloc0(sizeof(LsModelRow));
+
+	version.tuple = tuple;
+	model->name = ls_config_text(&version, "name");
+	model->contacts = ls_config_text(&version, "contacts");
+	model->owner = ls_config_text(&version, "owner");
+	model->search_path = ls_config_text(&version, "search_path");
+	return model;
+}
+
+static void
+refuse_missing(const LsConfigRow *row)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_TABLE),
+			errmsg("relation \"%s\" does not exist", ls_config_text(row, "contacts")),
+			errhint("Write it as schema.name, quoted where needed, or use "
+					"lead_scoring.create_model()."));
+}
+
+/* check_old_rights: who changes or deletes a model must own what it scores. */
+static void
+check_old_rights(const LsConfigRow *row, HeapTuple tuple)
+{
+	LsModelRow *old = model_of(row, tuple);
+
+	if (!ls_relation_may_change_model(old, GetUserId()))
+		refuse_role(old->contacts);
+}
+
+/*
+ * ls_config_check_model: check a row of lead_scoring.model, and fill in what
+ * follows from the relation.
+ */
+void
+ls_config_check_model(LsConfigRow *row, bool is_delete)
+{
+	if (row->old != NULL || is_delete)
+		check_old_rights(row, is_delete ? row->tuple : row->old);
+	if (is_delete)
+		return;
+	row->model = model_of(row, row->tuple);
+	row->relid = ls_relation_of_model(row->model, true);
+	if (!check_function_bodies)
+		return;
+	if (!OidIsValid(row->relid))
+		refuse_missing(row);
+	if (!ls_relation_may_change(row->relid, GetUserId()))
+		refuse_role(row->model->contacts);
+	check_kind(row->relid);
+	keep_reserved(row);
+	check_column(row, "contact_id");
+	check_column(row, "stage_column");
+	check_column(row, "created_column");
+	check_unique(row->relid, ls_config_text(row, "contact_id"));
+	check_zone(row);
+	check_numbers(row);
+	ls_config_check_condition(
+		row, ls_model_scope(row->model, row->relid), "population", BOOLOID);
+}
+
+/*
+ * current_path() -> text: the schemas in which the caller's names are looked
+ * up, as a search_path that means the same for everybody.
+ */
+Datum
+ls_sql_current_path(PG_FUNCTION_ARGS)
+{
+	StringInfoData path;
+	List *schemas = fetch_search_path(true);
+	ListCell *cell;
+
+	initStringInfo(&path);
+	foreach (cell, schemas)
+	{
+		char *name = get_namespace_name(lfirst_oid(cell));
+
+		if (name != NULL && !isTempNamespace(lfirst_oid(cell)))
+			appendStringInfo(&path, "%s, ", quote_identifier(name));
+	}
+	appendStringInfoString(&path, "pg_temp");
+	PG_RETURN_TEXT_P(cstring_to_text(path.data));
+}

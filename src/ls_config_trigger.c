@@ -1,0 +1,482 @@
+/*
+ * ls_config_trigger.c: rows of the configuration that cannot work are refused
+ * when they are written.
+ *
+ * While a dump is restored (check_function_bodies is off, as pg_dump sets it)
+ * conditions are not read: what they name may come later, and one bad row must
+ * not cost all others. Each use reads them again anyway.
+ */
+#include "postgres.h"
+
+#include "ls_compat.h"
+#include "ls_cond.h"
+#include "ls_config.h"
+#include "ls_error.h"
+#include "ls_guard.h"
+#include "ls_match.h"
+#include "ls_model_cache.h"
+#include "ls_relation.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_check_config);
+PG_FUNCTION_INFO_V1(ls_sql_config_changed);
+
+/* ---- values of the row ------------------------------------------------ */
+
+/*
+ * ls_config_text: a column as text; NULL where it is null.
+ */
+char *
+ls_config_text(const LsConfigRow *row, const char *column)
+{
+	int attno = SPI_fnumber(row->desc, column);
+	bool is_null;
+	Datum value;
+
+	if (attno <= 0)
+		elog(ERROR, "table \"%s\" has no column \"%s\"", row->table, column);
+	value = heap_getattr(row->tuple, attno, row->desc, &is_null);
+	if (is_null)
+		return NULL;
+	return TupleDescAttr(row->desc, attno - 1)->atttypid == NAMEOID
+			   ? pstrdup(NameStr(*DatumGetName(value)))
+			   : TextDatumGetCString(value);
+}
+
+/*
+ * ls_config_double: a float8 column; false where it is null.
+ */
+bool
+ls_config_double(const LsConfigRow *row, const char *column, double *value)
+{
+	bool is_null;
+	Datum datum =
+		heap_getattr(row->tuple, SPI_fnumber(row->desc, column), row->desc, &is_null);
+
+	if (!is_null)
+		*value = DatumGetFloat8(datum);
+	return !is_null;
+}
+
+/*
+ * ls_config_set: give the row another value in a text or name column.
+ */
+void
+ls_config_set(LsConfigRow *row, const char *column, const char *value)
+{
+	int attno = SPI_fnumber(row->desc, column);
+	bool is_null = value == NULL;
+	Datum datum = (Datum) 0;
+
+	if (!is_null && TupleDescAttr(row->desc, attno - 1)->atttypid == NAMEOID)
+		datum = DirectFunctionCall1(namein, CStringGetDatum(value));
+	else if (!is_null)
+		datum = CStringGetTextDatum(value);
+	row->tuple =
+		heap_modify_tuple_by_cols(row->tuple, row->desc, 1, &attno, &datum, &is_null);
+}
+
+/* ---- checks that several tables share --------------------------------- */
+
+/*
+ * ls_config_check_finite: points, limits and weights are finite numbers.
+ */
+void
+ls_config_check_finite(const LsConfigRow *row, const char *column)
+{
+	double value;
+
+	if (ls_config_double(row, column, &value) && !isfinite(value))
+		ereport(ERROR,
+				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				errmsg("column \"%s\" must be a finite number", column),
+				errdetail("It is %s.", isnan(value) ? "NaN" : "infinite"),
+				errhint("Give a number of points, such as 15 or -20."));
+}
+
+static const char *
+kind_of(const LsConfigRow *row)
+{
+	static const char *const kinds[][2] = {
+		{"model", "population"},
+		{"fit_rule", "fit rule"},
+		{"engagement_rule", "engagement rule"},
+		{"event_source", "event source"},
+		{"rule_group", "rule group"},
+	};
+
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (strcmp(row->table, kinds[i][0]) == 0)
+			return kinds[i][1];
+	return row->table;
+}
+
+static const char *
+name_of(const LsConfigRow *row)
+{
+	if (strcmp(row->table, "model") == 0 || SPI_fnumber(row->desc, "name") <= 0)
+		return NULL;
+	return ls_config_text(row, "name");
+}
+
+/* try_compile: fold its constants, so that 1/0 is found now. */
+static void
+try_compile(const LsCondScope *scope, const LsCond *cond)
+{
+	MemoryContext own = AllocSetContextCreate(
+		CurrentMemoryContext, "lead_scoring check", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(own);
+	LsMatchRule rule = {.name = "", .expr = cond->expr};
+	LsGuard guard;
+
+	ls_guard_enter(&guard, scope->owner, LS_SAFE_PATH);
+	(void) ls_match_compile(list_make1(&rule), scope, LS_MATCH_LIST, 1, "rule", "");
+	ls_guard_leave(&guard);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(own);
+}
+
+static void
+check_expression(const LsConfigRow *row,
+				 const LsCondScope *scope,
+				 const char *column,
+				 const char *text,
+				 Oid type)
+{
+	LsPlace place = {.kind = kind_of(row),
+					 .name = name_of(row),
+					 .column = column,
+					 .model = row->model->name,
+					 .text = text};
+	LsCond *cond;
+
+	ls_error_push_place(&place);
+	cond = ls_cond_read(scope, text, type);
+	place.text = NULL;
+	if (type == BOOLOID)
+		try_compile(scope, cond);
+	ls_error_pop_place(&place);
+}
+
+/*
+ * ls_config_check_condition: read a condition (BOOLOID) or another expression of
+ * the row, unless it is null or a dump is being restored.
+ */
+void
+ls_config_check_condition(const LsConfigRow *row,
+						  const LsCondScope *scope,
+						  const char *column,
+						  Oid type)
+{
+	char *text = ls_config_text(row, column);
+
+	if (text != NULL && check_function_bodies)
+		check_expression(row, scope, column, text, type);
+}
+
+/*
+ * ls_config_check_conditions: the same for each element of a text array.
+ */
+void
+ls_config_check_conditions(const LsConfigRow *row,
+						   const LsCondScope *scope,
+						   const char *column)
+{
+	bool is_null;
+	Datum value =
+		heap_getattr(row->tuple, SPI_fnumber(row->desc, column), row->desc, &is_null);
+	Datum *texts;
+	bool *nulls;
+	int n;
+
+	if (is_null || !check_function_bodies)
+		return;
+	deconstruct_array(
+		DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					errmsg("element %d of \"%s\" is null", i + 1, column),
+					errhint("Give a condition for each."));
+		check_expression(row, scope, column, TextDatumGetCString(texts[i]), BOOLOID);
+	}
+}
+
+/*
+ * ls_config_group: the group that the row names must be of the dimension.
+ */
+static void
+check_group(const LsConfigRow *row, const char *dimension)
+{
+	char *name = ls_config_text(row, "group_name");
+	ListCell *cell;
+
+	if (name == NULL)
+		return;
+	foreach (cell, ls_catalog_groups(row->model->name))
+	{
+		const LsGroupRow *group = lfirst(cell);
+
+		if (strcmp(group->name, name) != 0)
+			continue;
+		if (strcmp(group->dimension, dimension) == 0)
+			return;
+		ereport(ERROR,
+				errcode(ERRCODE_CHECK_VIOLATION),
+				errmsg("group \"%s\" is of dimension %s, the rule of %s",
+					   name,
+					   group->dimension,
+					   dimension),
+				errhint("Use a group of the rule's own dimension."));
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			errmsg("group \"%s\" of model \"%s\" does not exist", name, row->model->name),
+			errhint("Insert it into lead_scoring.rule_group first."));
+}
+
+/* ---- one function for each table -------------------------------------- */
+
+static void
+check_fit_rule(LsConfigRow *row)
+{
+	ls_config_check_finite(row, "points");
+	check_group(row, "fit");
+	ls_config_check_condition(
+		row, ls_model_scope(row->model, row->relid), "condition", BOOLOID);
+}
+
+static void
+check_rule_group(LsConfigRow *row)
+{
+	ls_config_check_finite(row, "min_points");
+	ls_config_check_finite(row, "max_points");
+	if (row->old != NULL)
+	{
+		LsConfigRow old = *row;
+
+		old.tuple = row->old;
+		if (strcmp(ls_config_text(&old, "dimension"), ls_config_text(row, "dimension")) !=
+			0)
+			ereport(ERROR,
+					errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("the dimension of a group cannot be changed"),
+					errhint("Make another group and move the rules to it."));
+	}
+}
+
+static void
+check_threshold(LsConfigRow *row)
+{
+	ls_config_check_finite(row, "min_score");
+}
+
+/* check_score_condition: of transitions and actions. */
+static void
+check_score_condition(LsConfigRow *row)
+{
+	LsCondScope *scope = ls_model_scope(row->model, row->relid);
+	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
+
+	score->alias = "score";
+	score->relid = ls_catalog_relid("score");
+	scope->relations = lcons(score, scope->relations);
+	ls_config_check_condition(row, scope, "condition", BOOLOID);
+}
+
+static Oid
+named_relation(const LsConfigRow *row, const char *column)
+{
+	char *name = ls_config_text(row, column);
+	Oid relid = ls_relation_by_name(name);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("relation \"%s\" does not exist", name),
+				errhint("Write it as schema.name, quoted where needed."));
+	return relid;
+}
+
+static void
+check_lookup(LsConfigRow *row)
+{
+	Oid relid;
+
+	if (!check_function_bodies)
+		return;
+	relid = named_relation(row, "relation");
+	(void) ls_relation_column(relid, ls_config_text(row, "key"));
+	(void) ls_relation_column(row->relid, ls_config_text(row, "contact_column"));
+}
+
+/* event_scope: conditions on events see the columns of their source alone. */
+static LsCondScope *
+event_scope(const LsConfigRow *row, Oid relid)
+{
+	LsCondScope *scope = ls_model_scope(row->model, row->relid);
+	LsCondRelation *event = linitial(scope->relations);
+
+	event->alias = "event";
+	event->relid = relid;
+	scope->has_as_of = false;
+	return scope;
+}
+
+static void
+check_event_source(LsConfigRow *row)
+{
+	LsCondScope *scope;
+	Oid relid;
+
+	if (!check_function_bodies)
+		return;
+	relid = named_relation(row, "relation");
+	(void) ls_relation_column(relid, ls_config_text(row, "contact_id"));
+	(void) ls_relation_column(relid, ls_config_text(row, "occurred_at"));
+	scope = event_scope(row, relid);
+	ls_config_check_condition(row, scope, "condition", BOOLOID);
+	ls_config_check_condition(row, scope, "activity", BOOLOID);
+}
+
+static void
+check_nothing(LsConfigRow *row)
+{
+}
+
+/* load_model: a model must be there for what is written about it. */
+static void
+load_model(LsConfigRow *row, const char *name)
+{
+	row->model = ls_catalog_model(name, false);
+	row->relid = ls_relation_of_model(row->model, true);
+}
+
+static void
+check_rights(const LsConfigRow *row)
+{
+	if (ls_relation_may_change_model(row->model, GetUserId()))
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			errmsg("permission denied for model \"%s\"", row->model->name),
+			errdetail("Role \"%s\" is not a member of the role that owns %s.",
+					  GetUserNameFromId(GetUserId(), false),
+					  row->model->contacts),
+			errhint("Ask the owner of the contacts, or become a member of its role."));
+}
+
+typedef struct LsConfigTable
+{
+	const char *name;
+	void (*check)(LsConfigRow *row);
+} LsConfigTable;
+
+static const LsConfigTable tables[] = {
+	{"fit_rule", check_fit_rule},
+	{"rule_group", check_rule_group},
+	{"threshold", check_threshold},
+	{"transition", check_score_condition},
+	{"action", check_score_condition},
+	{"lookup", check_lookup},
+	{"event_source", check_event_source},
+	{"stage", check_nothing},
+	{"milestone", check_nothing},
+	{"deal_source", check_nothing},
+	{"engagement_rule", check_nothing},
+};
+
+static void
+check_row(LsConfigRow *row)
+{
+	for (int i = 0; i < lengthof(tables); i++)
+		if (strcmp(tables[i].name, row->table) == 0)
+		{
+			tables[i].check(row);
+			return;
+		}
+	elog(ERROR, "no checks for table \"%s\"", row->table);
+}
+
+/* check_old: who takes a row away from a model needs the right to. */
+static void
+check_old(const TriggerData *data, LsConfigRow *row)
+{
+	LsConfigRow old = *row;
+
+	old.tuple = data->tg_trigtuple;
+	old.model = ls_catalog_model(ls_config_text(&old, "model"), true);
+	if (old.model == NULL)
+		return; /* deleted with its model */
+	old.relid = ls_relation_of_model(old.model, true);
+	check_rights(&old);
+}
+
+/*
+ * check_config(): BEFORE ROW trigger of every configuration table.
+ */
+Datum
+ls_sql_check_config(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	bool is_update;
+	bool is_delete;
+	LsConfigRow row = {0};
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(data->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(data->tg_event))
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("check_config() is a BEFORE ROW trigger of the configuration"),
+				errhint("Do not call it."));
+	is_update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+	is_delete = TRIGGER_FIRED_BY_DELETE(data->tg_event);
+	row.table = RelationGetRelationName(data->tg_relation);
+	row.desc = RelationGetDescr(data->tg_relation);
+	row.tuple = is_update ? data->tg_newtuple : data->tg_trigtuple;
+	row.old = is_update ? data->tg_trigtuple : NULL;
+
+	if (strcmp(row.table, "model") == 0)
+		ls_config_check_model(&row, is_delete);
+	else
+	{
+		if (is_update || is_delete)
+			check_old(data, &row);
+		if (is_delete)
+			return PointerGetDatum(row.tuple);
+		load_model(&row, ls_config_text(&row, "model"));
+		check_rights(&row);
+		check_row(&row);
+	}
+	return PointerGetDatum(row.tuple);
+}
+
+/*
+ * config_changed(): AFTER trigger: all backends read the rules again.
+ */
+Datum
+ls_sql_config_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("config_changed() is a trigger of the configuration"),
+				errhint("Do not call it."));
+	CacheInvalidateRelcache(data->tg_relation);
+	return PointerGetDatum(NULL);
+}

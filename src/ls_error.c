@@ -1,0 +1,62 @@
+/*
+ * ls_error.c: error context that names model and rule.
+ */
+#include "ls_error.h"
+
+#include "ls_compat.h"
+
+/*
+ * point_into_text: while a condition is parsed, positions are positions in
+ * the condition, not in the statement that carried it.
+ */
+static void
+point_into_text(const LsPlace *place)
+{
+	int position = geterrposition();
+
+	if (position <= 0)
+		return;
+	errposition(0);
+	internalerrposition(position);
+	internalerrquery(place->text);
+}
+
+static void
+describe_place(void *arg)
+{
+	const LsPlace *place = arg;
+
+	if (place->text != NULL)
+		point_into_text(place);
+	if (place->kind == NULL)
+		errcontext("model \"%s\"", place->model);
+	else if (place->name == NULL)
+		errcontext("%s of model \"%s\"", place->kind, place->model);
+	else if (place->column == NULL)
+		errcontext("%s \"%s\" of model \"%s\"", place->kind, place->name, place->model);
+	else
+		errcontext("%s of %s \"%s\" of model \"%s\"",
+				   place->column,
+				   place->kind,
+				   place->name,
+				   place->model);
+}
+
+/*
+ * ls_error_push_place: from here on errors name the place, until it is popped
+ * (an error pops it too, as PostgreSQL resets the stack).
+ */
+void
+ls_error_push_place(LsPlace *place)
+{
+	place->callback.callback = describe_place;
+	place->callback.arg = place;
+	place->callback.previous = error_context_stack;
+	error_context_stack = &place->callback;
+}
+
+void
+ls_error_pop_place(LsPlace *place)
+{
+	error_context_stack = place->callback.previous;
+}

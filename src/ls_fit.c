@@ -1,0 +1,198 @@
+/*
+ * ls_fit.c: fit_score(contact, model [, as_of]) and in_population(...).
+ */
+#include "ls_fit.h"
+
+#include "ls_compat.h"
+#include "ls_guc.h"
+#include "ls_points.h"
+#include "ls_relation.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_fit_score);
+PG_FUNCTION_INFO_V1(ls_sql_in_population);
+
+/*
+ * ls_fit_score: fit of a contact as of a moment: groups clamped, then the sum,
+ * then 6 decimals.
+ *
+ * Errors: what a rule's condition raises; 22003 where the sum is out of range.
+ */
+double
+ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of)
+{
+	const double *sums;
+	double points;
+	double score;
+
+	ls_match_load_row(model->fit, map, contact);
+	sums = ls_match_sums(model->fit, as_of);
+	points = sums[0];
+	for (int slot = 1; slot < model->nslots; slot++)
+		points += ls_points_clamp(sums[slot], model->slot_limits[slot]);
+	points = ls_points_clamp(points, model->row->fit);
+	if (!ls_points_round(points, &score))
+		ereport(ERROR,
+				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				errmsg("fit score of model \"%s\" is out of range", model->row->name),
+				errhint("Use smaller points, or set limits on the groups."));
+	return score;
+}
+
+/*
+ * ls_fit_in_population: does the model score the contact at all?
+ */
+bool
+ls_fit_in_population(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of)
+{
+	const int *numbers;
+
+	if (model->population == NULL)
+		return true;
+	ls_match_load_row(model->population, map, contact);
+	return ls_match_list(model->population, as_of, &numbers) > 0;
+}
+
+/*
+ * LsFitCall: what one place in a query needs, kept from row to row. The model
+ * may be used only while the generation stands.
+ */
+typedef struct LsFitCall
+{
+	uint64 generation;
+	LsModel *model;
+	LsRowMap *map;
+	MemoryContext context; /* of the map */
+	Oid user;
+	Oid type;
+	int32 typmod;
+	int name_size;
+	char name[FLEXIBLE_ARRAY_MEMBER]; /* the argument, header and all */
+} LsFitCall;
+
+static LsFitCall *
+new_call(FunctionCallInfo fcinfo, text *name)
+{
+	LsFitCall *call = fcinfo->flinfo->fn_extra;
+
+	if (call != NULL)
+	{
+		MemoryContextDelete(call->context);
+		pfree(call);
+		fcinfo->flinfo->fn_extra = NULL;
+	}
+	call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
+								  offsetof(LsFitCall, name) + VARSIZE_ANY(name));
+	call->name_size = VARSIZE_ANY(name);
+	memcpy(call->name, name, call->name_size);
+	call->context = AllocSetContextCreate(
+		fcinfo->flinfo->fn_mcxt, "lead_scoring row map", ALLOCSET_SMALL_SIZES);
+	fcinfo->flinfo->fn_extra = call;
+	return call;
+}
+
+static void
+check_reader(const LsModel *model)
+{
+	if (!ls_relation_may_read(model->relid, GetUserId()))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for model \"%s\"", model->row->name),
+				errhint("Who may read its contacts may use it: ask for SELECT on them."));
+}
+
+/* bind: find the model, and the way to read rows of this type. */
+static void
+bind_call(LsFitCall *call, text *name, Oid type, int32 typmod, bool by_population)
+{
+	LsModel *model = ls_model_get(text_to_cstring(name));
+	TupleDesc desc = lookup_rowtype_tupdesc(type, typmod);
+	Oid relid = get_typ_typrelid(type);
+	MemoryContext old;
+
+	check_reader(model);
+	if (OidIsValid(relid))
+		ls_model_watch(relid);
+	call->generation = 0;
+	MemoryContextReset(call->context);
+	old = MemoryContextSwitchTo(call->context);
+	call->map = NULL;
+	if (!by_population)
+		call->map = ls_match_map_row(model->fit, desc);
+	else if (model->population != NULL)
+		call->map = ls_match_map_row(model->population, desc);
+	MemoryContextSwitchTo(old);
+	ReleaseTupleDesc(desc);
+	call->model = model;
+	call->user = GetUserId();
+	call->type = type;
+	call->typmod = typmod;
+	call->generation = ls_model_generation;
+}
+
+/* get_call: the call's state for this row's type and this model. */
+static inline LsFitCall *
+get_call(FunctionCallInfo fcinfo, HeapTupleHeader contact, text *name, bool by_population)
+{
+	LsFitCall *call = fcinfo->flinfo->fn_extra;
+	Oid type = HeapTupleHeaderGetTypeId(contact);
+	int32 typmod = HeapTupleHeaderGetTypMod(contact);
+
+	if (call == NULL || call->name_size != VARSIZE_ANY(name) ||
+		memcmp(call->name, name, call->name_size) != 0)
+		call = new_call(fcinfo, name);
+	if (call->generation != ls_model_generation || call->type != type ||
+		call->typmod != typmod || call->user != GetUserId())
+		bind_call(call, name, type, typmod, by_population);
+	return call;
+}
+
+static inline HeapTupleData
+tuple_of(HeapTupleHeader header)
+{
+	HeapTupleData tuple;
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	return tuple;
+}
+
+/*
+ * fit_score(contact record, model text [, as_of timestamptz]) -> float8
+ */
+Datum
+ls_sql_fit_score(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	text *name = PG_GETARG_TEXT_PP(1);
+	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
+	LsFitCall *call = get_call(fcinfo, header, name, false);
+	HeapTupleData contact = tuple_of(header);
+
+	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->map, &contact, as_of));
+}
+
+/*
+ * in_population(contact record, model text [, as_of timestamptz]) -> boolean
+ */
+Datum
+ls_sql_in_population(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	text *name = PG_GETARG_TEXT_PP(1);
+	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
+	LsFitCall *call = get_call(fcinfo, header, name, true);
+	HeapTupleData contact = tuple_of(header);
+
+	PG_RETURN_BOOL(ls_fit_in_population(call->model, call->map, &contact, as_of));
+}

@@ -1,0 +1,16 @@
+/*
+ * ls_fit.h: who they are: points by the contact's own columns.
+ */
+#ifndef LS_FIT_H
+#define LS_FIT_H
+
+#include "postgres.h"
+
+#include "ls_model_cache.h"
+
+extern double
+ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of);
+extern bool
+ls_fit_in_population(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of);
+
+#endif /* LS_FIT_H */

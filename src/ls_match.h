@@ -1,0 +1,70 @@
+/*
+ * ls_match.h: many conditions against one row.
+ *
+ * A matcher is compiled once from the conditions of a model. It keeps an index
+ * over their predicates, so that the cost of a row follows what matches, not
+ * how many conditions there are. Its results are those of PostgreSQL's
+ * executor: where a condition is not a single predicate that the index decides
+ * alone, the index only says that it may be true, and the executor decides.
+ */
+#ifndef LS_MATCH_H
+#define LS_MATCH_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "datatype/timestamp.h"
+
+#include "ls_cond.h"
+
+/* LsMatchRule: one condition and what it is worth. */
+typedef struct LsMatchRule
+{
+	const char *name;
+	Node *expr; /* from LsCond */
+	int slot;	/* the sum that it belongs to; 0 = no group */
+	double points;
+} LsMatchRule;
+
+/* LsMatchColumn: a column that some condition names. */
+typedef struct LsMatchColumn
+{
+	int relno;	/* position in the scope from 1 */
+	AttrNumber attno; /* in that relation when compiled */
+	const char *name;
+	Oid type;
+	int32 typmod;
+	Oid collation;
+} LsMatchColumn;
+
+typedef enum LsMatchMode
+{
+	LS_MATCH_SUM, /* give the sums of points by slot */
+	LS_MATCH_LIST /* give the numbers of the rules that match */
+} LsMatchMode;
+
+typedef struct LsMatcher LsMatcher;
+
+/* ls_match_compile.c */
+extern LsMatcher *ls_match_compile(List *rules,
+								   const LsCondScope *scope,
+								   LsMatchMode mode,
+								   int nslots,
+								   const char *kind,
+								   const char *model);
+
+/* ls_match_eval.c */
+extern const double *ls_match_sums(LsMatcher *matcher, TimestampTz as_of);
+extern int ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numbers);
+
+/* ls_match_row.c */
+typedef struct LsRowMap LsRowMap;
+extern LsRowMap *ls_match_map_row(const LsMatcher *matcher, TupleDesc desc);
+extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple);
+extern bool ls_match_same_columns(const LsMatcher *matcher,
+								  LsRowMap *map,
+								  HeapTuple old_tuple,
+								  HeapTuple new_tuple);
+
+#endif /* LS_MATCH_H */

@@ -1,0 +1,290 @@
+/*
+ * ls_match_compile.c: conditions -> matcher.
+ */
+#include "ls_match_int.h"
+
+#include "ls_compat.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/* LsCompile: what compiling carries; gone when it is done. */
+typedef struct LsCompile
+{
+	LsMatcher *matcher;
+	MemoryContext scratch;
+	List *moments;	   /* expressions over as_of alone; parameters 2, 3, ... */
+	List *guarded;	   /* of LsGuardedRule */
+	List *expressions; /* of the guarded rules */
+	const LsCondScope *scope;
+} LsCompile;
+
+static bool
+find_param(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return true;
+	return expression_tree_walker(node, find_param, context);
+}
+
+/* hoist: replace what follows from as_of alone by a parameter of its own. */
+static Node *
+hoist(Node *node, LsCompile *compile)
+{
+	Param *param;
+	ListCell *cell;
+	int number = LS_COND_AS_OF;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) || IsA(node, Const) || IsA(node, List) || IsA(node, CaseWhen) ||
+		ls_cond_has_column(node) || !find_param(node, NULL))
+		return expression_tree_mutator(node, hoist, compile);
+
+	foreach (cell, compile->moments)
+	{
+		number++;
+		if (equal(lfirst(cell), node))
+			break;
+	}
+	if (cell == NULL)
+	{
+		compile->moments = lappend(compile->moments, node);
+		number = LS_COND_AS_OF + list_length(compile->moments);
+	}
+	param = makeNode(Param);
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = number;
+	param->paramtype = exprType(node);
+	param->paramtypmod = exprTypmod(node);
+	param->paramcollid = exprCollation(node);
+	param->location = -1;
+	return (Node *) param;
+}
+
+static LsSubject *
+find_or_add_subject(LsMatcher *matcher, const LsPredicate *p)
+{
+	LsSubject *subject;
+	Node *column = p->subject;
+
+	for (int i = 0; i < matcher->nsubjects; i++)
+		if (matcher->subjects[i].collation == p->collation &&
+			equal(matcher->subjects[i].expr, p->subject))
+			return &matcher->subjects[i];
+
+	if (matcher->nsubjects == 0)
+		matcher->subjects = palloc(sizeof(LsSubject));
+	else
+		matcher->subjects = repalloc(matcher->subjects,
+									 sizeof(LsSubject) * (matcher->nsubjects + 1));
+	subject = &matcher->subjects[matcher->nsubjects++];
+	memset(subject, 0, sizeof(LsSubject));
+	while (IsA(column, RelabelType))
+		column = (Node *) ((RelabelType *) column)->arg;
+	subject->expr = copyObject(p->subject);
+	subject->collation = p->collation;
+	subject->type = exprType(p->subject);
+	subject->column = IsA(column, Var) ? ((Var *) column)->varattno - 1 : -1;
+	return subject;
+}
+
+static void
+insert_access(LsMatcher *matcher, const LsAccess *access, const LsTarget *target)
+{
+	ListCell *cell;
+
+	foreach (cell, access->predicates)
+	{
+		LsPredicate *p = lfirst(cell);
+
+		ls_match_insert(find_or_add_subject(matcher, p), p, target);
+	}
+}
+
+/* add_guarded: a rule that the executor decides. Gives its number. */
+static int
+add_guarded(LsCompile *compile, const LsMatchRule *rule, int number, Node *expr)
+{
+	LsGuarded *guarded = palloc0(sizeof(LsGuarded));
+
+	guarded->rule = number;
+	guarded->name = pstrdup(rule->name);
+	guarded->slot = rule->slot;
+	guarded->points = rule->points;
+	compile->guarded = lappend(compile->guarded, guarded);
+	compile->expressions = lappend(compile->expressions, expr);
+	return list_length(compile->guarded) - 1;
+}
+
+static void
+add_every(LsMatcher *matcher, int guarded)
+{
+	matcher->every = matcher->nevery == 0
+						 ? palloc(sizeof(int))
+						 : repalloc(matcher->every, sizeof(int) * (matcher->nevery + 1));
+	matcher->every[matcher->nevery++] = guarded;
+}
+
+/* simplify: the tree over our columns, constants folded, as_of hoisted. */
+static Node *
+simplify(LsCompile *compile, const LsMatchRule *rule)
+{
+	MemoryContext old = MemoryContextSwitchTo(compile->scratch);
+	Node *expr = ls_match_map_columns(compile->matcher, rule->expr, compile->scope);
+
+	expr = eval_const_expressions(NULL, expr);
+	expr = hoist(expr, compile);
+	fix_opfuncids(expr);
+	MemoryContextSwitchTo(old);
+	return expr;
+}
+
+static void
+compile_rule(LsCompile *compile, const LsMatchRule *rule, int number)
+{
+	LsMatcher *matcher = compile->matcher;
+	Node *expr = simplify(compile, rule);
+	LsTarget target = {matcher, number, -1, rule->slot, rule->points};
+	MemoryContext old = MemoryContextSwitchTo(compile->scratch);
+	LsAccess access = ls_match_access(expr);
+
+	MemoryContextSwitchTo(old);
+	switch (access.kind)
+	{
+		case LS_ACCESS_NEVER:
+			break;
+		case LS_ACCESS_ALWAYS:
+			ls_payload_add(&matcher->always, &target);
+			break;
+		case LS_ACCESS_EXACT:
+			insert_access(matcher, &access, &target);
+			break;
+		case LS_ACCESS_GUARDED:
+			target.guarded = add_guarded(compile, rule, number, expr);
+			insert_access(matcher, &access, &target);
+			break;
+		case LS_ACCESS_EVERY:
+			add_every(matcher, add_guarded(compile, rule, number, expr));
+			break;
+	}
+}
+
+static void
+prepare_params(LsCompile *compile)
+{
+	LsMatcher *matcher = compile->matcher;
+	ListCell *cell;
+
+	matcher->nmoments = list_length(compile->moments);
+	matcher->params = makeParamList(LS_COND_AS_OF + matcher->nmoments);
+	matcher->params->params[0].ptype = TIMESTAMPTZOID;
+	matcher->moments = palloc(sizeof(ExprState *) * (matcher->nmoments + 1));
+	foreach (cell, compile->moments)
+	{
+		int i = foreach_current_index(cell);
+
+		matcher->params->params[LS_COND_AS_OF + i].ptype = exprType(lfirst(cell));
+		matcher->params->params[LS_COND_AS_OF + i].isnull = true;
+		matcher->moments[i] = ExecInitExprWithParams(lfirst(cell), matcher->params);
+	}
+	matcher->context->ecxt_param_list_info = matcher->params;
+}
+
+static void
+prepare_guarded(LsCompile *compile)
+{
+	LsMatcher *matcher = compile->matcher;
+	ListCell *cell;
+
+	matcher->nguarded = list_length(compile->guarded);
+	matcher->guarded = palloc0(sizeof(LsGuarded) * (matcher->nguarded + 1));
+	foreach (cell, compile->guarded)
+	{
+		int i = foreach_current_index(cell);
+
+		matcher->guarded[i] = *(LsGuarded *) lfirst(cell);
+		matcher->guarded[i].state = ExecInitExprWithParams(
+			list_nth(compile->expressions, i), matcher->params);
+	}
+	list_free_deep(compile->guarded);
+}
+
+static void
+prepare_row(LsMatcher *matcher)
+{
+	matcher->row =
+		MakeSingleTupleTableSlot(ls_match_tuple_desc(matcher), &TTSOpsVirtual);
+	for (int i = 0; i < matcher->ncolumns; i++)
+		matcher->row->tts_isnull[i] = true;
+	ExecStoreVirtualTuple(matcher->row);
+	matcher->context = CreateStandaloneExprContext();
+	matcher->context->ecxt_scantuple = matcher->row;
+}
+
+static void
+prepare_subjects(LsMatcher *matcher)
+{
+	for (int i = 0; i < matcher->nsubjects; i++)
+	{
+		LsSubject *subject = &matcher->subjects[i];
+
+		if (subject->column < 0)
+			subject->state =
+				ExecInitExprWithParams((Expr *) subject->expr, matcher->params);
+		ls_match_finish_subject(subject);
+	}
+}
+
+/*
+ * ls_match_compile: compile the rules (LsMatchRule). `kind` and `model` name
+ * them in errors. Call it under ls_guard_enter as the relation's owner:
+ * constants are folded here.
+ *
+ * Memory: all of the result, and what evaluating it keeps, is in the current
+ * context, which is the matcher's own; delete it to free the matcher.
+ */
+LsMatcher *
+ls_match_compile(List *rules,
+				 const LsCondScope *scope,
+				 LsMatchMode mode,
+				 int nslots,
+				 const char *kind,
+				 const char *model)
+{
+	LsMatcher *matcher = palloc0(sizeof(LsMatcher));
+	LsCompile compile = {.matcher = matcher, .scope = scope};
+	ListCell *cell;
+
+	compile.scratch = AllocSetContextCreate(
+		CurrentMemoryContext, "lead_scoring compile", ALLOCSET_DEFAULT_SIZES);
+	matcher->mode = mode;
+	matcher->nslots = nslots;
+	matcher->sums = palloc0(sizeof(double) * nslots);
+	matcher->hits = palloc(sizeof(int) * (list_length(rules) + 1));
+	matcher->place.kind = pstrdup(kind);
+	matcher->place.model = pstrdup(model);
+	foreach (cell, rules)
+	{
+		LsMatchRule *rule = lfirst(cell);
+		LsPlace place = {.kind = kind, .name = rule->name, .model = model};
+
+		ls_error_push_place(&place);
+		compile_rule(&compile, rule, foreach_current_index(cell));
+		ls_error_pop_place(&place);
+	}
+	prepare_row(matcher);
+	prepare_params(&compile);
+	prepare_guarded(&compile);
+	prepare_subjects(matcher);
+	MemoryContextDelete(compile.scratch);
+	return matcher;
+}

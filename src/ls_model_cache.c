@@ -1,0 +1,498 @@
+/*
+ * ls_model_cache.c: compiled models, kept until something they follow from
+ * changes.
+ *
+ * Triggers on the configuration tables send relcache invalidations of those
+ * tables; the callbacks here only count. The next use reads the rows again and
+ * compiles anew where they differ, or where a relation was altered.
+ */
+#include "ls_model_cache.h"
+
+#include "ls_compat.h"
+#include "ls_error.h"
+#include "ls_guard.h"
+#include "ls_relation.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+uint64 ls_model_generation = 1;
+
+/* Changes where the rows alone do not tell: tables, functions, schemas. */
+static uint64 object_generation = 1;
+
+typedef struct LsCacheEntry
+{
+	char name[NAMEDATALEN]; /* key */
+	LsModel *model;			/* or NULL */
+	uint64 checked;			/* ls_model_generation when it was last current */
+	uint64 objects;			/* object_generation when it was compiled */
+	uint64 broken;			/* ls_model_generation when compiling failed */
+} LsCacheEntry;
+
+typedef struct LsWatched
+{
+	Oid relid;	 /* key */
+	bool config; /* a configuration table: only its rows matter */
+} LsWatched;
+
+static HTAB *cache = NULL;
+static HTAB *watched = NULL;
+
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	LsWatched *entry = NULL;
+
+	if (OidIsValid(relid))
+	{
+		entry = hash_search(watched, &relid, HASH_FIND, NULL);
+		if (entry == NULL)
+			return;
+	}
+	ls_model_generation++;
+	if (entry == NULL || !entry->config)
+		object_generation++;
+}
+
+static void
+forget_objects(Datum arg, int cacheid, uint32 hashvalue)
+{
+	ls_model_generation++;
+	object_generation++;
+}
+
+static void
+watch(Oid relid, bool config)
+{
+	bool found;
+	LsWatched *entry = hash_search(watched, &relid, HASH_ENTER, &found);
+
+	if (!found)
+		entry->config = config;
+}
+
+/*
+ * ls_model_watch: let changes of the relation invalidate what was compiled.
+ */
+void
+ls_model_watch(Oid relid)
+{
+	watch(relid, false);
+}
+
+/*
+ * ls_model_cache_init: once a backend.
+ */
+void
+ls_model_cache_init(void)
+{
+	HASHCTL control = {0};
+
+	control.keysize = NAMEDATALEN;
+	control.entrysize = sizeof(LsCacheEntry);
+	cache = hash_create("lead_scoring models", 8, &control, HASH_ELEM | HASH_STRINGS);
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(LsWatched);
+	watched =
+		hash_create("lead_scoring relations", 32, &control, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, forget_objects, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_objects, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, forget_objects, (Datum) 0);
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+static void
+watch_config(void)
+{
+	static const char *const tables[] = {"model", "rule_group", "fit_rule", "threshold"};
+
+	for (int i = 0; i < lengthof(tables); i++)
+		watch(ls_catalog_relid(tables[i]), true);
+}
+
+static void
+sign_text(StringInfo out, const char *text)
+{
+	if (text == NULL)
+		appendStringInfoString(out, "-;");
+	else
+		appendStringInfo(out, "%zu:%s;", strlen(text), text);
+}
+
+static void
+sign_double(StringInfo out, double value)
+{
+	appendStringInfo(out, "%.17g;", value);
+}
+
+static void
+sign_limits(StringInfo out, LsLimits limits)
+{
+	sign_double(out, limits.min);
+	sign_double(out, limits.max);
+}
+
+static void
+sign_model(StringInfo out, const LsModelRow *row)
+{
+	sign_text(out, row->population);
+	sign_text(out, row->search_path);
+	sign_double(out, row->fit_weight);
+	sign_double(out, row->engagement_weight);
+	sign_double(out, row->intent_weight);
+	sign_limits(out, row->fit);
+	sign_limits(out, row->engagement);
+	sign_limits(out, row->intent);
+	sign_limits(out, row->total);
+}
+
+static void
+sign_rules(StringInfo out, const LsModel *model, List *groups)
+{
+	ListCell *cell;
+
+	foreach (cell, groups)
+	{
+		const LsGroupRow *group = lfirst(cell);
+
+		sign_text(out, group->name);
+		sign_text(out, group->dimension);
+		sign_limits(out, group->limits);
+	}
+	foreach (cell, model->fit_rules)
+	{
+		const LsFitRow *rule = lfirst(cell);
+
+		sign_text(out, rule->condition);
+		sign_text(out, rule->group_name);
+		sign_double(out, rule->points);
+	}
+	foreach (cell, model->thresholds)
+	{
+		const LsThresholdRow *threshold = lfirst(cell);
+
+		sign_text(out, threshold->score);
+		sign_text(out, threshold->label);
+		sign_double(out, threshold->min_score);
+	}
+}
+
+/* sign_names: what does not change a score, but what errors and reasons show. */
+static void
+sign_names(StringInfo out, const LsModel *model)
+{
+	ListCell *cell;
+
+	appendStringInfo(out, "%u;%u;", model->relid, model->owner);
+	sign_text(out, model->row->contact_id);
+	sign_text(out, model->row->stage_column);
+	sign_text(out, model->row->created_column);
+	sign_text(out, model->row->status);
+	foreach (cell, model->fit_rules)
+		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
+}
+
+static List *
+only_enabled(List *rules)
+{
+	List *enabled = NIL;
+	ListCell *cell;
+
+	foreach (cell, rules)
+		if (((LsFitRow *) lfirst(cell))->enabled)
+			enabled = lappend(enabled, lfirst(cell));
+	return enabled;
+}
+
+/* read_model: everything but what is compiled. */
+static LsModel *
+read_model(const char *name, List **groups)
+{
+	LsModel *model = palloc0(sizeof(LsModel));
+	StringInfoData signature;
+
+	model->context = CurrentMemoryContext;
+	model->row = ls_catalog_model(name, false);
+	model->relid = ls_relation_of_model(model->row, false);
+	model->owner = ls_relation_owner(model->relid);
+	model->thresholds = ls_catalog_thresholds(name);
+	model->fit_rules = only_enabled(ls_catalog_fit_rules(name));
+	*groups = ls_catalog_groups(name);
+
+	initStringInfo(&signature);
+	sign_model(&signature, model->row);
+	sign_rules(&signature, model, *groups);
+	model->stamp = (int64) hash_bytes_extended(
+		(const unsigned char *) signature.data, signature.len, 0);
+	sign_names(&signature, model);
+	model->signature = signature.data;
+	return model;
+}
+
+/* ---- compiling -------------------------------------------------------- */
+
+/*
+ * ls_model_scope: what a model's conditions may name: the columns of its
+ * contacts, also as contact.column.
+ */
+LsCondScope *
+ls_model_scope(const LsModelRow *row, Oid relid)
+{
+	LsCondScope *scope = palloc0(sizeof(LsCondScope));
+	LsCondRelation *contact = palloc0(sizeof(LsCondRelation));
+
+	contact->alias = "contact";
+	contact->relid = relid;
+	scope->relations = list_make1(contact);
+	scope->has_as_of = true;
+	scope->owner = ls_relation_owner(relid);
+	scope->search_path = row->search_path;
+	return scope;
+}
+
+static LsMatchRule *
+read_rule(const LsModel *model,
+		  const LsCondScope *scope,
+		  const char *kind,
+		  const char *name,
+		  const char *condition)
+{
+	LsMatchRule *rule = palloc0(sizeof(LsMatchRule));
+	LsPlace place = {
+		.kind = kind, .name = name, .model = model->row->name, .text = condition};
+
+	ls_error_push_place(&place);
+	rule->name = name != NULL ? name : kind;
+	rule->expr = ls_cond_read(scope, condition, BOOLOID)->expr;
+	ls_error_pop_place(&place);
+	return rule;
+}
+
+static int
+slot_of(const LsFitRow *rule, List *groups)
+{
+	ListCell *cell;
+
+	if (rule->group_name == NULL)
+		return 0;
+	foreach (cell, groups)
+		if (strcmp(((LsGroupRow *) lfirst(cell))->name, rule->group_name) == 0)
+			return foreach_current_index(cell) + 1;
+	return 0;
+}
+
+static LsMatcher *
+compile_matcher(const LsModel *model,
+				const LsCondScope *scope,
+				List *rules,
+				LsMatchMode mode,
+				const char *kind)
+{
+	MemoryContext own = AllocSetContextCreate(
+		model->context, "lead_scoring matcher", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(own);
+	LsMatcher *matcher;
+	LsGuard guard;
+
+	ls_guard_enter(&guard, scope->owner, LS_SAFE_PATH);
+	matcher =
+		ls_match_compile(rules, scope, mode, model->nslots, kind, model->row->name);
+	ls_guard_leave(&guard);
+	MemoryContextSwitchTo(old);
+	return matcher;
+}
+
+static void
+compile_population(LsModel *model, const LsCondScope *scope)
+{
+	LsMatchRule *rule;
+
+	if (model->row->population == NULL)
+		return;
+	rule = read_rule(model, scope, "population", NULL, model->row->population);
+	model->population =
+		compile_matcher(model, scope, list_make1(rule), LS_MATCH_LIST, "population");
+}
+
+static void
+compile_fit(LsModel *model, const LsCondScope *scope, List *groups)
+{
+	List *rules = NIL;
+	ListCell *cell;
+
+	foreach (cell, model->fit_rules)
+	{
+		const LsFitRow *row = lfirst(cell);
+		LsMatchRule *rule = read_rule(model, scope, "fit rule", row->name, row->condition);
+
+		rule->slot = slot_of(row, groups);
+		rule->points = row->points;
+		rules = lappend(rules, rule);
+	}
+	model->fit = compile_matcher(model, scope, rules, LS_MATCH_SUM, "fit rule");
+}
+
+static void
+fill_slots(LsModel *model, List *groups)
+{
+	ListCell *cell;
+
+	model->nslots = 1 + list_length(groups);
+	model->slot_limits = palloc(sizeof(LsLimits) * model->nslots);
+	model->slot_limits[0] = (LsLimits){-INFINITY, INFINITY};
+	foreach (cell, groups)
+		model->slot_limits[foreach_current_index(cell) + 1] =
+			((LsGroupRow *) lfirst(cell))->limits;
+}
+
+/*
+ * compile: fill in the matchers. The trees of the conditions are in a context
+ * of their own that goes when they are compiled.
+ */
+static void
+compile(LsModel *model, List *groups)
+{
+	MemoryContext trees = AllocSetContextCreate(
+		CurrentMemoryContext, "lead_scoring conditions", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	LsCondScope *scope;
+
+	fill_slots(model, groups);
+	old = MemoryContextSwitchTo(trees);
+	scope = ls_model_scope(model->row, model->relid);
+	compile_population(model, scope);
+	compile_fit(model, scope, groups);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(trees);
+}
+
+/* ---- the cache -------------------------------------------------------- */
+
+static LsCacheEntry *
+find_entry(const char *name)
+{
+	char key[NAMEDATALEN] = {0};
+	bool found;
+	LsCacheEntry *entry;
+
+	strlcpy(key, name, NAMEDATALEN);
+	entry = hash_search(cache, key, HASH_ENTER, &found);
+	if (!found)
+		memset((char *) entry + NAMEDATALEN, 0, sizeof(LsCacheEntry) - NAMEDATALEN);
+	return entry;
+}
+
+static bool
+is_current(const LsCacheEntry *entry, const LsModel *fresh)
+{
+	return entry->model != NULL && entry->objects == object_generation &&
+		   strcmp(entry->model->signature, fresh->signature) == 0;
+}
+
+/*
+ * refresh_entry: read the rows again and compile where they differ. Counters
+ * are taken before reading: what changes meanwhile is seen next time.
+ */
+static void
+refresh_entry(LsCacheEntry *entry, const char *name)
+{
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "lead_scoring model", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	uint64 generation = ls_model_generation;
+	uint64 objects = object_generation;
+	List *groups;
+	LsModel *fresh;
+
+	watch_config();
+	fresh = read_model(name, &groups);
+	ls_model_watch(fresh->relid);
+	if (is_current(entry, fresh))
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(context);
+		entry->checked = generation;
+		return;
+	}
+	compile(fresh, groups);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	if (entry->model != NULL)
+		MemoryContextDelete(entry->model->context);
+	entry->model = fresh;
+	entry->objects = objects;
+	entry->checked = generation;
+}
+
+/*
+ * ls_model_get: the compiled model.
+ *
+ * Errors: 42704 for an unknown name; what a condition raises that can no longer
+ * be read, with its rule's name.
+ */
+LsModel *
+ls_model_get(const char *name)
+{
+	LsCacheEntry *entry;
+
+	if (strlen(name) >= NAMEDATALEN)
+		ls_catalog_model(name, false);
+	entry = find_entry(name);
+	if (entry->model == NULL || entry->checked != ls_model_generation)
+		refresh_entry(entry, name);
+	return entry->model;
+}
+
+/*
+ * ls_model_is_broken: did compiling fail, and nothing change since?
+ */
+bool
+ls_model_is_broken(const char *name)
+{
+	return strlen(name) < NAMEDATALEN && find_entry(name)->broken == ls_model_generation;
+}
+
+void
+ls_model_mark_broken(const char *name)
+{
+	if (strlen(name) < NAMEDATALEN)
+		find_entry(name)->broken = ls_model_generation;
+}
+
+/*
+ * ls_model_table_map: how to read rows of a table that has the model's trigger.
+ */
+const LsTableMap *
+ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
+{
+	MemoryContext old;
+	LsTableMap *map;
+	ListCell *cell;
+
+	foreach (cell, model->row_maps)
+	{
+		map = lfirst(cell);
+		if (map->relid == relid)
+			return map;
+	}
+	ls_model_watch(relid);
+	old = MemoryContextSwitchTo(model->context);
+	map = palloc0(sizeof(LsTableMap));
+	map->relid = relid;
+	map->key = ls_relation_column(relid, model->row->contact_id);
+	map->fit = ls_match_map_row(model->fit, desc);
+	if (model->population != NULL)
+		map->population = ls_match_map_row(model->population, desc);
+	model->row_maps = lappend(model->row_maps, map);
+	MemoryContextSwitchTo(old);
+	return map;
+}

@@ -1,0 +1,55 @@
+/*
+ * ls_model_cache.h: compiled models, one of each in a backend.
+ */
+#ifndef LS_MODEL_CACHE_H
+#define LS_MODEL_CACHE_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+
+#include "ls_catalog.h"
+#include "ls_match.h"
+
+/*
+ * LsModel: a model as of its last change. It is valid until the next
+ * ls_model_get, or anything that runs SQL.
+ */
+typedef struct LsModel
+{
+	MemoryContext context;
+	const char *signature; /* of the rows that it was built from */
+	LsModelRow *row;
+	Oid relid; /* the contacts */
+	Oid owner; /* of the contacts */
+	int64 stamp; /* of all that scores depend on */
+	List *thresholds; /* of LsThresholdRow */
+	List *fit_rules;  /* of LsFitRow, enabled ones only */
+	int nslots;		  /* slot 0 has no group and no limits */
+	LsLimits *slot_limits;
+	LsMatcher *fit;
+	LsMatcher *population; /* NULL = everyone */
+	List *row_maps;		   /* of LsTableMap, of the tables with triggers */
+} LsModel;
+
+/* LsTableMap: how rows of one table (a partition, say) are read. */
+typedef struct LsTableMap
+{
+	Oid relid;
+	AttrNumber key; /* the contact's id */
+	LsRowMap *fit;
+	LsRowMap *population;
+} LsTableMap;
+
+/* Changes whenever a pointer to a model, or a map of a row type, may be stale. */
+extern uint64 ls_model_generation;
+
+extern void ls_model_cache_init(void);
+extern LsModel *ls_model_get(const char *name);
+extern bool ls_model_is_broken(const char *name);
+extern void ls_model_mark_broken(const char *name);
+extern void ls_model_watch(Oid relid);
+extern const LsTableMap *ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc);
+extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
+
+#endif /* LS_MODEL_CACHE_H */

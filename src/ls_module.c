@@ -1,0 +1,20 @@
+/*
+ * ls_module.c: what happens when the library is loaded.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "ls_guc.h"
+#include "ls_model_cache.h"
+
+PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	ls_guc_define();
+	ls_model_cache_init();
+}

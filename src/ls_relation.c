@@ -1,0 +1,305 @@
+/*
+ * ls_relation.c: the relation that a model scores, and who may do what.
+ *
+ * A draft names its contacts by text. Once a model is active its trigger on the
+ * table is the binding, so that the table may be renamed or moved. A trigger is
+ * believed only on a table of the role that owned the contacts at activation:
+ * anyone may put our trigger function on a table of his own.
+ */
+#include "ls_relation.h"
+
+#include "ls_compat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_may_read);
+PG_FUNCTION_INFO_V1(ls_sql_may_change);
+
+/* The trigger function whose first argument names the model. */
+#define TRIGGER_FUNCTION "contact_changed"
+
+/*
+ * ls_relation_by_name: "schema.table" -> OID, InvalidOid where there is none.
+ * No privilege is looked at.
+ */
+Oid
+ls_relation_by_name(const char *qualified_name)
+{
+	List *names;
+	Oid schema;
+
+	if (!SplitIdentifierString(pstrdup(qualified_name), '.', &names) ||
+		list_length(names) != 2)
+		return InvalidOid;
+	schema = get_namespace_oid(linitial(names), true);
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	return get_relname_relid(lsecond(names), schema);
+}
+
+/*
+ * ls_relation_name: the qualified, quoted name; NULL where there is none.
+ */
+char *
+ls_relation_name(Oid relid)
+{
+	char *name = get_rel_name(relid);
+
+	if (name == NULL)
+		return NULL;
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
+}
+
+/*
+ * ls_relation_owner: InvalidOid where the relation is gone.
+ */
+Oid
+ls_relation_owner(Oid relid)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * trigger_names_model: the relation of a trigger, where it is ours for the model
+ * on a whole table (not a partition's clone).
+ */
+static Oid
+trigger_names_model(Oid trigger_oid, const char *model)
+{
+	Relation rel = table_open(TriggerRelationId, AccessShareLock);
+	Oid relid = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	ScanKeyInit(&key,
+				Anum_pg_trigger_oid,
+				BTEqualStrategyNumber,
+				F_OIDEQ,
+				ObjectIdGetDatum(trigger_oid));
+	scan = systable_beginscan(rel, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		bool is_null;
+		Datum args =
+			heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(rel), &is_null);
+
+		if (!is_null && form->tgnargs == 1 && !OidIsValid(form->tgparentid) &&
+			strcmp(VARDATA_ANY(DatumGetByteaPP(args)), model) == 0)
+			relid = form->tgrelid;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return relid;
+}
+
+/* trigger_function: InvalidOid where the extension is older than it. */
+static Oid
+trigger_function(void)
+{
+	oidvector *no_args = buildoidvector(NULL, 0);
+
+	return GetSysCacheOid3(PROCNAMEARGSNSP,
+						   Anum_pg_proc_oid,
+						   CStringGetDatum(TRIGGER_FUNCTION),
+						   PointerGetDatum(no_args),
+						   ObjectIdGetDatum(ls_catalog_schema()));
+}
+
+/* find_bound: the relation of `owner` that has the model's trigger. */
+static Oid
+find_bound(const char *model, Oid owner)
+{
+	Relation depend = table_open(DependRelationId, AccessShareLock);
+	Oid found = InvalidOid;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	ScanKeyInit(&keys[0],
+				Anum_pg_depend_refclassid,
+				BTEqualStrategyNumber,
+				F_OIDEQ,
+				ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1],
+				Anum_pg_depend_refobjid,
+				BTEqualStrategyNumber,
+				F_OIDEQ,
+				ObjectIdGetDatum(trigger_function()));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
+	while (!OidIsValid(found) && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		Oid relid;
+
+		if (form->classid != TriggerRelationId)
+			continue;
+		relid = trigger_names_model(form->objid, model);
+		if (OidIsValid(relid) && ls_relation_owner(relid) == owner)
+			found = relid;
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return found;
+}
+
+/*
+ * ls_relation_of_model: the contacts.
+ *
+ * Errors: 42P01 where they are gone, unless missing_ok (InvalidOid).
+ */
+Oid
+ls_relation_of_model(const LsModelRow *model, bool missing_ok)
+{
+	Oid relid = InvalidOid;
+
+	if (model->owner != NULL)
+	{
+		Oid owner = get_role_oid(model->owner, true);
+
+		if (OidIsValid(owner))
+			relid = find_bound(model->name, owner);
+	}
+	if (!OidIsValid(relid))
+		relid = ls_relation_by_name(model->contacts);
+	if (!OidIsValid(relid) && !missing_ok)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("relation %s of model \"%s\" does not exist",
+					   model->contacts,
+					   model->name),
+				errhint("Update lead_scoring.model.contacts to its new name, or drop the "
+						"model with lead_scoring.drop_model()."));
+	return relid;
+}
+
+/*
+ * ls_relation_may_change: is the role a member of the relation's owner?
+ */
+bool
+ls_relation_may_change(Oid relid, Oid role)
+{
+	Oid owner = ls_relation_owner(relid);
+
+	return OidIsValid(owner) ? has_privs_of_role(role, owner) : superuser_arg(role);
+}
+
+/*
+ * ls_relation_may_read: may the role read the relation, or a column of it?
+ */
+bool
+ls_relation_may_read(Oid relid, Oid role)
+{
+	if (ls_relation_may_change(relid, role))
+		return true;
+	if (!OidIsValid(ls_relation_owner(relid)) ||
+		!ls_may_use_schema(get_rel_namespace(relid), role))
+		return false;
+	return pg_class_aclcheck(relid, role, ACL_SELECT) == ACLCHECK_OK ||
+		   pg_attribute_aclcheck_all(relid, role, ACL_SELECT, ACLMASK_ANY) ==
+			   ACLCHECK_OK;
+}
+
+/*
+ * ls_relation_column: the number of a column.
+ *
+ * Errors: 42703.
+ */
+AttrNumber
+ls_relation_column(Oid relid, const char *column)
+{
+	AttrNumber attno = get_attnum(relid, column);
+
+	if (attno <= 0)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_COLUMN),
+				errmsg("column \"%s\" of relation %s does not exist",
+					   column,
+					   ls_relation_name(relid)),
+				errhint("Name a column of the relation, with its exact spelling."));
+	return attno;
+}
+
+/*
+ * ls_relation_may_change_model: by the contacts; where those are gone, who owned
+ * them may still clear up.
+ */
+bool
+ls_relation_may_change_model(const LsModelRow *model, Oid role)
+{
+	Oid relid = ls_relation_of_model(model, true);
+	Oid owner;
+
+	if (OidIsValid(relid))
+		return ls_relation_may_change(relid, role);
+	owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
+	return OidIsValid(owner) ? has_privs_of_role(role, owner) : superuser_arg(role);
+}
+
+static bool
+may_read_model(const LsModelRow *model, Oid role)
+{
+	Oid relid = ls_relation_of_model(model, true);
+
+	return OidIsValid(relid) ? ls_relation_may_read(relid, role)
+							 : ls_relation_may_change_model(model, role);
+}
+
+/* by_argument: the model that is there, or the one that is being written. */
+static const LsModelRow *
+by_argument(FunctionCallInfo fcinfo)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	LsModelRow *row = ls_catalog_model(name, true);
+
+	if (row == NULL)
+	{
+		row = palloc0(sizeof(LsModelRow));
+		row->name = name;
+		row->contacts = PG_NARGS() > 1 ? text_to_cstring(PG_GETARG_TEXT_PP(1)) : "";
+	}
+	return row;
+}
+
+/*
+ * may_read(model [, contacts]), may_change(model [, contacts]): for the
+ * row-level security of the configuration; for the current role.
+ */
+Datum
+ls_sql_may_read(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(may_read_model(by_argument(fcinfo), GetUserId()));
+}
+
+Datum
+ls_sql_may_change(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(ls_relation_may_change_model(by_argument(fcinfo), GetUserId()));
+}

@@ -1,0 +1,98 @@
+-- What the demo prints, for a terminal of 120 columns.
+
+\set QUIET on
+\pset pager off
+\pset border 1
+\pset linestyle unicode
+\pset footer off
+\pset null ''
+SET client_min_messages = warning;
+
+\echo '━━━ 1. Whom should we call, and why?  The ten best contacts of 5,000'
+\echo
+
+-- A line about who it is, then the reasons, wrapped between two of them.
+\pset format unaligned
+\pset tuples_only on
+SELECT format(E'%s.  %s  %s  %s\n               %s\n',
+           lpad((row_number() OVER (ORDER BY best.total DESC, c.id))::text, 2),
+           lpad(best.total::text, 3),
+           rpad(best.band, 8),
+           concat_ws(', ', c.first_name || ' ' || c.last_name, c.title, c.company_name),
+           rtrim(regexp_replace(reasons.list, '(.{1,100})(?: · |$)',
+                                E'\\1\n               ', 'g'), E'\n '))
+FROM (SELECT * FROM crm.b2b_scored ORDER BY total DESC, contact_id LIMIT 10) AS best
+JOIN crm.contacts AS c ON c.id = best.contact_id
+CROSS JOIN LATERAL (
+    SELECT string_agg(to_char(e.counted, 'FMSG990') || ' ' || e.rule, ' · '
+                      ORDER BY e.counted DESC, e.rule) AS list
+    FROM lead_scoring.explain_fit(c, 'b2b') AS e
+    WHERE e.counted <> 0) AS reasons
+ORDER BY best.total DESC, c.id;
+\pset format aligned
+\pset tuples_only off
+
+\echo '━━━ 2. How are they spread?  Contacts in each band'
+\echo
+
+SELECT band,
+       count(*) AS contacts,
+       to_char(100.0 * count(*) / sum(count(*)) OVER (), '990.0') || ' %' AS share,
+       min(total) AS lowest,
+       max(total) AS highest,
+       rpad(repeat('█', ceil(60.0 * count(*) / max(count(*)) OVER ())::int), 60) AS " "
+FROM crm.b2b_scored
+GROUP BY band
+ORDER BY min(total) DESC;
+
+-- The best contact who must not be called and has a group at its cap: there is
+-- most to explain.
+SELECT c.id,
+       c.first_name || ' ' || c.last_name AS name,
+       s.total,
+       s.band
+FROM crm.b2b_scored AS s
+JOIN crm.contacts AS c ON c.id = s.contact_id
+WHERE 'do not call' = ANY (c.tags)
+  AND EXISTS (SELECT FROM lead_scoring.explain_fit(c, 'b2b') AS e
+              WHERE e.matched AND e.counted <> e.points)
+ORDER BY s.total DESC, c.id
+LIMIT 1 \gset one_
+SELECT format('%s (contact %s): %s points, %s',
+              :'one_name', :'one_id', :'one_total', :'one_band') AS heading \gset one_
+
+\echo '━━━ 3. Why this score?  Every rule, for' :one_heading
+\echo
+
+SELECT e.rule,
+       e.group_name AS "group",
+       CASE WHEN length(flat.condition) <= 50 THEN flat.condition
+            ELSE left(flat.condition, 49) || '…' END AS condition,
+       lpad(to_char(e.points, 'FMSG990'), 6) AS points,
+       CASE WHEN e.matched THEN 'yes' END AS matches,
+       CASE WHEN e.matched THEN lpad(to_char(e.counted, 'FMSG990'), 6) END AS counts
+FROM crm.contacts AS c
+CROSS JOIN LATERAL lead_scoring.explain_fit(c, 'b2b') AS e
+CROSS JOIN LATERAL (SELECT regexp_replace(e.condition, '\s+', ' ', 'g') AS condition) AS flat
+WHERE c.id = :one_id
+ORDER BY e.matched IS TRUE DESC, e.counted DESC, e.rule;
+
+\echo '"counts" is what is left of "points" where a group has reached its cap. It adds up to the score.'
+\echo
+\echo '━━━ 4. The scores follow the data:' :one_name 'may be called again'
+\echo
+
+UPDATE crm.contacts SET tags = array_remove(tags, 'do not call') WHERE id = :one_id;
+SELECT :one_total AS "score before", :'one_band' AS "band before",
+       total AS "score now", band AS "band now"
+FROM crm.b2b_scored
+WHERE contact_id = :one_id;
+UPDATE crm.contacts SET tags = tags || 'do not call'::text WHERE id = :one_id;
+
+\echo '━━━ 5. No lock-in: the same model as plain SQL, for any PostgreSQL'
+\echo
+
+\pset format unaligned
+\pset tuples_only on
+SELECT lead_scoring.to_sql('b2b');
+\echo
