@@ -16,7 +16,7 @@ OBJS = $(patsubst $(LS_DIR)/%.c,%.o,$(sort $(wildcard $(LS_DIR)/src/*.c)))
 LS_PARTS = $(sort $(wildcard $(LS_DIR)/sql/install/*.sql))
 LS_SCRIPT = lead_scoring--$(LS_VERSION).sql
 DATA_built = $(LS_SCRIPT)
-DATA = $(wildcard $(LS_DIR)/sql/upgrade/lead_scoring--*--*.sql)
+DATA = $(patsubst $(LS_DIR)/%,%,$(wildcard $(LS_DIR)/sql/upgrade/lead_scoring--*--*.sql))
 EXTRA_CLEAN = lead_scoring--*.sql
 
 REGRESS = $(sort $(notdir $(basename $(wildcard $(LS_DIR)/sql/*.sql))))
@@ -24,10 +24,10 @@ REGRESS_OPTS = --inputdir=$(LS_DIR) --encoding=UTF8
 ISOLATION = $(sort $(notdir $(basename $(wildcard $(LS_DIR)/test/isolation/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=$(LS_DIR)/test/isolation --outputdir=output_iso
 
-# The same score on every machine: no fused multiply-add.
-PG_CFLAGS = -ffp-contract=off -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers
-PG_CPPFLAGS = -I$(LS_DIR)/src -DLEAD_SCORING_VERSION='"$(LS_VERSION)"'
+# The same score on every machine: no fused multiply-add, in bitcode neither.
+PG_CPPFLAGS = -ffp-contract=off -I$(LS_DIR)/src -DLEAD_SCORING_VERSION='"$(LS_VERSION)"'
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -37,7 +37,7 @@ $(LS_SCRIPT): $(LS_PARTS) $(LS_DIR)/lead_scoring.control
 	cat $(LS_PARTS) > $@
 
 # Headers are few and shared: any change of one rebuilds all.
-$(OBJS): $(wildcard $(LS_DIR)/src/*.h) | src-dir
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(LS_DIR)/src/*.h) | src-dir
 .PHONY: src-dir
 src-dir:
 	@mkdir -p src

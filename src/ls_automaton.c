@@ -11,9 +11,9 @@
 typedef struct LsTrie
 {
 	LsAutomaton *automaton;
-	uint32 *child;	/* nstates x nclasses, NO_STATE = none */
-	uint32 *fail;	/* state -> state of its longest proper suffix */
-	uint32 *order;	/* states, breadth first */
+	uint32 *child; /* nstates x nclasses, NO_STATE = none */
+	uint32 *fail;  /* state -> state of its longest proper suffix */
+	uint32 *order; /* states, breadth first */
 } LsTrie;
 
 /* assign_classes: bytes that stand in no pattern share column 0. */
@@ -45,8 +45,8 @@ add_pattern(LsTrie *trie, const LsPattern *pattern, int number)
 	for (int j = 0; j < pattern->length; j++)
 	{
 		int at = a->anchor == LS_AT_END ? pattern->length - 1 - j : j;
-		int class = a->class_of[(uint8) pattern->bytes[at]];
-		uint32 *child = &trie->child[(size_t) state * a->nclasses + class];
+		int column = a->class_of[(uint8) pattern->bytes[at]];
+		uint32 *child = &trie->child[(size_t) state * a->nclasses + column];
 
 		if (*child == NO_STATE)
 			*child = a->nstates++;
@@ -70,17 +70,17 @@ walk_breadth_first(LsTrie *trie)
 	{
 		uint32 state = trie->order[head++];
 
-		for (int class = 1; class < a->nclasses; class++)
+		for (int column = 1; column < a->nclasses; column++)
 		{
-			uint32 child = trie->child[(size_t) state * a->nclasses + class];
+			uint32 child = trie->child[(size_t) state * a->nclasses + column];
 			uint32 suffix = trie->fail[state];
 
 			if (child == NO_STATE)
 				continue;
 			while (suffix != 0 &&
-				   trie->child[(size_t) suffix * a->nclasses + class] == NO_STATE)
+				   trie->child[(size_t) suffix * a->nclasses + column] == NO_STATE)
 				suffix = trie->fail[suffix];
-			suffix = trie->child[(size_t) suffix * a->nclasses + class];
+			suffix = trie->child[(size_t) suffix * a->nclasses + column];
 			trie->fail[child] = state == 0 || suffix == NO_STATE ? 0 : suffix;
 			trie->order[tail++] = child;
 		}
@@ -101,8 +101,7 @@ link_suffixes(LsTrie *trie)
 		uint32 state = trie->order[i];
 		uint32 suffix = trie->fail[state];
 
-		a->suffix_end[state] =
-			a->own_end[suffix] >= 0 ? suffix : a->suffix_end[suffix];
+		a->suffix_end[state] = a->own_end[suffix] >= 0 ? suffix : a->suffix_end[suffix];
 	}
 }
 
@@ -130,16 +129,16 @@ fill_table(LsTrie *trie)
 		uint32 *row = &a->next[(size_t) state * a->nclasses];
 		const uint32 *fallback = &a->next[(size_t) trie->fail[state] * a->nclasses];
 
-		for (int class = 0; class < a->nclasses; class++)
+		for (int column = 0; column < a->nclasses; column++)
 		{
-			uint32 child = trie->child[(size_t) state * a->nclasses + class];
+			uint32 child = trie->child[(size_t) state * a->nclasses + column];
 
 			if (child != NO_STATE)
-				row[class] = table_entry(a, child);
+				row[column] = table_entry(a, child);
 			else if (a->anchor != LS_ANYWHERE)
-				row[class] = table_entry(a, 1);
+				row[column] = table_entry(a, 1);
 			else
-				row[class] = state == 0 ? 0 : fallback[class];
+				row[column] = state == 0 ? 0 : fallback[column];
 		}
 	}
 }
@@ -194,6 +193,8 @@ ls_automaton_build(const LsPattern *patterns, int npatterns, LsAnchor anchor, bo
 	trie.order[automaton->nstates - 1] = 1;
 	link_suffixes(&trie);
 	fill_table(&trie);
+	for (int byte = 0; byte < 256; byte++)
+		automaton->begins[byte] = automaton->next[automaton->class_of[byte]] != 0;
 	free_trie(&trie);
 	return automaton;
 }
@@ -208,25 +209,40 @@ report(const LsAutomaton *a, uint32 entry, LsFoundCallback found, void *context)
 			found(context, p);
 }
 
+/*
+ * scan_anywhere: in the start state, which is where most bytes of most values
+ * find it, bytes that begin no pattern are skipped without a step.
+ */
 static void
-scan_anywhere(
-	const LsAutomaton *a, const char *bytes, int length, LsFoundCallback found, void *context)
+scan_anywhere(const LsAutomaton *a,
+			  const char *bytes,
+			  int length,
+			  LsFoundCallback found,
+			  void *context)
 {
 	const uint8 *at = (const uint8 *) bytes;
 	const uint8 *end = at + length;
 	uint32 entry = 0;
 
-	for (; at < end; at++)
+	while (at < end)
 	{
-		entry = a->next[(entry & ~LS_FOUND) + a->class_of[*at]];
+		if (entry == 0 && !a->begins[*at])
+		{
+			at++;
+			continue;
+		}
+		entry = a->next[(entry & ~LS_FOUND) + a->class_of[*at++]];
 		if (unlikely(entry & LS_FOUND))
 			report(a, entry, found, context);
 	}
 }
 
 static void
-scan_anchored(
-	const LsAutomaton *a, const char *bytes, int length, LsFoundCallback found, void *context)
+scan_anchored(const LsAutomaton *a,
+			  const char *bytes,
+			  int length,
+			  LsFoundCallback found,
+			  void *context)
 {
 	bool backward = a->anchor == LS_AT_END;
 	uint32 dead = a->nclasses;

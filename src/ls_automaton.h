@@ -35,9 +35,10 @@ typedef struct LsAutomaton
 	int nclasses;
 	int nstates;
 	uint8 class_of[256]; /* byte -> column; 0 = in no pattern */
+	bool begins[256];	 /* byte -> does a pattern begin with it? */
 	uint32 *next;
-	int32 *own_end;	   /* state -> a pattern that ends there, -1 = none */
-	int32 *same;	   /* pattern -> next that ends in the same state, -1 = none */
+	int32 *own_end;		/* state -> a pattern that ends there, -1 = none */
+	int32 *same;		/* pattern -> next that ends in the same state, -1 = none */
 	uint32 *suffix_end; /* state -> longest suffix where a pattern ends, 0 = none */
 } LsAutomaton;
 

@@ -53,7 +53,7 @@ ls_band_threshold(const LsModel *model, const char *score, double points)
 	double rounded = round_points(points, model);
 	ListCell *cell;
 
-	foreach (cell, model->thresholds)
+	foreach(cell, model->thresholds)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
 
@@ -75,7 +75,7 @@ ls_band_rank(const LsModel *model, double total)
 	int rank = 1;
 	ListCell *cell;
 
-	foreach (cell, model->thresholds)
+	foreach(cell, model->thresholds)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
 

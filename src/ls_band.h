@@ -8,10 +8,13 @@
 
 #include "ls_model_cache.h"
 
-extern double
-ls_band_total(const LsModel *model, double fit, double engagement, double intent);
-extern const LsThresholdRow *
-ls_band_threshold(const LsModel *model, const char *score, double points);
+extern double ls_band_total(const LsModel *model,
+							double fit,
+							double engagement,
+							double intent);
+extern const LsThresholdRow *ls_band_threshold(const LsModel *model,
+											   const char *score,
+											   double points);
 extern int ls_band_rank(const LsModel *model, double total);
 
 #endif /* LS_BAND_H */

@@ -10,6 +10,7 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -58,42 +59,43 @@ ls_catalog_relid(const char *table)
 	return relid;
 }
 
-static Datum
-get_value(const LsRow *row, const char *column, bool *is_null)
+static int
+find_column(const LsRow *row, const char *column)
 {
 	for (int i = 0; i < row->desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(row->desc, i);
 
-		if (att->attisdropped || strcmp(NameStr(att->attname), column) != 0)
-			continue;
-		*is_null = row->nulls[i];
-		return row->values[i];
+		if (!att->attisdropped && strcmp(NameStr(att->attname), column) == 0)
+			return i;
 	}
 	ereport(ERROR,
 			errcode(ERRCODE_UNDEFINED_COLUMN),
 			errmsg("the configuration of lead_scoring has no column \"%s\"", column),
 			errhint("The library and the installed extension differ in version: run ALTER "
 					"EXTENSION lead_scoring UPDATE."));
-	return (Datum) 0;
+	return -1;
 }
 
+/* get_text: of a column of type text or name. */
 static char *
 get_text(const LsRow *row, const char *column)
 {
-	bool is_null;
-	Datum value = get_value(row, column, &is_null);
+	int i = find_column(row, column);
 
-	return is_null ? NULL : TextDatumGetCString(value);
+	if (row->nulls[i])
+		return NULL;
+	if (TupleDescAttr(row->desc, i)->atttypid == NAMEOID)
+		return pstrdup(NameStr(*DatumGetName(row->values[i])));
+	return TextDatumGetCString(row->values[i]);
 }
 
 static double
 get_double(const LsRow *row, const char *column, double if_null)
 {
-	bool is_null;
-	Datum value = get_value(row, column, &is_null);
+	int i = find_column(row, column);
 
-	return is_null ? if_null : DatumGetFloat8(value);
+	return row->nulls[i] ? if_null : DatumGetFloat8(row->values[i]);
 }
 
 static LsLimits
@@ -109,10 +111,9 @@ get_limits(const LsRow *row, const char *min_column, const char *max_column)
 static bool
 get_bool(const LsRow *row, const char *column)
 {
-	bool is_null;
-	Datum value = get_value(row, column, &is_null);
+	int i = find_column(row, column);
 
-	return !is_null && DatumGetBool(value);
+	return !row->nulls[i] && DatumGetBool(row->values[i]);
 }
 
 /*
@@ -127,11 +128,14 @@ read_rows(const char *table, const char *index, const char *model, LsRowReader r
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple tuple;
-	AttrNumber attno =
-		get_attnum(RelationGetRelid(rel), strcmp(table, "model") == 0 ? "name" : "model");
+	AttrNumber attno = get_attnum(RelationGetRelid(rel),
+								  strcmp(table, "model") == 0 ? "name" : "model");
 
-	ScanKeyInit(
-		&key, attno, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(model));
+	ScanKeyInit(&key,
+				attno,
+				BTEqualStrategyNumber,
+				F_TEXTEQ,
+				CStringGetTextDatum(model));
 	row.desc = RelationGetDescr(rel);
 	row.values = palloc(sizeof(Datum) * row.desc->natts);
 	row.nulls = palloc(sizeof(bool) * row.desc->natts);

@@ -37,16 +37,19 @@ typedef struct LsCondScope
 typedef struct LsCond
 {
 	const char *text;
-	Node *expr;		  /* as_of is external parameter LS_COND_AS_OF */
-	bool uses_as_of;  /* its value may change with time alone */
+	Node *expr;		   /* as_of is external parameter LS_COND_AS_OF */
+	bool uses_as_of;   /* its value may change with time alone */
 	bool is_rewritten; /* stable arithmetic on as_of was moved to UTC */
 } LsCond;
 
 #define LS_COND_AS_OF 1
 #define LS_COND_MAX_BYTES 65536
+#define LS_COND_MAX_NESTING 200
 
 /* ls_cond_parse.c */
-extern LsCond *ls_cond_read(const LsCondScope *scope, const char *text, Oid result_type);
+extern LsCond *ls_cond_read(const LsCondScope *scope,
+							const char *text,
+							Oid result_type);
 extern ParseState *ls_cond_open_scope(const LsCondScope *scope, const char *text);
 extern Node *ls_cond_analyse(ParseState *pstate, Node *raw, Oid result_type);
 

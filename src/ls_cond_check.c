@@ -55,10 +55,9 @@ refuse_unstable(const LsCheck *check, Oid funcid)
 {
 	const char *name = get_func_name(funcid);
 	const char *hint = ls_cond_hint_function(name);
-	const char *rewrite =
-		ls_cond_has_column(check->node)
-			? ls_cond_hint_utc(check->node, check->scope)
-			: NULL;
+	const char *rewrite = ls_cond_has_column(check->node)
+							  ? ls_cond_hint_utc(check->node, check->scope)
+							  : NULL;
 
 	if (hint == NULL && rewrite != NULL)
 		hint = psprintf("Write %s instead.", rewrite);
@@ -90,8 +89,7 @@ is_trusted(Oid funcid)
 	by_superuser = superuser_arg(form->proowner);
 	ReleaseSysCache(tuple);
 	return by_superuser &&
-		   (builtin ||
-			OidIsValid(getExtensionOfObject(ProcedureRelationId, funcid)));
+		   (builtin || OidIsValid(getExtensionOfObject(ProcedureRelationId, funcid)));
 }
 
 static bool
@@ -128,8 +126,9 @@ check_column(const LsCheck *check, Var *var)
 			   (Node *) var,
 			   "a system column",
 			   "Use a column of the table; system columns change with every write.");
-	tuple = SearchSysCache2(
-		ATTNUM, ObjectIdGetDatum(rte->relid), Int16GetDatum(var->varattno));
+	tuple = SearchSysCache2(ATTNUM,
+							ObjectIdGetDatum(rte->relid),
+							Int16GetDatum(var->varattno));
 	if (HeapTupleIsValid(tuple))
 	{
 		bool is_virtual = ls_is_virtual((Form_pg_attribute) GETSTRUCT(tuple));
@@ -174,8 +173,9 @@ is_temporal(Oid type)
 		element = get_range_subtype(type);
 	if (!OidIsValid(element) && OidIsValid(get_multirange_range(type)))
 		element = get_range_subtype(get_multirange_range(type));
-	get_type_category_preferred(
-		getBaseType(OidIsValid(element) ? element : type), &category, &preferred);
+	get_type_category_preferred(getBaseType(OidIsValid(element) ? element : type),
+								&category,
+								&preferred);
 	return category == TYPCATEGORY_DATETIME;
 }
 
@@ -187,7 +187,7 @@ check_constant(const LsCheck *check, Const *constant)
 
 	if (constant->location < 0 || !is_temporal(constant->consttype))
 		return;
-	foreach (cell, check->literals)
+	foreach(cell, check->literals)
 	{
 		const LsRawLiteral *literal = lfirst(cell);
 
@@ -287,11 +287,12 @@ check_node(const LsCheck *check, Node *node)
 			break;
 		case T_Aggref:
 		case T_GroupingFunc:
-			refuse(check,
-				   node,
-				   "an aggregate function",
-				   "A condition sees one row only; count events with an engagement rule "
-				   "of kind count.");
+			refuse(
+				check,
+				node,
+				"an aggregate function",
+				"A condition sees one row only; count events with an engagement rule "
+				"of kind count.");
 			break;
 		case T_FuncExpr:
 			if (((FuncExpr *) node)->funcretset)

@@ -65,7 +65,7 @@ ls_cond_deparse(Node *expr, const LsCondScope *scope, bool qualify)
 	LsGuard guard;
 	char *text;
 
-	foreach (cell, scope->relations)
+	foreach(cell, scope->relations)
 		names = lappend(names, pstrdup(((LsCondRelation *) lfirst(cell))->alias));
 	names = lappend(names, pstrdup("moment"));
 	plan->rtable = lappend(list_copy(pstate->p_rtable), make_moment());
@@ -81,8 +81,14 @@ ls_cond_deparse(Node *expr, const LsCondScope *scope, bool qualify)
 static void
 set_for_comparison(const char *name, const char *value)
 {
-	(void) set_config_option(
-		name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option(name,
+							 value,
+							 PGC_USERSET,
+							 PGC_S_SESSION,
+							 GUC_ACTION_SAVE,
+							 true,
+							 0,
+							 false);
 }
 
 /* read_elsewhere: the tree that the text gives under settings unlike ours. */

@@ -128,10 +128,10 @@ opposite(Oid funcid)
 		name = "+";
 	else
 		return InvalidOid;
-	return OpernameGetOprid(
-		list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup(name))),
-		TIMESTAMPTZOID,
-		INTERVALOID);
+	return OpernameGetOprid(list_make2(makeString(pstrdup("pg_catalog")),
+									   makeString(pstrdup(name))),
+							TIMESTAMPTZOID,
+							INTERVALOID);
 }
 
 /*

@@ -72,7 +72,7 @@ ls_cond_open_scope(const LsCondScope *scope, const char *text)
 	pstate->p_sourcetext = text;
 	pstate->p_pre_columnref_hook = resolve_as_of;
 	pstate->p_ref_hook_state = (void *) scope;
-	foreach (cell, scope->relations)
+	foreach(cell, scope->relations)
 		add_relation(pstate, lfirst(cell));
 	return pstate;
 }
@@ -107,11 +107,12 @@ coerce_result(ParseState *pstate, Node *expr, Oid result_type)
 									 COERCE_IMPLICIT_CAST,
 									 -1);
 	if (result_type == BOOLOID)
-		refuse_type(pstate,
-					expr,
-					"boolean",
-					"Compare it with something, for example \"... > 0\" or \"... IS NOT "
-					"NULL\".");
+		refuse_type(
+			pstate,
+			expr,
+			"boolean",
+			"Compare it with something, for example \"... > 0\" or \"... IS NOT "
+			"NULL\".");
 	refuse_type(pstate, expr, format_type_be(result_type), "Add a cast.");
 	return NULL;
 }

@@ -12,6 +12,23 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
 
+/* nesting: how deep parentheses go; quoted ones do not matter much. */
+static int
+nesting(const char *text)
+{
+	int depth = 0;
+	int deepest = 0;
+
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '(' || *text == '[')
+			deepest = Max(deepest, ++depth);
+		else if (*text == ')' || *text == ']')
+			depth--;
+	}
+	return deepest;
+}
+
 static void
 refuse_text(const char *text)
 {
@@ -29,6 +46,14 @@ refuse_text(const char *text)
 				errmsg("condition is too long"),
 				errdetail("It has %zu bytes; the limit is %d.", length, LS_COND_MAX_BYTES),
 				errhint("Split it into several rules."));
+	if (nesting(text) > LS_COND_MAX_NESTING)
+		ereport(ERROR,
+				errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				errmsg("condition is nested too deeply"),
+				errdetail("Its parentheses are %d deep; the limit is %d.",
+						  nesting(text),
+						  LS_COND_MAX_NESTING),
+				errhint("Take out parentheses, or split it into several rules."));
 }
 
 /* is_plain: nothing but SELECT expression. */
@@ -122,15 +147,16 @@ check_walker(Node *node, LsRawCheck *check)
 	switch (nodeTag(node))
 	{
 		case T_SubLink:
-			refuse_raw(check,
-				   "a subquery",
-					   "A condition sees one row only; to look at another table, add it "
-					   "as a lookup of the model.",
-					   ((SubLink *) node)->location);
+			refuse_raw(
+				check,
+				"a subquery",
+				"A condition sees one row only; to look at another table, add it "
+				"as a lookup of the model.",
+				((SubLink *) node)->location);
 			break;
 		case T_ParamRef:
 			refuse_raw(check,
-				   "a parameter",
+					   "a parameter",
 					   "Write the value itself; the moment of scoring is called as_of.",
 					   ((ParamRef *) node)->location);
 			break;

@@ -94,7 +94,7 @@ localise(List *args, Oid *types)
 	ListCell *cell;
 	int i = 0;
 
-	foreach (cell, args)
+	foreach(cell, args)
 	{
 		Node *arg = lfirst(cell);
 
@@ -194,7 +194,8 @@ rewrite_operator(OpExpr *op)
 	if (name == NULL || list_length(op->args) != 2)
 		return NULL;
 	local = localise(op->args, types);
-	twin = OpernameGetOprid(list_make2(makeString(pstrdup("pg_catalog")), makeString(name)),
+	twin = OpernameGetOprid(list_make2(makeString(pstrdup("pg_catalog")),
+									   makeString(name)),
 							types[0],
 							types[1]);
 	if (!OidIsValid(twin) || ls_cond_depends_on_session(get_opcode(twin)))

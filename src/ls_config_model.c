@@ -56,7 +56,7 @@ check_unique(Oid relid, const char *column)
 	bool unique = kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE;
 	ListCell *cell;
 
-	foreach (cell, indexes)
+	foreach(cell, indexes)
 		unique |= is_unique_on(lfirst_oid(cell), attno);
 	relation_close(rel, NoLock);
 	if (!unique)
@@ -162,8 +162,9 @@ keep_reserved(LsConfigRow *row)
 	if (row->old == NULL)
 	{
 		ls_config_set(row, "status", "draft");
-		ls_config_set(
-			row, "owner", GetUserNameFromId(ls_relation_owner(row->relid), false));
+		ls_config_set(row,
+					  "owner",
+					  GetUserNameFromId(ls_relation_owner(row->relid), false));
 		return;
 	}
 	ls_config_set(row, "owner", old_text(row, "owner"));
@@ -257,8 +258,10 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 	check_unique(row->relid, ls_config_text(row, "contact_id"));
 	check_zone(row);
 	check_numbers(row);
-	ls_config_check_condition(
-		row, ls_model_scope(row->model, row->relid), "population", BOOLOID);
+	ls_config_check_condition(row,
+							  ls_model_scope(row->model, row->relid),
+							  "population",
+							  BOOLOID);
 }
 
 /*
@@ -273,7 +276,7 @@ ls_sql_current_path(PG_FUNCTION_ARGS)
 	ListCell *cell;
 
 	initStringInfo(&path);
-	foreach (cell, schemas)
+	foreach(cell, schemas)
 	{
 		char *name = get_namespace_name(lfirst_oid(cell));
 

@@ -132,16 +132,23 @@ name_of(const LsConfigRow *row)
 
 /* try_compile: fold its constants, so that 1/0 is found now. */
 static void
-try_compile(const LsCondScope *scope, const LsCond *cond)
+try_compile(const LsConfigRow *row, const LsCondScope *scope, const LsCond *cond)
 {
-	MemoryContext own = AllocSetContextCreate(
-		CurrentMemoryContext, "lead_scoring check", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext own = AllocSetContextCreate(CurrentMemoryContext,
+											  "lead_scoring check",
+											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(own);
-	LsMatchRule rule = {.name = "", .expr = cond->expr};
+	const char *name = name_of(row);
+	LsMatchRule rule = {.name = name != NULL ? name : kind_of(row), .expr = cond->expr};
 	LsGuard guard;
 
 	ls_guard_enter(&guard, scope->owner, LS_SAFE_PATH);
-	(void) ls_match_compile(list_make1(&rule), scope, LS_MATCH_LIST, 1, "rule", "");
+	(void) ls_match_compile(list_make1(&rule),
+							scope,
+							LS_MATCH_LIST,
+							1,
+							kind_of(row),
+							row->model->name);
 	ls_guard_leave(&guard);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(own);
@@ -163,10 +170,9 @@ check_expression(const LsConfigRow *row,
 
 	ls_error_push_place(&place);
 	cond = ls_cond_read(scope, text, type);
-	place.text = NULL;
-	if (type == BOOLOID)
-		try_compile(scope, cond);
 	ls_error_pop_place(&place);
+	if (type == BOOLOID)
+		try_compile(row, scope, cond);
 }
 
 /*
@@ -202,8 +208,14 @@ ls_config_check_conditions(const LsConfigRow *row,
 
 	if (is_null || !check_function_bodies)
 		return;
-	deconstruct_array(
-		DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls, &n);
+	deconstruct_array(DatumGetArrayTypeP(value),
+					  TEXTOID,
+					  -1,
+					  false,
+					  TYPALIGN_INT,
+					  &texts,
+					  &nulls,
+					  &n);
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])
@@ -226,7 +238,7 @@ check_group(const LsConfigRow *row, const char *dimension)
 
 	if (name == NULL)
 		return;
-	foreach (cell, ls_catalog_groups(row->model->name))
+	foreach(cell, ls_catalog_groups(row->model->name))
 	{
 		const LsGroupRow *group = lfirst(cell);
 
@@ -255,8 +267,10 @@ check_fit_rule(LsConfigRow *row)
 {
 	ls_config_check_finite(row, "points");
 	check_group(row, "fit");
-	ls_config_check_condition(
-		row, ls_model_scope(row->model, row->relid), "condition", BOOLOID);
+	ls_config_check_condition(row,
+							  ls_model_scope(row->model, row->relid),
+							  "condition",
+							  BOOLOID);
 }
 
 static void
@@ -269,8 +283,8 @@ check_rule_group(LsConfigRow *row)
 		LsConfigRow old = *row;
 
 		old.tuple = row->old;
-		if (strcmp(ls_config_text(&old, "dimension"), ls_config_text(row, "dimension")) !=
-			0)
+		if (strcmp(ls_config_text(&old, "dimension"),
+				   ls_config_text(row, "dimension")) != 0)
 			ereport(ERROR,
 					errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("the dimension of a group cannot be changed"),

@@ -51,7 +51,10 @@ ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of
  * ls_fit_in_population: does the model score the contact at all?
  */
 bool
-ls_fit_in_population(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of)
+ls_fit_in_population(LsModel *model,
+					 LsRowMap *map,
+					 HeapTuple contact,
+					 TimestampTz as_of)
 {
 	const int *numbers;
 
@@ -93,8 +96,9 @@ new_call(FunctionCallInfo fcinfo, text *name)
 								  offsetof(LsFitCall, name) + VARSIZE_ANY(name));
 	call->name_size = VARSIZE_ANY(name);
 	memcpy(call->name, name, call->name_size);
-	call->context = AllocSetContextCreate(
-		fcinfo->flinfo->fn_mcxt, "lead_scoring row map", ALLOCSET_SMALL_SIZES);
+	call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
+										  "lead_scoring row map",
+										  ALLOCSET_SMALL_SIZES);
 	fcinfo->flinfo->fn_extra = call;
 	return call;
 }
@@ -140,7 +144,10 @@ bind_call(LsFitCall *call, text *name, Oid type, int32 typmod, bool by_populatio
 
 /* get_call: the call's state for this row's type and this model. */
 static inline LsFitCall *
-get_call(FunctionCallInfo fcinfo, HeapTupleHeader contact, text *name, bool by_population)
+get_call(FunctionCallInfo fcinfo,
+		 HeapTupleHeader contact,
+		 text *name,
+		 bool by_population)
 {
 	LsFitCall *call = fcinfo->flinfo->fn_extra;
 	Oid type = HeapTupleHeaderGetTypeId(contact);

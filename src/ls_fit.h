@@ -8,9 +8,13 @@
 
 #include "ls_model_cache.h"
 
-extern double
-ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of);
-extern bool
-ls_fit_in_population(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of);
+extern double ls_fit_score(LsModel *model,
+						   LsRowMap *map,
+						   HeapTuple contact,
+						   TimestampTz as_of);
+extern bool ls_fit_in_population(LsModel *model,
+								 LsRowMap *map,
+								 HeapTuple contact,
+								 TimestampTz as_of);
 
 #endif /* LS_FIT_H */

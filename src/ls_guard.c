@@ -38,8 +38,7 @@ ls_guard_enter(LsGuard *guard, Oid role, const char *search_path)
 	guard->guc_level = NewGUCNestLevel();
 	SetUserIdAndSecContext(role,
 						   guard->saved_context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION |
-							   SECURITY_NOFORCE_RLS);
+							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	set_for_now("search_path", search_path);
 	set_for_now("TimeZone", "UTC");
 	set_for_now("DateStyle", "ISO, MDY");

@@ -41,11 +41,10 @@ read_moment(const char *text, TimestampTz *moment, const char **problem)
 
 	PG_TRY();
 	{
-		*moment =
-			DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
-													CStringGetDatum(text),
-													ObjectIdGetDatum(InvalidOid),
-													Int32GetDatum(-1)));
+		*moment = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+														  CStringGetDatum(text),
+														  ObjectIdGetDatum(InvalidOid),
+														  Int32GetDatum(-1)));
 	}
 	PG_CATCH();
 	{

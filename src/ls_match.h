@@ -30,7 +30,7 @@ typedef struct LsMatchRule
 /* LsMatchColumn: a column that some condition names. */
 typedef struct LsMatchColumn
 {
-	int relno;	/* position in the scope from 1 */
+	int relno;		  /* position in the scope from 1 */
 	AttrNumber attno; /* in that relation when compiled */
 	const char *name;
 	Oid type;

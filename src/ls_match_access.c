@@ -43,7 +43,7 @@ worst_rank(const LsAccess *access)
 
 	if (access->kind != LS_ACCESS_EXACT && access->kind != LS_ACCESS_GUARDED)
 		return RANK_NONE;
-	foreach (cell, access->predicates)
+	foreach(cell, access->predicates)
 		worst = Max(worst, rank(lfirst(cell)));
 	return worst;
 }
@@ -99,7 +99,7 @@ merge_ranges(List *args, LsPredicate *merged)
 {
 	ListCell *cell;
 
-	foreach (cell, args)
+	foreach(cell, args)
 	{
 		LsPredicate p;
 
@@ -127,7 +127,7 @@ can_fail(Node *expr)
 		return false;
 	if (!IsA(expr, BoolExpr))
 		return true;
-	foreach (cell, ((BoolExpr *) expr)->args)
+	foreach(cell, ((BoolExpr *) expr)->args)
 		if (can_fail(lfirst(cell)))
 			return true;
 	return false;
@@ -151,7 +151,7 @@ access_and(List *args)
 			return (LsAccess){LS_ACCESS_NEVER, NIL};
 		return (LsAccess){LS_ACCESS_EXACT, list_make1(merged)};
 	}
-	foreach (cell, args)
+	foreach(cell, args)
 	{
 		LsAccess access = ls_match_access(lfirst(cell));
 		int access_rank = worst_rank(&access);
@@ -176,7 +176,7 @@ merge_sets(List *predicates, LsPredicate *merged)
 	int nvalues = 0;
 	ListCell *cell;
 
-	foreach (cell, predicates)
+	foreach(cell, predicates)
 	{
 		LsPredicate *p = lfirst(cell);
 
@@ -187,7 +187,7 @@ merge_sets(List *predicates, LsPredicate *merged)
 	*merged = *first;
 	merged->values = palloc(sizeof(Datum) * Max(nvalues, 1));
 	merged->nvalues = 0;
-	foreach (cell, predicates)
+	foreach(cell, predicates)
 	{
 		LsPredicate *p = lfirst(cell);
 
@@ -206,7 +206,7 @@ access_or(List *args)
 	bool all_exact = true;
 	ListCell *cell;
 
-	foreach (cell, args)
+	foreach(cell, args)
 	{
 		LsAccess branch = ls_match_access(lfirst(cell));
 
@@ -231,7 +231,7 @@ add_nulls(List *predicates)
 	List *all = list_copy(predicates);
 	ListCell *cell;
 
-	foreach (cell, predicates)
+	foreach(cell, predicates)
 	{
 		LsPredicate *null = palloc0(sizeof(LsPredicate));
 

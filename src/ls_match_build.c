@@ -65,13 +65,16 @@ ls_payload_add(LsPayload *payload, const LsTarget *target)
  * ls_match_insert: one predicate leads to the target.
  */
 void
-ls_match_insert(LsSubject *subject, const LsPredicate *predicate, const LsTarget *target)
+ls_match_insert(LsSubject *subject,
+				const LsPredicate *predicate,
+				const LsTarget *target)
 {
 	switch (predicate->kind)
 	{
 		case LS_PRED_NULL:
-			ls_payload_add(
-				predicate->negated ? &subject->if_not_null : &subject->if_null, target);
+			ls_payload_add(predicate->negated ? &subject->if_not_null
+											  : &subject->if_null,
+						   target);
 			break;
 		case LS_PRED_PATTERN:
 			ls_text_insert(&subject->texts[predicate->ignore_case], predicate, target);

@@ -29,12 +29,15 @@ find_or_add_column(LsMatcher *matcher, const Var *var, const LsCondScope *scope)
 {
 	LsCondRelation *relation = list_nth(scope->relations, var->varno - 1);
 	LsMatchColumn *column;
+	MemoryContext old;
 
 	for (int i = 0; i < matcher->ncolumns; i++)
 		if (matcher->columns[i].relno == var->varno &&
 			matcher->columns[i].attno == var->varattno)
 			return i;
 
+	/* The rule at hand is taken apart in a context that goes; this stays. */
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(matcher));
 	matcher->columns = matcher->ncolumns == 0
 						   ? palloc(sizeof(LsMatchColumn))
 						   : repalloc(matcher->columns,
@@ -46,6 +49,7 @@ find_or_add_column(LsMatcher *matcher, const Var *var, const LsCondScope *scope)
 	column->type = var->vartype;
 	column->typmod = var->vartypmod;
 	column->collation = var->varcollid;
+	MemoryContextSwitchTo(old);
 	return matcher->ncolumns++;
 }
 
@@ -90,8 +94,7 @@ ls_match_tuple_desc(const LsMatcher *matcher)
 	{
 		const LsMatchColumn *column = &matcher->columns[i];
 
-		TupleDescInitEntry(
-			desc, i + 1, column->name, column->type, column->typmod, 0);
+		TupleDescInitEntry(desc, i + 1, column->name, column->type, column->typmod, 0);
 		TupleDescInitEntryCollation(desc, i + 1, column->collation);
 	}
 	return desc;
@@ -152,8 +155,7 @@ ls_match_map_row(const LsMatcher *matcher, TupleDesc desc)
 		map->attnos[i] = find_attribute(&matcher->columns[i], desc);
 		map->last = Max(map->last, map->attnos[i]);
 	}
-	map->slot =
-		MakeSingleTupleTableSlot(CreateTupleDescCopy(desc), &TTSOpsHeapTuple);
+	map->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(desc), &TTSOpsHeapTuple);
 	return map;
 }
 

@@ -45,11 +45,11 @@ hoist(Node *node, LsCompile *compile)
 
 	if (node == NULL)
 		return NULL;
-	if (IsA(node, Param) || IsA(node, Const) || IsA(node, List) || IsA(node, CaseWhen) ||
-		ls_cond_has_column(node) || !find_param(node, NULL))
+	if (IsA(node, Param) || IsA(node, Const) || IsA(node, List) ||
+		IsA(node, CaseWhen) || ls_cond_has_column(node) || !find_param(node, NULL))
 		return expression_tree_mutator(node, hoist, compile);
 
-	foreach (cell, compile->moments)
+	foreach(cell, compile->moments)
 	{
 		number++;
 		if (equal(lfirst(cell), node))
@@ -84,8 +84,8 @@ find_or_add_subject(LsMatcher *matcher, const LsPredicate *p)
 	if (matcher->nsubjects == 0)
 		matcher->subjects = palloc(sizeof(LsSubject));
 	else
-		matcher->subjects = repalloc(matcher->subjects,
-									 sizeof(LsSubject) * (matcher->nsubjects + 1));
+		matcher->subjects =
+			repalloc(matcher->subjects, sizeof(LsSubject) * (matcher->nsubjects + 1));
 	subject = &matcher->subjects[matcher->nsubjects++];
 	memset(subject, 0, sizeof(LsSubject));
 	while (IsA(column, RelabelType))
@@ -102,7 +102,7 @@ insert_access(LsMatcher *matcher, const LsAccess *access, const LsTarget *target
 {
 	ListCell *cell;
 
-	foreach (cell, access->predicates)
+	foreach(cell, access->predicates)
 	{
 		LsPredicate *p = lfirst(cell);
 
@@ -128,9 +128,10 @@ add_guarded(LsCompile *compile, const LsMatchRule *rule, int number, Node *expr)
 static void
 add_every(LsMatcher *matcher, int guarded)
 {
-	matcher->every = matcher->nevery == 0
-						 ? palloc(sizeof(int))
-						 : repalloc(matcher->every, sizeof(int) * (matcher->nevery + 1));
+	matcher->every =
+		matcher->nevery == 0
+			? palloc(sizeof(int))
+			: repalloc(matcher->every, sizeof(int) * (matcher->nevery + 1));
 	matcher->every[matcher->nevery++] = guarded;
 }
 
@@ -188,7 +189,7 @@ prepare_params(LsCompile *compile)
 	matcher->params = makeParamList(LS_COND_AS_OF + matcher->nmoments);
 	matcher->params->params[0].ptype = TIMESTAMPTZOID;
 	matcher->moments = palloc(sizeof(ExprState *) * (matcher->nmoments + 1));
-	foreach (cell, compile->moments)
+	foreach(cell, compile->moments)
 	{
 		int i = foreach_current_index(cell);
 
@@ -207,13 +208,13 @@ prepare_guarded(LsCompile *compile)
 
 	matcher->nguarded = list_length(compile->guarded);
 	matcher->guarded = palloc0(sizeof(LsGuarded) * (matcher->nguarded + 1));
-	foreach (cell, compile->guarded)
+	foreach(cell, compile->guarded)
 	{
 		int i = foreach_current_index(cell);
 
 		matcher->guarded[i] = *(LsGuarded *) lfirst(cell);
-		matcher->guarded[i].state = ExecInitExprWithParams(
-			list_nth(compile->expressions, i), matcher->params);
+		matcher->guarded[i].state =
+			ExecInitExprWithParams(list_nth(compile->expressions, i), matcher->params);
 	}
 	list_free_deep(compile->guarded);
 }
@@ -264,15 +265,16 @@ ls_match_compile(List *rules,
 	LsCompile compile = {.matcher = matcher, .scope = scope};
 	ListCell *cell;
 
-	compile.scratch = AllocSetContextCreate(
-		CurrentMemoryContext, "lead_scoring compile", ALLOCSET_DEFAULT_SIZES);
+	compile.scratch = AllocSetContextCreate(CurrentMemoryContext,
+											"lead_scoring compile",
+											ALLOCSET_DEFAULT_SIZES);
 	matcher->mode = mode;
 	matcher->nslots = nslots;
 	matcher->sums = palloc0(sizeof(double) * nslots);
 	matcher->hits = palloc(sizeof(int) * (list_length(rules) + 1));
 	matcher->place.kind = pstrdup(kind);
 	matcher->place.model = pstrdup(model);
-	foreach (cell, rules)
+	foreach(cell, rules)
 	{
 		LsMatchRule *rule = lfirst(cell);
 		LsPlace place = {.kind = kind, .name = rule->name, .model = model};

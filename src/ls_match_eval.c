@@ -117,8 +117,12 @@ apply_bytes(LsMatcher *m, LsSubject *subject, Datum value)
 				MemoryContextSwitchTo(m->context->ecxt_per_tuple_memory);
 
 			m->used_memory |= i == 1;
-			ls_text_scan(
-				subject->texts[i], m->row_number, bytes, length, apply_found, m);
+			ls_text_scan(subject->texts[i],
+						 m->row_number,
+						 bytes,
+						 length,
+						 apply_found,
+						 m);
 			MemoryContextSwitchTo(old);
 		}
 }
@@ -146,8 +150,9 @@ match_subject(LsMatcher *m, LsSubject *subject)
 	}
 	apply(m, &subject->if_not_null);
 	if (subject->ints != NULL)
-		apply_range(
-			m, subject->ints, Int64GetDatum(ls_match_int_key(subject->type, value)));
+		apply_range(m,
+					subject->ints,
+					Int64GetDatum(ls_match_int_key(subject->type, value)));
 	if (subject->ordered != NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(m->context->ecxt_per_tuple_memory);

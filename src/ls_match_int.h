@@ -268,7 +268,9 @@ extern void ls_set_insert(LsSetIndex **index,
 						  const LsPredicate *predicate,
 						  const LsTarget *target);
 extern void ls_set_finish(LsSetIndex *index);
-extern const LsPayload *ls_set_find(const LsSetIndex *index, const char *bytes, int length);
+extern const LsPayload *ls_set_find(const LsSetIndex *index,
+									const char *bytes,
+									int length);
 
 /* ls_match_text.c */
 extern void ls_text_insert(LsTextIndex **index,
@@ -283,7 +285,9 @@ extern void ls_text_scan(LsTextIndex *index,
 						 void *context);
 
 /* ls_match_columns.c */
-extern Node *ls_match_map_columns(LsMatcher *matcher, Node *expr, const LsCondScope *scope);
+extern Node *ls_match_map_columns(LsMatcher *matcher,
+								  Node *expr,
+								  const LsCondScope *scope);
 extern TupleDesc ls_match_tuple_desc(const LsMatcher *matcher);
 
 #endif /* LS_MATCH_INT_H */

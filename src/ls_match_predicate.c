@@ -57,7 +57,7 @@ ls_match_is_safe_subject(Node *node)
 		default:
 			return false;
 	}
-	foreach (cell, args)
+	foreach(cell, args)
 		if (!ls_match_is_safe_subject(lfirst(cell)))
 			return false;
 	return true;
@@ -187,7 +187,8 @@ static Datum
 key_of(LsKeyClass key_class, const Const *constant)
 {
 	if (key_class == LS_KEY_INT)
-		return Int64GetDatum(ls_match_int_key(constant->consttype, constant->constvalue));
+		return Int64GetDatum(
+			ls_match_int_key(constant->consttype, constant->constvalue));
 	if (constant->constlen == -1)
 		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(constant->constvalue));
 	return constant->constvalue;
@@ -277,11 +278,12 @@ compare_values(const void *a, const void *b, void *arg)
 
 		return (x > y) - (x < y);
 	}
-	return DatumGetInt32(FunctionCall2Coll(
-		&lookup_type_cache(exprType(p->subject), TYPECACHE_CMP_PROC_FINFO)->cmp_proc_finfo,
-		p->collation,
-		left,
-		right));
+	return DatumGetInt32(FunctionCall2Coll(&lookup_type_cache(exprType(p->subject),
+															  TYPECACHE_CMP_PROC_FINFO)
+												->cmp_proc_finfo,
+										   p->collation,
+										   left,
+										   right));
 }
 
 /* ls_match_sort_values: in order and distinct, as the range index wants them. */

@@ -118,7 +118,7 @@ collect_bounds(LsRangeIndex *index)
 	int distinct = 0;
 	ListCell *cell;
 
-	foreach (cell, index->ranges)
+	foreach(cell, index->ranges)
 	{
 		const LsPendingRange *range = lfirst(cell);
 
@@ -245,7 +245,7 @@ ls_range_finish(LsRangeIndex *index)
 	index->nslots = 2 * index->nbounds + 1;
 	index->nodes = palloc0(sizeof(LsPayload) * 2 * index->nslots);
 	index->points = palloc0(sizeof(double) * index->nslots);
-	foreach (cell, index->ranges)
+	foreach(cell, index->ranges)
 		insert_range(index, lfirst(cell));
 	list_free_deep(index->ranges);
 	index->ranges = NIL;

@@ -72,9 +72,8 @@ find_entry(const LsSetIndex *index, const char *bytes, int length)
 	{
 		LsSetEntry *entry = &index->entries[at];
 
-		if (entry->length < 0 ||
-			(entry->hash == hash && entry->length == length &&
-			 memcmp(entry->bytes, bytes, length) == 0))
+		if (entry->length < 0 || (entry->hash == hash && entry->length == length &&
+								  memcmp(entry->bytes, bytes, length) == 0))
 		{
 			entry->hash = hash;
 			return entry;
@@ -119,7 +118,7 @@ make_table(LsSetIndex *index)
 	int nvalues = 0;
 	ListCell *cell;
 
-	foreach (cell, index->sets)
+	foreach(cell, index->sets)
 		nvalues += ((LsPendingSet *) lfirst(cell))->nvalues;
 	while (size < 2 * (uint32) nvalues)
 		size *= 2;
@@ -190,14 +189,14 @@ ls_set_finish(LsSetIndex *index)
 
 	make_table(index);
 	/* Every value first: NOT IN speaks of all of them. */
-	foreach (cell, index->sets)
+	foreach(cell, index->sets)
 	{
 		const LsPendingSet *set = lfirst(cell);
 
 		for (int i = 0; i < set->nvalues; i++)
 			(void) enter_value(index, set->values[i]);
 	}
-	foreach (cell, index->sets)
+	foreach(cell, index->sets)
 	{
 		const LsPendingSet *set = lfirst(cell);
 

@@ -43,7 +43,9 @@ folds_plainly(Oid collation)
  * ls_text_insert: a PATTERN of at least one byte.
  */
 void
-ls_text_insert(LsTextIndex **index, const LsPredicate *predicate, const LsTarget *target)
+ls_text_insert(LsTextIndex **index,
+			   const LsPredicate *predicate,
+			   const LsTarget *target)
 {
 	LsPendingPattern *pending = palloc(sizeof(LsPendingPattern));
 
@@ -73,8 +75,7 @@ compare_pending(const ListCell *a, const ListCell *b)
 	if (order == 0)
 		order = left->pattern.length - right->pattern.length;
 	if (order == 0)
-		order =
-			memcmp(left->pattern.bytes, right->pattern.bytes, left->pattern.length);
+		order = memcmp(left->pattern.bytes, right->pattern.bytes, left->pattern.length);
 	return order;
 }
 
@@ -111,7 +112,7 @@ number_patterns(LsTextIndex *index)
 	index->seen = palloc0(sizeof(uint32) * room);
 	index->negated_numbers = palloc0(sizeof(int) * room);
 	index->negated_payloads = palloc0(sizeof(LsPayload) * room);
-	foreach (cell, index->pending)
+	foreach(cell, index->pending)
 	{
 		LsPendingPattern *pending = lfirst(cell);
 
@@ -134,7 +135,8 @@ take_pass(LsTextIndex *index, LsPendingPattern **distinct, int from)
 
 	while (from + n < index->npatterns &&
 		   distinct[from + n]->anchor == distinct[from]->anchor &&
-		   (n == 0 || bytes + distinct[from + n]->pattern.length <= LS_AUTOMATON_MAX_BYTES))
+		   (n == 0 ||
+			bytes + distinct[from + n]->pattern.length <= LS_AUTOMATON_MAX_BYTES))
 	{
 		patterns[n] = distinct[from + n]->pattern;
 		bytes += patterns[n++].length;

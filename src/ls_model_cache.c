@@ -113,7 +113,10 @@ ls_model_cache_init(void)
 static void
 watch_config(void)
 {
-	static const char *const tables[] = {"model", "rule_group", "fit_rule", "threshold"};
+	static const char *const tables[] = {"model",
+										 "rule_group",
+										 "fit_rule",
+										 "threshold"};
 
 	for (int i = 0; i < lengthof(tables); i++)
 		watch(ls_catalog_relid(tables[i]), true);
@@ -160,7 +163,7 @@ sign_rules(StringInfo out, const LsModel *model, List *groups)
 {
 	ListCell *cell;
 
-	foreach (cell, groups)
+	foreach(cell, groups)
 	{
 		const LsGroupRow *group = lfirst(cell);
 
@@ -168,7 +171,7 @@ sign_rules(StringInfo out, const LsModel *model, List *groups)
 		sign_text(out, group->dimension);
 		sign_limits(out, group->limits);
 	}
-	foreach (cell, model->fit_rules)
+	foreach(cell, model->fit_rules)
 	{
 		const LsFitRow *rule = lfirst(cell);
 
@@ -176,7 +179,7 @@ sign_rules(StringInfo out, const LsModel *model, List *groups)
 		sign_text(out, rule->group_name);
 		sign_double(out, rule->points);
 	}
-	foreach (cell, model->thresholds)
+	foreach(cell, model->thresholds)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
 
@@ -197,7 +200,7 @@ sign_names(StringInfo out, const LsModel *model)
 	sign_text(out, model->row->stage_column);
 	sign_text(out, model->row->created_column);
 	sign_text(out, model->row->status);
-	foreach (cell, model->fit_rules)
+	foreach(cell, model->fit_rules)
 		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
 }
 
@@ -207,7 +210,7 @@ only_enabled(List *rules)
 	List *enabled = NIL;
 	ListCell *cell;
 
-	foreach (cell, rules)
+	foreach(cell, rules)
 		if (((LsFitRow *) lfirst(cell))->enabled)
 			enabled = lappend(enabled, lfirst(cell));
 	return enabled;
@@ -231,8 +234,9 @@ read_model(const char *name, List **groups)
 	initStringInfo(&signature);
 	sign_model(&signature, model->row);
 	sign_rules(&signature, model, *groups);
-	model->stamp = (int64) hash_bytes_extended(
-		(const unsigned char *) signature.data, signature.len, 0);
+	model->stamp = (int64) hash_bytes_extended((const unsigned char *) signature.data,
+											   signature.len,
+											   0);
 	sign_names(&signature, model);
 	model->signature = signature.data;
 	return model;
@@ -267,8 +271,10 @@ read_rule(const LsModel *model,
 		  const char *condition)
 {
 	LsMatchRule *rule = palloc0(sizeof(LsMatchRule));
-	LsPlace place = {
-		.kind = kind, .name = name, .model = model->row->name, .text = condition};
+	LsPlace place = {.kind = kind,
+					 .name = name,
+					 .model = model->row->name,
+					 .text = condition};
 
 	ls_error_push_place(&place);
 	rule->name = name != NULL ? name : kind;
@@ -284,7 +290,7 @@ slot_of(const LsFitRow *rule, List *groups)
 
 	if (rule->group_name == NULL)
 		return 0;
-	foreach (cell, groups)
+	foreach(cell, groups)
 		if (strcmp(((LsGroupRow *) lfirst(cell))->name, rule->group_name) == 0)
 			return foreach_current_index(cell) + 1;
 	return 0;
@@ -297,8 +303,9 @@ compile_matcher(const LsModel *model,
 				LsMatchMode mode,
 				const char *kind)
 {
-	MemoryContext own = AllocSetContextCreate(
-		model->context, "lead_scoring matcher", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext own = AllocSetContextCreate(model->context,
+											  "lead_scoring matcher",
+											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(own);
 	LsMatcher *matcher;
 	LsGuard guard;
@@ -329,10 +336,11 @@ compile_fit(LsModel *model, const LsCondScope *scope, List *groups)
 	List *rules = NIL;
 	ListCell *cell;
 
-	foreach (cell, model->fit_rules)
+	foreach(cell, model->fit_rules)
 	{
 		const LsFitRow *row = lfirst(cell);
-		LsMatchRule *rule = read_rule(model, scope, "fit rule", row->name, row->condition);
+		LsMatchRule *rule =
+			read_rule(model, scope, "fit rule", row->name, row->condition);
 
 		rule->slot = slot_of(row, groups);
 		rule->points = row->points;
@@ -349,7 +357,7 @@ fill_slots(LsModel *model, List *groups)
 	model->nslots = 1 + list_length(groups);
 	model->slot_limits = palloc(sizeof(LsLimits) * model->nslots);
 	model->slot_limits[0] = (LsLimits){-INFINITY, INFINITY};
-	foreach (cell, groups)
+	foreach(cell, groups)
 		model->slot_limits[foreach_current_index(cell) + 1] =
 			((LsGroupRow *) lfirst(cell))->limits;
 }
@@ -361,8 +369,9 @@ fill_slots(LsModel *model, List *groups)
 static void
 compile(LsModel *model, List *groups)
 {
-	MemoryContext trees = AllocSetContextCreate(
-		CurrentMemoryContext, "lead_scoring conditions", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext trees = AllocSetContextCreate(CurrentMemoryContext,
+												"lead_scoring conditions",
+												ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
 	LsCondScope *scope;
 
@@ -405,8 +414,9 @@ is_current(const LsCacheEntry *entry, const LsModel *fresh)
 static void
 refresh_entry(LsCacheEntry *entry, const char *name)
 {
-	MemoryContext context = AllocSetContextCreate(
-		CurrentMemoryContext, "lead_scoring model", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "lead_scoring model",
+												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	uint64 generation = ls_model_generation;
 	uint64 objects = object_generation;
@@ -458,7 +468,8 @@ ls_model_get(const char *name)
 bool
 ls_model_is_broken(const char *name)
 {
-	return strlen(name) < NAMEDATALEN && find_entry(name)->broken == ls_model_generation;
+	return strlen(name) < NAMEDATALEN &&
+		   find_entry(name)->broken == ls_model_generation;
 }
 
 void
@@ -478,7 +489,7 @@ ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 	LsTableMap *map;
 	ListCell *cell;
 
-	foreach (cell, model->row_maps)
+	foreach(cell, model->row_maps)
 	{
 		map = lfirst(cell);
 		if (map->relid == relid)

@@ -20,9 +20,9 @@ typedef struct LsModel
 	MemoryContext context;
 	const char *signature; /* of the rows that it was built from */
 	LsModelRow *row;
-	Oid relid; /* the contacts */
-	Oid owner; /* of the contacts */
-	int64 stamp; /* of all that scores depend on */
+	Oid relid;		  /* the contacts */
+	Oid owner;		  /* of the contacts */
+	int64 stamp;	  /* of all that scores depend on */
 	List *thresholds; /* of LsThresholdRow */
 	List *fit_rules;  /* of LsFitRow, enabled ones only */
 	int nslots;		  /* slot 0 has no group and no limits */

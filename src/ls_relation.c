@@ -65,7 +65,8 @@ ls_relation_name(Oid relid)
 
 	if (name == NULL)
 		return NULL;
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  name);
 }
 
 /*
@@ -108,8 +109,10 @@ trigger_names_model(Oid trigger_oid, const char *model)
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 		bool is_null;
-		Datum args =
-			heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(rel), &is_null);
+		Datum args = heap_getattr(tuple,
+								  Anum_pg_trigger_tgargs,
+								  RelationGetDescr(rel),
+								  &is_null);
 
 		if (!is_null && form->tgnargs == 1 && !OidIsValid(form->tgparentid) &&
 			strcmp(VARDATA_ANY(DatumGetByteaPP(args)), model) == 0)
