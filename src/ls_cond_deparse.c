@@ -71,7 +71,7 @@ ls_cond_deparse(Node *expr, const LsCondScope *scope, bool qualify)
 	plan->rtable = lappend(list_copy(pstate->p_rtable), make_moment());
 	moment_varno = list_length(plan->rtable);
 
-	ls_guard_enter(&guard, scope->owner, LS_SAFE_PATH);
+	ls_guard_enter_reading(&guard, scope->owner, LS_SAFE_PATH);
 	context = deparse_context_for_plan_tree(plan, names);
 	text = deparse_expression(show_as_of(expr, &moment_varno), context, qualify, false);
 	ls_guard_leave(&guard);
@@ -99,7 +99,7 @@ read_elsewhere(const LsCond *cond, const LsCondScope *scope)
 	ParseState *pstate;
 	Node *expr;
 
-	ls_guard_enter(&guard, scope->owner, LS_SAFE_PATH);
+	ls_guard_enter_reading(&guard, scope->owner, LS_SAFE_PATH);
 	set_for_comparison("TimeZone", "Pacific/Chatham");
 	set_for_comparison("DateStyle", "SQL, DMY");
 	set_for_comparison("IntervalStyle", "sql_standard");

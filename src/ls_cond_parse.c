@@ -174,7 +174,7 @@ ls_cond_read(const LsCondScope *scope, const char *text, Oid result_type)
 	LsGuard guard;
 	LsCond *cond;
 
-	ls_guard_enter(&guard, scope->owner, scope->search_path);
+	ls_guard_enter_reading(&guard, scope->owner, scope->search_path);
 	cond = read_as_owner(scope, text, result_type);
 	ls_guard_leave(&guard);
 	return cond;

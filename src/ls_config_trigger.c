@@ -142,7 +142,7 @@ try_compile(const LsConfigRow *row, const LsCondScope *scope, const LsCond *cond
 	LsMatchRule rule = {.name = name != NULL ? name : kind_of(row), .expr = cond->expr};
 	LsGuard guard;
 
-	ls_guard_enter(&guard, scope->owner, LS_SAFE_PATH);
+	ls_guard_enter_reading(&guard, scope->owner, LS_SAFE_PATH);
 	(void) ls_match_compile(list_make1(&rule),
 							scope,
 							LS_MATCH_LIST,

@@ -103,42 +103,61 @@ new_call(FunctionCallInfo fcinfo, text *name)
 	return call;
 }
 
-static void
-check_reader(const LsModel *model)
+/*
+ * ls_fit_readable_model: the model, for someone who may read its contacts.
+ *
+ * Errors: 42704, 42501.
+ */
+LsModel *
+ls_fit_readable_model(text *name)
 {
+	LsModel *model = ls_model_get(text_to_cstring(name));
+
 	if (!ls_relation_may_read(model->relid, GetUserId()))
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				errmsg("permission denied for model \"%s\"", model->row->name),
 				errhint("Who may read its contacts may use it: ask for SELECT on them."));
+	return model;
 }
 
-/* bind: find the model, and the way to read rows of this type. */
-static void
-bind_call(LsFitCall *call, text *name, Oid type, int32 typmod, bool by_population)
+/*
+ * ls_fit_map: how a matcher reads rows of this row's type.
+ *
+ * Memory: the current context.
+ */
+LsRowMap *
+ls_fit_map(const LsMatcher *matcher, HeapTupleHeader row)
 {
-	LsModel *model = ls_model_get(text_to_cstring(name));
-	TupleDesc desc = lookup_rowtype_tupdesc(type, typmod);
+	TupleDesc desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row),
+											HeapTupleHeaderGetTypMod(row));
+	LsRowMap *map = ls_match_map_row(matcher, desc);
+
+	ReleaseTupleDesc(desc);
+	return map;
+}
+
+/* bind_call: find the model, and the way to read rows of this type. */
+static void
+bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_population)
+{
+	LsModel *model = ls_fit_readable_model(name);
+	LsMatcher *matcher = by_population ? model->population : model->fit;
+	Oid type = HeapTupleHeaderGetTypeId(contact);
 	Oid relid = get_typ_typrelid(type);
 	MemoryContext old;
 
-	check_reader(model);
 	if (OidIsValid(relid))
 		ls_model_watch(relid);
 	call->generation = 0;
 	MemoryContextReset(call->context);
 	old = MemoryContextSwitchTo(call->context);
-	call->map = NULL;
-	if (!by_population)
-		call->map = ls_match_map_row(model->fit, desc);
-	else if (model->population != NULL)
-		call->map = ls_match_map_row(model->population, desc);
+	call->map = matcher == NULL ? NULL : ls_fit_map(matcher, contact);
 	MemoryContextSwitchTo(old);
-	ReleaseTupleDesc(desc);
 	call->model = model;
 	call->user = GetUserId();
 	call->type = type;
-	call->typmod = typmod;
+	call->typmod = HeapTupleHeaderGetTypMod(contact);
 	call->generation = ls_model_generation;
 }
 
@@ -150,20 +169,20 @@ get_call(FunctionCallInfo fcinfo,
 		 bool by_population)
 {
 	LsFitCall *call = fcinfo->flinfo->fn_extra;
-	Oid type = HeapTupleHeaderGetTypeId(contact);
-	int32 typmod = HeapTupleHeaderGetTypMod(contact);
 
 	if (call == NULL || call->name_size != VARSIZE_ANY(name) ||
 		memcmp(call->name, name, call->name_size) != 0)
 		call = new_call(fcinfo, name);
-	if (call->generation != ls_model_generation || call->type != type ||
-		call->typmod != typmod || call->user != GetUserId())
-		bind_call(call, name, type, typmod, by_population);
+	if (call->generation != ls_model_generation ||
+		call->type != HeapTupleHeaderGetTypeId(contact) ||
+		call->typmod != HeapTupleHeaderGetTypMod(contact) || call->user != GetUserId())
+		bind_call(call, contact, name, by_population);
 	return call;
 }
 
-static inline HeapTupleData
-tuple_of(HeapTupleHeader header)
+/* ls_fit_tuple: a row argument as a tuple. */
+HeapTupleData
+ls_fit_tuple(HeapTupleHeader header)
 {
 	HeapTupleData tuple;
 
@@ -184,7 +203,7 @@ ls_sql_fit_score(PG_FUNCTION_ARGS)
 	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
 	LsFitCall *call = get_call(fcinfo, header, name, false);
-	HeapTupleData contact = tuple_of(header);
+	HeapTupleData contact = ls_fit_tuple(header);
 
 	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->map, &contact, as_of));
 }
@@ -199,7 +218,7 @@ ls_sql_in_population(PG_FUNCTION_ARGS)
 	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
 	LsFitCall *call = get_call(fcinfo, header, name, true);
-	HeapTupleData contact = tuple_of(header);
+	HeapTupleData contact = ls_fit_tuple(header);
 
 	PG_RETURN_BOOL(ls_fit_in_population(call->model, call->map, &contact, as_of));
 }

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
+
 #include "ls_model_cache.h"
 
 extern double ls_fit_score(LsModel *model,
@@ -16,5 +18,9 @@ extern bool ls_fit_in_population(LsModel *model,
 								 LsRowMap *map,
 								 HeapTuple contact,
 								 TimestampTz as_of);
+
+extern LsModel *ls_fit_readable_model(text *name);
+extern LsRowMap *ls_fit_map(const LsMatcher *matcher, HeapTupleHeader row);
+extern HeapTupleData ls_fit_tuple(HeapTupleHeader header);
 
 #endif /* LS_FIT_H */

@@ -28,8 +28,7 @@ set_for_now(const char *name, const char *value)
 }
 
 /*
- * ls_guard_enter: become `role`. The settings below are those that reading or
- * printing SQL text depends on.
+ * ls_guard_enter: become `role`, with this search path.
  */
 void
 ls_guard_enter(LsGuard *guard, Oid role, const char *search_path)
@@ -40,6 +39,16 @@ ls_guard_enter(LsGuard *guard, Oid role, const char *search_path)
 						   guard->saved_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	set_for_now("search_path", search_path);
+}
+
+/*
+ * ls_guard_enter_reading: the same, and all settings fixed on which reading or
+ * printing SQL text depends.
+ */
+void
+ls_guard_enter_reading(LsGuard *guard, Oid role, const char *search_path)
+{
+	ls_guard_enter(guard, role, search_path);
 	set_for_now("TimeZone", "UTC");
 	set_for_now("DateStyle", "ISO, MDY");
 	set_for_now("IntervalStyle", "postgres");

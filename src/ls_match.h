@@ -58,7 +58,9 @@ extern LsMatcher *ls_match_compile(List *rules,
 extern const double *ls_match_sums(LsMatcher *matcher, TimestampTz as_of);
 extern int ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numbers);
 
-/* ls_match_row.c */
+extern bool ls_match_may_raise(const LsMatcher *matcher);
+
+/* ls_match_columns.c */
 typedef struct LsRowMap LsRowMap;
 extern LsRowMap *ls_match_map_row(const LsMatcher *matcher, TupleDesc desc);
 extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple);

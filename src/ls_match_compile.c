@@ -179,6 +179,13 @@ compile_rule(LsCompile *compile, const LsMatchRule *rule, int number)
 	}
 }
 
+/* prepare_expression: the state points into the tree, so the tree must stay. */
+static ExprState *
+prepare_expression(Node *expr, const LsMatcher *matcher)
+{
+	return ExecInitExprWithParams((Expr *) copyObject(expr), matcher->params);
+}
+
 static void
 prepare_params(LsCompile *compile)
 {
@@ -195,7 +202,7 @@ prepare_params(LsCompile *compile)
 
 		matcher->params->params[LS_COND_AS_OF + i].ptype = exprType(lfirst(cell));
 		matcher->params->params[LS_COND_AS_OF + i].isnull = true;
-		matcher->moments[i] = ExecInitExprWithParams(lfirst(cell), matcher->params);
+		matcher->moments[i] = prepare_expression(lfirst(cell), matcher);
 	}
 	matcher->context->ecxt_param_list_info = matcher->params;
 }
@@ -239,8 +246,7 @@ prepare_subjects(LsMatcher *matcher)
 		LsSubject *subject = &matcher->subjects[i];
 
 		if (subject->column < 0)
-			subject->state =
-				ExecInitExprWithParams((Expr *) subject->expr, matcher->params);
+			subject->state = prepare_expression(subject->expr, matcher);
 		ls_match_finish_subject(subject);
 	}
 }

@@ -261,3 +261,13 @@ ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numbers)
 	*numbers = matcher->hits;
 	return matcher->nhits;
 }
+
+/*
+ * ls_match_may_raise: can matching a row end in an error of a condition? What
+ * indexes decide alone cannot.
+ */
+bool
+ls_match_may_raise(const LsMatcher *matcher)
+{
+	return matcher->nguarded > 0 || matcher->nmoments > 0;
+}

@@ -110,6 +110,13 @@ ls_model_cache_init(void)
 
 /* ---- reading ---------------------------------------------------------- */
 
+/* LsRows: what a model is compiled from; gone when that is done. */
+typedef struct LsRows
+{
+	List *groups;	 /* of LsGroupRow */
+	List *fit_rules; /* of LsFitRow, enabled ones only */
+} LsRows;
+
 static void
 watch_config(void)
 {
@@ -159,11 +166,11 @@ sign_model(StringInfo out, const LsModelRow *row)
 }
 
 static void
-sign_rules(StringInfo out, const LsModel *model, List *groups)
+sign_rules(StringInfo out, const LsModel *model, const LsRows *rows)
 {
 	ListCell *cell;
 
-	foreach(cell, groups)
+	foreach(cell, rows->groups)
 	{
 		const LsGroupRow *group = lfirst(cell);
 
@@ -171,7 +178,7 @@ sign_rules(StringInfo out, const LsModel *model, List *groups)
 		sign_text(out, group->dimension);
 		sign_limits(out, group->limits);
 	}
-	foreach(cell, model->fit_rules)
+	foreach(cell, rows->fit_rules)
 	{
 		const LsFitRow *rule = lfirst(cell);
 
@@ -191,7 +198,7 @@ sign_rules(StringInfo out, const LsModel *model, List *groups)
 
 /* sign_names: what does not change a score, but what errors and reasons show. */
 static void
-sign_names(StringInfo out, const LsModel *model)
+sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 {
 	ListCell *cell;
 
@@ -200,7 +207,7 @@ sign_names(StringInfo out, const LsModel *model)
 	sign_text(out, model->row->stage_column);
 	sign_text(out, model->row->created_column);
 	sign_text(out, model->row->status);
-	foreach(cell, model->fit_rules)
+	foreach(cell, rows->fit_rules)
 		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
 }
 
@@ -216,11 +223,18 @@ only_enabled(List *rules)
 	return enabled;
 }
 
+static uint64
+hash_text(const StringInfo text, uint64 seed)
+{
+	return hash_bytes_extended((const unsigned char *) text->data, text->len, seed);
+}
+
 /* read_model: everything but what is compiled. */
 static LsModel *
-read_model(const char *name, List **groups)
+read_model(const char *name, MemoryContext scratch, LsRows *rows)
 {
 	LsModel *model = palloc0(sizeof(LsModel));
+	MemoryContext old;
 	StringInfoData signature;
 
 	model->context = CurrentMemoryContext;
@@ -228,17 +242,18 @@ read_model(const char *name, List **groups)
 	model->relid = ls_relation_of_model(model->row, false);
 	model->owner = ls_relation_owner(model->relid);
 	model->thresholds = ls_catalog_thresholds(name);
-	model->fit_rules = only_enabled(ls_catalog_fit_rules(name));
-	*groups = ls_catalog_groups(name);
 
+	old = MemoryContextSwitchTo(scratch);
+	rows->fit_rules = only_enabled(ls_catalog_fit_rules(name));
+	rows->groups = ls_catalog_groups(name);
 	initStringInfo(&signature);
 	sign_model(&signature, model->row);
-	sign_rules(&signature, model, *groups);
-	model->stamp = (int64) hash_bytes_extended((const unsigned char *) signature.data,
-											   signature.len,
-											   0);
-	sign_names(&signature, model);
-	model->signature = signature.data;
+	sign_rules(&signature, model, rows);
+	model->stamp = (int64) hash_text(&signature, 0);
+	sign_names(&signature, model, rows);
+	model->signature[0] = hash_text(&signature, 1);
+	model->signature[1] = hash_text(&signature, 2);
+	MemoryContextSwitchTo(old);
 	return model;
 }
 
@@ -264,7 +279,7 @@ ls_model_scope(const LsModelRow *row, Oid relid)
 }
 
 static LsMatchRule *
-read_rule(const LsModel *model,
+read_rule(LsModel *model,
 		  const LsCondScope *scope,
 		  const char *kind,
 		  const char *name,
@@ -275,11 +290,14 @@ read_rule(const LsModel *model,
 					 .name = name,
 					 .model = model->row->name,
 					 .text = condition};
+	LsCond *cond;
 
 	ls_error_push_place(&place);
-	rule->name = name != NULL ? name : kind;
-	rule->expr = ls_cond_read(scope, condition, BOOLOID)->expr;
+	cond = ls_cond_read(scope, condition, BOOLOID);
 	ls_error_pop_place(&place);
+	model->uses_as_of |= cond->uses_as_of;
+	rule->name = name != NULL ? name : kind;
+	rule->expr = cond->expr;
 	return rule;
 }
 
@@ -310,7 +328,7 @@ compile_matcher(const LsModel *model,
 	LsMatcher *matcher;
 	LsGuard guard;
 
-	ls_guard_enter(&guard, scope->owner, LS_SAFE_PATH);
+	ls_guard_enter_reading(&guard, scope->owner, LS_SAFE_PATH);
 	matcher =
 		ls_match_compile(rules, scope, mode, model->nslots, kind, model->row->name);
 	ls_guard_leave(&guard);
@@ -330,58 +348,87 @@ compile_population(LsModel *model, const LsCondScope *scope)
 		compile_matcher(model, scope, list_make1(rule), LS_MATCH_LIST, "population");
 }
 
-static void
-compile_fit(LsModel *model, const LsCondScope *scope, List *groups)
+static LsMatcher *
+compile_fit(LsModel *model,
+			const LsCondScope *scope,
+			const LsRows *rows,
+			LsMatchMode mode)
 {
 	List *rules = NIL;
 	ListCell *cell;
 
-	foreach(cell, model->fit_rules)
+	foreach(cell, rows->fit_rules)
 	{
 		const LsFitRow *row = lfirst(cell);
 		LsMatchRule *rule =
 			read_rule(model, scope, "fit rule", row->name, row->condition);
 
-		rule->slot = slot_of(row, groups);
+		rule->slot = slot_of(row, rows->groups);
 		rule->points = row->points;
 		rules = lappend(rules, rule);
 	}
-	model->fit = compile_matcher(model, scope, rules, LS_MATCH_SUM, "fit rule");
+	return compile_matcher(model, scope, rules, mode, "fit rule");
 }
 
 static void
-fill_slots(LsModel *model, List *groups)
+fill_slots(LsModel *model, const LsRows *rows)
 {
 	ListCell *cell;
 
-	model->nslots = 1 + list_length(groups);
+	model->nslots = 1 + list_length(rows->groups);
 	model->slot_limits = palloc(sizeof(LsLimits) * model->nslots);
 	model->slot_limits[0] = (LsLimits){-INFINITY, INFINITY};
-	foreach(cell, groups)
+	foreach(cell, rows->groups)
 		model->slot_limits[foreach_current_index(cell) + 1] =
 			((LsGroupRow *) lfirst(cell))->limits;
 }
 
-/*
- * compile: fill in the matchers. The trees of the conditions are in a context
- * of their own that goes when they are compiled.
- */
+/* compile: fill in the matchers; trees of conditions are in scratch. */
 static void
-compile(LsModel *model, List *groups)
+compile(LsModel *model, const LsRows *rows, MemoryContext scratch)
 {
-	MemoryContext trees = AllocSetContextCreate(CurrentMemoryContext,
-												"lead_scoring conditions",
-												ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
 	LsCondScope *scope;
 
-	fill_slots(model, groups);
-	old = MemoryContextSwitchTo(trees);
+	fill_slots(model, rows);
+	old = MemoryContextSwitchTo(scratch);
 	scope = ls_model_scope(model->row, model->relid);
 	compile_population(model, scope);
-	compile_fit(model, scope, groups);
+	model->fit = compile_fit(model, scope, rows, LS_MATCH_SUM);
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(trees);
+}
+
+/*
+ * ls_model_explainer: the fit rules one by one, compiled when first asked for.
+ */
+const LsExplainer *
+ls_model_explainer(LsModel *model)
+{
+	MemoryContext scratch;
+	MemoryContext old;
+	LsExplainer *explainer;
+	LsRows rows;
+
+	if (model->explainer != NULL)
+		return model->explainer;
+	scratch = AllocSetContextCreate(CurrentMemoryContext,
+									"lead_scoring conditions",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(model->context);
+	explainer = palloc0(sizeof(LsExplainer));
+	rows.fit_rules = only_enabled(ls_catalog_fit_rules(model->row->name));
+	rows.groups = ls_catalog_groups(model->row->name);
+	explainer->rules = rows.fit_rules;
+	explainer->groups = rows.groups;
+	MemoryContextSwitchTo(scratch);
+	explainer->matcher = compile_fit(model,
+									 ls_model_scope(model->row, model->relid),
+									 &rows,
+									 LS_MATCH_LIST);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	model->explainer = explainer;
+	return explainer;
 }
 
 /* ---- the cache -------------------------------------------------------- */
@@ -404,7 +451,8 @@ static bool
 is_current(const LsCacheEntry *entry, const LsModel *fresh)
 {
 	return entry->model != NULL && entry->objects == object_generation &&
-		   strcmp(entry->model->signature, fresh->signature) == 0;
+		   entry->model->signature[0] == fresh->signature[0] &&
+		   entry->model->signature[1] == fresh->signature[1];
 }
 
 /*
@@ -416,31 +464,33 @@ refresh_entry(LsCacheEntry *entry, const char *name)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "lead_scoring model",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "lead_scoring conditions",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	uint64 generation = ls_model_generation;
 	uint64 objects = object_generation;
-	List *groups;
+	LsRows rows;
 	LsModel *fresh;
 
 	watch_config();
-	fresh = read_model(name, &groups);
+	fresh = read_model(name, scratch, &rows);
 	ls_model_watch(fresh->relid);
 	if (is_current(entry, fresh))
-	{
-		MemoryContextSwitchTo(old);
 		MemoryContextDelete(context);
-		entry->checked = generation;
-		return;
+	else
+	{
+		compile(fresh, &rows, scratch);
+		MemoryContextSetParent(context, CacheMemoryContext);
+		if (entry->model != NULL)
+			MemoryContextDelete(entry->model->context);
+		entry->model = fresh;
+		entry->objects = objects;
 	}
-	compile(fresh, groups);
-	MemoryContextSwitchTo(old);
-	MemoryContextSetParent(context, CacheMemoryContext);
-	if (entry->model != NULL)
-		MemoryContextDelete(entry->model->context);
-	entry->model = fresh;
-	entry->objects = objects;
 	entry->checked = generation;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
 }
 
 /*

@@ -18,19 +18,28 @@
 typedef struct LsModel
 {
 	MemoryContext context;
-	const char *signature; /* of the rows that it was built from */
+	uint64 signature[2]; /* of the rows that it was built from */
 	LsModelRow *row;
 	Oid relid;		  /* the contacts */
 	Oid owner;		  /* of the contacts */
 	int64 stamp;	  /* of all that scores depend on */
 	List *thresholds; /* of LsThresholdRow */
-	List *fit_rules;  /* of LsFitRow, enabled ones only */
 	int nslots;		  /* slot 0 has no group and no limits */
 	LsLimits *slot_limits;
 	LsMatcher *fit;
-	LsMatcher *population; /* NULL = everyone */
-	List *row_maps;		   /* of LsTableMap, of the tables with triggers */
+	LsMatcher *population;		   /* NULL = everyone */
+	bool uses_as_of;			   /* may a score change with time alone? */
+	struct LsExplainer *explainer; /* or NULL: see ls_model_explainer */
+	List *row_maps;				   /* of LsTableMap, of the tables with triggers */
 } LsModel;
+
+/* LsExplainer: the fit rules one by one. */
+typedef struct LsExplainer
+{
+	LsMatcher *matcher; /* lists matching rules by their place in `rules` */
+	List *rules;		/* of LsFitRow, enabled ones only */
+	List *groups;		/* of LsGroupRow */
+} LsExplainer;
 
 /* LsTableMap: how rows of one table (a partition, say) are read. */
 typedef struct LsTableMap
@@ -46,6 +55,7 @@ extern uint64 ls_model_generation;
 
 extern void ls_model_cache_init(void);
 extern LsModel *ls_model_get(const char *name);
+extern const LsExplainer *ls_model_explainer(LsModel *model);
 extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);

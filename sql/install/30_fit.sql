@@ -26,3 +26,43 @@ CREATE FUNCTION lead_scoring.in_population(contact record, model text, as_of tim
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION lead_scoring.in_population(record, text, timestamptz) IS
     'Does the model score this contact, as of a moment? NULL for a NULL row or moment.';
+
+CREATE FUNCTION lead_scoring.explain_fit(
+    contact record, model text,
+    OUT rule text, OUT group_name text, OUT condition text, OUT points float8,
+    OUT matched boolean, OUT counted float8
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ls_sql_explain_fit'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION lead_scoring.explain_fit(record, text) IS
+    'Where a contact''s fit comes from, as of lead_scoring.as_of(): a row for each enabled rule, and for each limit that added or took points; counted sums to fit_score.';
+
+CREATE FUNCTION lead_scoring.explain_fit(
+    contact record, model text, as_of timestamptz,
+    OUT rule text, OUT group_name text, OUT condition text, OUT points float8,
+    OUT matched boolean, OUT counted float8
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ls_sql_explain_fit'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION lead_scoring.explain_fit(record, text, timestamptz) IS
+    'Where a contact''s fit comes from, as of a moment.';
+
+CREATE FUNCTION lead_scoring.reasons(contact record, model text) RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_reasons'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION lead_scoring.reasons(record, text) IS
+    'The three strongest rules that match a contact, with their points, as of lead_scoring.as_of(). Empty where none matches; NULL for a NULL row.';
+
+CREATE FUNCTION lead_scoring.reasons(contact record, model text, as_of timestamptz)
+    RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_reasons'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION lead_scoring.reasons(record, text, timestamptz) IS
+    'The three strongest rules that match a contact, with their points, as of a moment. Empty where none matches; NULL for a NULL row or moment.';
+
+CREATE FUNCTION lead_scoring.to_sql(model text) RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_to_sql'
+    -- UNSAFE: reads conditions under other settings in a subtransaction.
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.to_sql(text) IS
+    'The model as one plain SQL query: contact_id, fit, engagement, intent, total of every contact as of parameter $1 (timestamptz). It needs no function of this extension. NULL for a NULL name.';
