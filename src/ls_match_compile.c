@@ -221,7 +221,7 @@ prepare_guarded(LsCompile *compile)
 
 		matcher->guarded[i] = *(LsGuarded *) lfirst(cell);
 		matcher->guarded[i].state =
-			ExecInitExprWithParams(list_nth(compile->expressions, i), matcher->params);
+			prepare_expression(list_nth(compile->expressions, i), matcher);
 	}
 	list_free_deep(compile->guarded);
 }
