@@ -170,6 +170,7 @@ read_model(const LsRow *row)
 	model->total = get_limits(row, "total_floor", "total_ceiling");
 	model->status = get_text(row, "status");
 	model->search_path = get_text(row, "search_path");
+	model->objects_schema = get_text(row, "objects_schema");
 	model->owner = get_text(row, "owner");
 	return model;
 }

@@ -32,7 +32,8 @@ typedef struct LsModelRow
 	LsLimits total;
 	char *status;
 	char *search_path;
-	char *owner; /* role that owned the contacts at activation, or NULL */
+	char *objects_schema; /* of the model's tables and views; NULL = none yet */
+	char *owner;		  /* role that owned the contacts at activation, or NULL */
 } LsModelRow;
 
 typedef struct LsGroupRow

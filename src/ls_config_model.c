@@ -162,12 +162,14 @@ keep_reserved(LsConfigRow *row)
 	if (row->old == NULL)
 	{
 		ls_config_set(row, "status", "draft");
+		ls_config_set(row, "objects_schema", NULL);
 		ls_config_set(row,
 					  "owner",
 					  GetUserNameFromId(ls_relation_owner(row->relid), false));
 		return;
 	}
 	ls_config_set(row, "owner", old_text(row, "owner"));
+	ls_config_set(row, "objects_schema", old_text(row, "objects_schema"));
 	is_live = strcmp(old_text(row, "status"), "active") == 0 ||
 			  strcmp(old_text(row, "status"), "shadow") == 0;
 	if (changes(row, "status"))

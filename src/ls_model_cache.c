@@ -11,6 +11,7 @@
 #include "ls_compat.h"
 #include "ls_error.h"
 #include "ls_guard.h"
+#include "ls_key.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_type.h"
@@ -207,6 +208,8 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 	sign_text(out, model->row->stage_column);
 	sign_text(out, model->row->created_column);
 	sign_text(out, model->row->status);
+	sign_text(out, model->row->objects_schema);
+	sign_text(out, model->row->owner);
 	foreach(cell, rows->fit_rules)
 		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
 }
@@ -513,6 +516,20 @@ ls_model_get(const char *name)
 }
 
 /*
+ * ls_model_is_current: will ls_model_get find it compiled?
+ */
+bool
+ls_model_is_current(const char *name)
+{
+	LsCacheEntry *entry;
+
+	if (strlen(name) >= NAMEDATALEN)
+		return false;
+	entry = find_entry(name);
+	return entry->model != NULL && entry->checked == ls_model_generation;
+}
+
+/*
  * ls_model_is_broken: did compiling fail, and nothing change since?
  */
 bool
@@ -549,7 +566,11 @@ ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 	old = MemoryContextSwitchTo(model->context);
 	map = palloc0(sizeof(LsTableMap));
 	map->relid = relid;
-	map->key = ls_relation_column(relid, model->row->contact_id);
+	if (ls_relation_is_part_of(relid, model->relid))
+	{
+		map->key = ls_relation_column(relid, model->row->contact_id);
+		map->key_type = ls_key_stored_type(getBaseType(get_atttype(relid, map->key)));
+	}
 	map->fit = ls_match_map_row(model->fit, desc);
 	if (model->population != NULL)
 		map->population = ls_match_map_row(model->population, desc);

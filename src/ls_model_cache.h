@@ -45,7 +45,8 @@ typedef struct LsExplainer
 typedef struct LsTableMap
 {
 	Oid relid;
-	AttrNumber key; /* the contact's id */
+	AttrNumber key; /* the contact's id; none where the table is not the model's */
+	Oid key_type;	/* as stored */
 	LsRowMap *fit;
 	LsRowMap *population;
 } LsTableMap;
@@ -56,6 +57,7 @@ extern uint64 ls_model_generation;
 extern void ls_model_cache_init(void);
 extern LsModel *ls_model_get(const char *name);
 extern const LsExplainer *ls_model_explainer(LsModel *model);
+extern bool ls_model_is_current(const char *name);
 extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);

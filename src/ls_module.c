@@ -5,6 +5,7 @@
 
 #include "fmgr.h"
 
+#include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_model_cache.h"
 
@@ -17,4 +18,5 @@ _PG_init(void)
 {
 	ls_guc_define();
 	ls_model_cache_init();
+	ls_flush_init();
 }

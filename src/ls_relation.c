@@ -16,7 +16,9 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/partition.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "fmgr.h"
@@ -201,6 +203,19 @@ ls_relation_of_model(const LsModelRow *model, bool missing_ok)
 				errhint("Update lead_scoring.model.contacts to its new name, or drop the "
 						"model with lead_scoring.drop_model()."));
 	return relid;
+}
+
+/*
+ * ls_relation_is_part_of: is it the relation itself, a partition or a child?
+ */
+bool
+ls_relation_is_part_of(Oid relid, Oid whole)
+{
+	if (relid == whole)
+		return true;
+	if (get_rel_relispartition(relid))
+		return list_member_oid(get_partition_ancestors(relid), whole);
+	return typeInheritsFrom(get_rel_type_id(relid), get_rel_type_id(whole));
 }
 
 /*

@@ -14,6 +14,7 @@ extern Oid ls_relation_by_name(const char *qualified_name);
 extern Oid ls_relation_of_model(const LsModelRow *model, bool missing_ok);
 extern char *ls_relation_name(Oid relid);
 extern Oid ls_relation_owner(Oid relid);
+extern bool ls_relation_is_part_of(Oid relid, Oid whole);
 extern bool ls_relation_may_change(Oid relid, Oid role);
 extern bool ls_relation_may_read(Oid relid, Oid role);
 extern bool ls_relation_may_change_model(const LsModelRow *model, Oid role);

@@ -48,6 +48,7 @@ CREATE TABLE lead_scoring.model (
     time_zone text NOT NULL DEFAULT 'UTC',
     segments name[] NOT NULL DEFAULT '{}',
     search_path text NOT NULL DEFAULT 'pg_catalog, pg_temp',
+    objects_schema name,
     owner name,
     description text,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -101,6 +102,8 @@ COMMENT ON COLUMN lead_scoring.model.segments IS
     'Columns of the relation that the report views carry.';
 COMMENT ON COLUMN lead_scoring.model.search_path IS
     'Schemas in which the names in conditions are looked up, as of create_model().';
+COMMENT ON COLUMN lead_scoring.model.objects_schema IS
+    'Schema of <name>_score and its other tables and views. NULL: never activated.';
 COMMENT ON COLUMN lead_scoring.model.owner IS
     'Role that owned the relation when the model was created or last activated; upkeep runs as it.';
 COMMENT ON COLUMN lead_scoring.model.description IS

@@ -26,7 +26,7 @@ FROM (VALUES
         'Architect,Associate,Advisor,Lead,Administrator,Assistant,Officer,Controller,Planner,'
         'Designer,Developer,Trainer'),
     ('rank', 'Senior,Junior,Head of,VP,Principal,Chief,International,Regional,Deputy,Global,'
-        'Acting,Group,Interim,Executive Vice President,Associate,Working Student'),
+        'Acting,Group,Interim,Executive Vice President,Divisional,Working Student'),
     ('top', 'CEO,CTO,CMO,CFO,Founder,Co-Founder,Managing Director,Owner,Partner,Geschäftsführer'),
     ('sector', 'Software,IT services,Retail,Manufacturing,Finance,Healthcare,Education,'
         'Logistics,Energy,Media,Insurance,Telecommunications,Automotive,Construction,'
@@ -90,6 +90,12 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT (n * power(bench.pick(number, what, 100000) / 100000.0::float8, 2.5))::int % n
 $$;
 
+WITH l AS MATERIALIZED (
+    SELECT bench.list('mailbox') AS mailboxes, bench.list('top') AS tops,
+           bench.list('function') AS functions, bench.list('role') AS roles,
+           bench.list('rank') AS ranks, bench.list('industry') AS industries,
+           bench.list('country') AS countries, bench.list('domain') AS domains,
+           bench.list('first') AS firsts, bench.list('last') AS lasts)
 INSERT INTO bench.contacts
 SELECT id,
        CASE WHEN bench.pick(id, 1, 50) > 0 THEN
@@ -117,11 +123,7 @@ SELECT id,
             THEN (l.industries)[1 + bench.skewed(id, 12, 200)] END,
        CASE WHEN bench.pick(id, 13, 33) > 0 THEN (l.countries)[1 + bench.skewed(id, 14, 60)] END,
        timestamptz '2024-01-01 00:00:00+00' + bench.pick(id, 15, 1000000) * interval '1 minute'
-FROM (SELECT bench.list('mailbox') AS mailboxes, bench.list('top') AS tops,
-             bench.list('function') AS functions, bench.list('role') AS roles,
-             bench.list('rank') AS ranks, bench.list('industry') AS industries,
-             bench.list('country') AS countries, bench.list('domain') AS domains,
-             bench.list('first') AS firsts, bench.list('last') AS lasts) AS l
+FROM l
 CROSS JOIN generate_series(1, :rows) AS id
 CROSS JOIN LATERAL (
     SELECT 1 + bench.skewed(id, 16, 30) AS f, 1 + bench.skewed(id, 17, 20) AS r,

@@ -20,8 +20,8 @@ FROM (
 ) AS w;
 
 INSERT INTO bench.rule
-SELECT n,
-       CASE n % 5
+SELECT s.n,
+       CASE s.n % 5
            WHEN 0 THEN format('title ILIKE %L', '%' || t.word || '%')
            WHEN 1 THEN format('company_size BETWEEN %s AND %s', low, low * 3 + k)
            WHEN 2 THEN format('industry = %L', i.word)
@@ -30,9 +30,9 @@ SELECT n,
                (bench.list('country'))[1 + (k + 7 + k / 60) % 60],
                (bench.list('country'))[1 + (k + 23) % 60])
            ELSE format('email LIKE %L', '%@' || d.word) END,
-       CASE WHEN n % 7 = 3 THEN -1 ELSE 1 END * (1 + bench.pick(n, 21, 25))
-FROM generate_series(0, 999) AS n
-CROSS JOIN LATERAL (SELECT n / 5 AS k, 5 + 20 * (n / 5) AS low) AS s
+       CASE WHEN s.n % 7 = 3 THEN -1 ELSE 1 END * (1 + bench.pick(s.n, 21, 25))
+FROM (SELECT n, n / 5 AS k, 5 + 20 * (n / 5) AS low
+      FROM generate_series(0, 999) AS n) AS s
 JOIN title_word AS t USING (k)
 JOIN bench.word AS i ON i.kind = 'industry' AND i.n = k
 JOIN bench.word AS d ON d.kind = CASE WHEN k < 12 THEN 'mailbox' ELSE 'domain' END AND d.n = k;

@@ -1,0 +1,112 @@
+-- The life of a model: triggers, activation, and back.
+
+CREATE FUNCTION lead_scoring.triggers_sql(model text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    contacts regclass;
+    part regclass;
+    script text;
+BEGIN
+    SELECT r.contacts::regclass INTO STRICT contacts
+      FROM lead_scoring.model AS r WHERE r.name = model;
+    script := lead_scoring.deactivation_sql(model) || format($sql$
+CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %3$s
+    FOR EACH ROW EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
+CREATE TRIGGER %2$I AFTER INSERT OR UPDATE OR DELETE ON %3$s
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
+$sql$, model || '_contact', model || '_statement', contacts, model);
+    -- TRUNCATE of a partition fires the triggers of that partition only.
+    FOR part IN
+        SELECT contacts UNION SELECT relid FROM pg_partition_tree(contacts)
+    LOOP
+        script := script || format($sql$
+CREATE TRIGGER %1$I AFTER TRUNCATE ON %2$s
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%3$L);
+$sql$, model || '_truncate', part, model);
+    END LOOP;
+    RETURN script;
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.triggers_sql(text) IS
+    'The SQL that puts the model''s triggers on its contacts. NULL for a NULL name.';
+
+CREATE FUNCTION lead_scoring.deactivation_sql(model text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    found text;
+BEGIN
+    SELECT coalesce(string_agg(format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass),
+                               E'\n' ORDER BY t.tgrelid, t.tgname), '')
+      INTO found
+      FROM pg_trigger AS t
+      JOIN pg_class AS c ON c.oid = t.tgrelid
+      JOIN lead_scoring.model AS m ON m.name = model
+     WHERE t.tgfoid = 'lead_scoring.contact_changed'::regproc
+       AND t.tgparentid = 0
+       AND pg_get_userbyid(c.relowner) = m.owner
+       AND t.tgargs = convert_to(model, getdatabaseencoding()) || '\x00'::bytea;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.deactivation_sql(text) IS
+    'The SQL that takes the model''s triggers off its contacts. NULL for a NULL name.';
+
+CREATE FUNCTION lead_scoring.drop_sql(model text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    schema name;
+BEGIN
+    SELECT m.objects_schema INTO STRICT schema
+      FROM lead_scoring.model AS m WHERE m.name = model;
+    RETURN lead_scoring.deactivation_sql(model) || format($sql$
+DROP VIEW IF EXISTS %I.%I;
+DROP TABLE IF EXISTS %I.%I;
+DROP TABLE IF EXISTS %I.%I;
+$sql$, schema, model || '_scored', schema, model || '_score', schema, model || '_queue');
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.drop_sql(text) IS
+    'The SQL that removes what activation made. NULL for a NULL name.';
+
+CREATE FUNCTION lead_scoring.activate(
+    model text,
+    enrol_existing boolean DEFAULT false,
+    initial_scoring boolean DEFAULT true
+) RETURNS void
+    AS 'MODULE_PATHNAME', 'ls_sql_activate'
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.activate(text, boolean, boolean) IS
+    'Makes the model live: its tables, view and triggers, and the scores of the contacts that are there; may be called again. enrol_existing: contacts that exist already enter the lifecycle too; without initial_scoring they wait for rescore().';
+
+CREATE FUNCTION lead_scoring.deactivate(model text) RETURNS void
+    AS 'MODULE_PATHNAME', 'ls_sql_deactivate'
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.deactivate(text) IS
+    'Takes the model''s triggers off and makes it a draft; its tables stay.';
+
+CREATE FUNCTION lead_scoring.drop_model(model text) RETURNS void
+    AS 'MODULE_PATHNAME', 'ls_sql_drop_model'
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.drop_model(text) IS
+    'Removes the model with its rules, triggers, tables and views. The contacts stay as they are.';
+
+CREATE PROCEDURE lead_scoring.refresh(model text, INOUT contacts bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'ls_sql_refresh'
+    LANGUAGE c;
+COMMENT ON PROCEDURE lead_scoring.refresh(text, bigint) IS
+    'Brings up to date whoever is due, queued or behind the rules, in batches of a transaction each; gives their number.';
+
+CREATE PROCEDURE lead_scoring.rescore(model text, INOUT contacts bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'ls_sql_rescore'
+    LANGUAGE c;
+COMMENT ON PROCEDURE lead_scoring.rescore(text, bigint) IS
+    'Brings everyone up to date, in batches of a transaction each; gives their number. Unchanged rows are not written.';

@@ -1,0 +1,289 @@
+/*
+ * ls_accumulate.c: the triggers on contacts: note what changed.
+ *
+ * An AFTER ROW trigger scores the row at hand and adds it to what is pending; no
+ * SQL is run and nothing is locked or written. ls_flush.c applies it all at
+ * commit.
+ */
+#include "postgres.h"
+
+#include "ls_compat.h"
+#include "ls_error.h"
+#include "ls_flush.h"
+#include "ls_guc.h"
+#include "ls_pending.h"
+#include "ls_relation.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_contact_changed);
+
+/* LsEvent: one firing of the trigger. */
+typedef struct LsEvent
+{
+	const char *name;
+	LsModel *model; /* NULL where it cannot be compiled */
+	const LsTableMap *map;
+	AttrNumber key; /* column of the contact's id */
+	Oid key_type;
+	Relation rel;
+	LsPendingModel *pending;
+} LsEvent;
+
+/* is_superseded: did this transaction change the row again since? */
+static bool
+is_superseded(HeapTuple tuple)
+{
+	HeapTupleHeader header = tuple->t_data;
+
+	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
+		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
+		return false;
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
+}
+
+static bool
+get_key(const LsEvent *event, HeapTuple tuple, LsKey *key)
+{
+	bool is_null;
+	Datum value =
+		heap_getattr(tuple, event->key, RelationGetDescr(event->rel), &is_null);
+
+	if (!is_null)
+		*key = ls_key_from_datum(event->key_type, value);
+	return !is_null;
+}
+
+/* note_recompute: look at the contact at commit. */
+static void
+note_recompute(const LsEvent *event, HeapTuple tuple)
+{
+	LsChange change = {.outcome = LS_RECOMPUTE};
+
+	if (get_key(event, tuple, &change.key))
+		ls_pending_add(event->pending, &change);
+}
+
+/*
+ * note_row: the row at hand is the contact's new state, unless this transaction
+ * has already changed it again (a trigger of the user's own, say).
+ */
+static void
+note_row(const LsEvent *event, HeapTuple tuple)
+{
+	LsChange change = {0};
+
+	if (event->model == NULL || is_superseded(tuple))
+	{
+		note_recompute(event, tuple);
+		return;
+	}
+	if (!get_key(event, tuple, &change.key))
+		return;
+	ls_apply_evaluate(event->model, event->map, tuple, &change);
+	ls_pending_add(event->pending, &change);
+}
+
+/* is_unaffected: does the update leave all that scores depend on as it was? */
+static bool
+is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	LsKey old_key;
+	LsKey new_key;
+
+	if (event->model == NULL || !get_key(event, old_tuple, &old_key) ||
+		!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0)
+		return false;
+	if (ls_pending_find(event->pending, new_key) != NULL)
+		return false;
+	if (event->model->population != NULL &&
+		!ls_match_same_columns(event->model->population,
+							   event->map->population,
+							   old_tuple,
+							   new_tuple))
+		return false;
+	return ls_match_same_columns(event->model->fit,
+								 event->map->fit,
+								 old_tuple,
+								 new_tuple);
+}
+
+static void
+note_update(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	LsKey old_key;
+	LsKey new_key;
+
+	if (is_unaffected(event, old_tuple, new_tuple))
+		return;
+	if (get_key(event, old_tuple, &old_key) &&
+		(!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0))
+		note_recompute(event, old_tuple);
+	note_row(event, new_tuple);
+}
+
+/* use_model: the compiled model, and how it reads rows of this table. */
+static void
+use_model(LsEvent *event)
+{
+	LsModel *model = ls_model_get(event->name);
+
+	event->map = ls_model_table_map(model,
+									RelationGetRelid(event->rel),
+									RelationGetDescr(event->rel));
+	event->key = event->map->key;
+	event->key_type = event->map->key_type;
+	event->model = model;
+}
+
+/* use_key: at least the key, where the model does not work. */
+static void
+use_key(LsEvent *event)
+{
+	LsModelRow *row = ls_catalog_model(event->name, false);
+	Oid contacts = ls_relation_of_model(row, false);
+
+	if (!ls_relation_is_part_of(RelationGetRelid(event->rel), contacts))
+		return;
+	event->key = ls_relation_column(RelationGetRelid(event->rel), row->contact_id);
+	event->key_type = ls_key_stored_type(
+		getBaseType(get_atttype(RelationGetRelid(event->rel), event->key)));
+}
+
+/*
+ * guarded: do it; an error must not stop the user's write. False where there
+ * was one.
+ */
+static bool
+guarded(void (*use)(LsEvent *event), LsEvent *event)
+{
+	MemoryContext here = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool good = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(here);
+	PG_TRY();
+	{
+		use(event);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(here);
+		error = CopyErrorData();
+		if (ls_apply_must_pass(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		good = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(here);
+	CurrentResourceOwner = owner;
+	return good;
+}
+
+/*
+ * find_model: what the event is about. A model that does not compile is tried
+ * again when something changed; till then its contacts are only noted.
+ */
+static void
+find_model(LsEvent *event)
+{
+	if (ls_model_is_current(event->name))
+		use_model(event);
+	else if (!ls_model_is_broken(event->name) && !guarded(use_model, event))
+	{
+		ls_model_mark_broken(event->name);
+		event->model = NULL;
+		ls_flush_warn(event->name);
+	}
+	if (event->model == NULL && !guarded(use_key, event))
+		event->key = InvalidAttrNumber;
+}
+
+/* note: what the trigger fired for, as lead_scoring.apply says. */
+static void
+note(LsEvent *event, const TriggerData *data)
+{
+	HeapTuple tuple = data->tg_trigtuple;
+
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		event->pending->sweep = true;
+	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		note_update(event, tuple, data->tg_newtuple);
+	else if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+		note_row(event, tuple);
+	else
+		note_recompute(event, tuple);
+	ls_flush_if_full(event->pending);
+}
+
+/* is_off: only who owns the contacts may leave scores behind. */
+static bool
+is_off(const LsEvent *event)
+{
+	return ls_guc_apply == LS_APPLY_OFF &&
+		   ls_relation_may_change(RelationGetRelid(event->rel), GetUserId());
+}
+
+static void
+handle(LsEvent *event, const TriggerData *data)
+{
+	find_model(event);
+	if (event->key == InvalidAttrNumber || !OidIsValid(event->key_type))
+		return;
+	event->pending = ls_pending_model(event->name, event->key_type);
+	if (is_off(event))
+	{
+		event->pending->everyone = true;
+		return;
+	}
+	if (ls_guc_apply == LS_APPLY_QUEUE)
+	{
+		/* Do not even score: the refresh will. */
+		event->pending->queue = true;
+		event->model = NULL;
+	}
+	note(event, data);
+}
+
+/*
+ * contact_changed('model'): AFTER trigger of the contacts: for each row, for
+ * TRUNCATE, and for each statement.
+ */
+Datum
+ls_sql_contact_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	LsEvent event = {0};
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
+		data->tg_trigger->tgnargs != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("contact_changed() is an AFTER trigger with the model as its "
+					   "argument"),
+				errhint("Call lead_scoring.activate() to create it."));
+	event.name = data->tg_trigger->tgargs[0];
+	event.rel = data->tg_relation;
+	if (TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
+		TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		handle(&event, data);
+	else if (ls_guc_apply == LS_APPLY_STATEMENT)
+		ls_flush_now();
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,275 @@
+/*
+ * ls_activate.c: activate, deactivate, drop_model: the life of a model.
+ */
+#include "postgres.h"
+
+#include "ls_compat.h"
+#include "ls_config.h"
+#include "ls_key.h"
+#include "ls_objects.h"
+#include "ls_refresh.h"
+#include "ls_relation.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_activate);
+PG_FUNCTION_INFO_V1(ls_sql_deactivate);
+PG_FUNCTION_INFO_V1(ls_sql_drop_model);
+
+/* LsLife: a model whose life is about to change. */
+typedef struct LsLife
+{
+	LsModelRow *row;
+	Oid contacts; /* InvalidOid where they are gone */
+} LsLife;
+
+static void
+refuse_snapshot(const char *what)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				errmsg("%s cannot run in a transaction with a fixed snapshot", what),
+				errdetail("It would miss what others have committed since."),
+				errhint("Run it at isolation level READ COMMITTED."));
+}
+
+static void
+check_may_change(const LsModelRow *row)
+{
+	if (!ls_relation_may_change_model(row, GetUserId()))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for model \"%s\"", row->name),
+				errdetail("Role \"%s\" is not a member of the role that owns %s.",
+						  GetUserNameFromId(GetUserId(), false),
+						  row->contacts),
+				errhint("Ask the owner of the contacts, or become a member of its role."));
+}
+
+/* begin: find the model, lock its contacts, and look again who owns them. */
+static LsLife
+begin(text *name, LOCKMODE mode)
+{
+	LsLife life;
+
+	life.row = ls_catalog_model(text_to_cstring(name), false);
+	check_may_change(life.row);
+	life.contacts = ls_relation_of_model(life.row, true);
+	if (OidIsValid(life.contacts))
+	{
+		LockRelationOid(life.contacts, mode);
+		life.row = ls_catalog_model(life.row->name, false);
+		life.contacts = ls_relation_of_model(life.row, true);
+		check_may_change(life.row);
+	}
+	return life;
+}
+
+/*
+ * run_script: SQL that a function of ours writes (objects_sql, ...), as the
+ * owner.
+ */
+static void
+run_script(const char *writer, const LsModelRow *row, Oid owner)
+{
+	Oid types[1] = {TEXTOID};
+	Datum values[1] = {CStringGetTextDatum(row->name)};
+	LsGuard guard;
+	char *script;
+
+	ls_guard_enter(&guard, owner, LS_SAFE_PATH);
+	SPI_connect();
+	if (SPI_execute_with_args(psprintf("SELECT lead_scoring.%s($1)", writer),
+							  1,
+							  types,
+							  values,
+							  NULL,
+							  false,
+							  0) != SPI_OK_SELECT)
+		elog(ERROR, "%s failed", writer);
+	script = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (script != NULL && SPI_execute(script, false, 0) < 0)
+		elog(ERROR, "script of %s failed", writer);
+	SPI_finish();
+	ls_guard_leave(&guard);
+}
+
+/* set_row: write what only functions may write into lead_scoring.model. */
+static void
+set_row(const LsLife *life, const char *status, const char *schema, const char *owner)
+{
+	Oid types[5] = {TEXTOID, TEXTOID, NAMEOID, NAMEOID, TEXTOID};
+	Datum values[5] = {CStringGetTextDatum(life->row->name),
+					   CStringGetTextDatum(status)};
+	char nulls[6] = "     ";
+
+	if (schema != NULL)
+		values[2] = DirectFunctionCall1(namein, CStringGetDatum(schema));
+	if (owner != NULL)
+		values[3] = DirectFunctionCall1(namein, CStringGetDatum(owner));
+	nulls[2] = schema == NULL ? 'n' : ' ';
+	nulls[3] = owner == NULL ? 'n' : ' ';
+	values[4] = CStringGetTextDatum(OidIsValid(life->contacts)
+										? ls_relation_name(life->contacts)
+										: life->row->contacts);
+	ls_config_by_function = true;
+	PG_TRY();
+	{
+		SPI_connect();
+		if (SPI_execute_with_args("UPDATE lead_scoring.model SET status = $2,"
+								  " objects_schema = $3, owner = $4, contacts = $5"
+								  " WHERE name OPERATOR(pg_catalog.=) $1",
+								  5,
+								  types,
+								  values,
+								  nulls,
+								  false,
+								  0) != SPI_OK_UPDATE)
+			elog(ERROR, "could not update the model");
+		SPI_finish();
+	}
+	PG_FINALLY();
+	{
+		ls_config_by_function = false;
+	}
+	PG_END_TRY();
+	CommandCounterIncrement();
+}
+
+static void
+check_key_type(const LsLife *life)
+{
+	AttrNumber attno = ls_relation_column(life->contacts, life->row->contact_id);
+	Oid type = get_atttype(life->contacts, attno);
+
+	if (!OidIsValid(ls_key_stored_type(getBaseType(type))))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("contact id \"%s\" has type %s, which cannot be kept live",
+					   life->row->contact_id,
+					   format_type_be(type)),
+				errdetail("Contact ids are of type integer, bigint, uuid or text."),
+				errhint("Use another unique column; fit_score() and to_sql() work with "
+						"any key."));
+}
+
+static void
+refuse_gone(const LsLife *life)
+{
+	if (!OidIsValid(life->contacts))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("relation %s of model \"%s\" does not exist",
+					   life->row->contacts,
+					   life->row->name),
+				errhint("Update lead_scoring.model.contacts to its new name, or drop the "
+						"model with lead_scoring.drop_model()."));
+}
+
+/* schema_of_objects: where the model's tables are, or are to be. */
+static char *
+schema_of_objects(const LsLife *life)
+{
+	if (life->row->objects_schema != NULL &&
+		OidIsValid(get_namespace_oid(life->row->objects_schema, true)))
+		return life->row->objects_schema;
+	return get_namespace_name(get_rel_namespace(life->contacts));
+}
+
+static void
+announce(const LsModelRow *row, bool initial_scoring, uint64 contacts)
+{
+	if (initial_scoring)
+		ereport(NOTICE,
+				errmsg("model \"%s\" is live: " UINT64_FORMAT " contacts scored",
+					   row->name,
+					   contacts),
+				errhint("Look at %s.", ls_objects_name(row, "scored")));
+	else
+		ereport(NOTICE,
+				errmsg("model \"%s\" is live", row->name),
+				errhint("Score the contacts that are there: CALL lead_scoring.rescore(%s).",
+						quote_literal_cstr(row->name)));
+}
+
+/*
+ * activate(model text, enrol_existing boolean, initial_scoring boolean)
+ */
+Datum
+ls_sql_activate(PG_FUNCTION_ARGS)
+{
+	bool initial_scoring = PG_GETARG_BOOL(2);
+	LsLife life;
+	char *owner;
+	uint64 contacts = 0;
+
+	refuse_snapshot("activate()");
+	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+	refuse_gone(&life);
+	check_key_type(&life);
+	(void) ls_model_get(life.row->name); /* every rule must work */
+
+	owner = GetUserNameFromId(ls_relation_owner(life.contacts), false);
+	set_row(&life, life.row->status, schema_of_objects(&life), owner);
+	run_script("objects_sql", life.row, ls_relation_owner(life.contacts));
+	set_row(&life, "active", schema_of_objects(&life), owner);
+	life.row = ls_catalog_model(life.row->name, false);
+	if (initial_scoring)
+		contacts = ls_refresh_everyone(life.row->name);
+	announce(life.row, initial_scoring, contacts);
+	PG_RETURN_VOID();
+}
+
+/*
+ * deactivate(model text): no triggers any more; the data stays.
+ */
+Datum
+ls_sql_deactivate(PG_FUNCTION_ARGS)
+{
+	LsLife life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+
+	if (OidIsValid(life.contacts) && life.row->objects_schema != NULL)
+		run_script("deactivation_sql", life.row, ls_relation_owner(life.contacts));
+	set_row(&life, "draft", life.row->objects_schema, life.row->owner);
+	PG_RETURN_VOID();
+}
+
+/*
+ * drop_model(model text): triggers, tables, views and rules are gone.
+ */
+Datum
+ls_sql_drop_model(PG_FUNCTION_ARGS)
+{
+	LsLife life = begin(PG_GETARG_TEXT_PP(0), AccessExclusiveLock);
+	Oid types[1] = {TEXTOID};
+	Datum values[1] = {CStringGetTextDatum(life.row->name)};
+	Oid owner =
+		OidIsValid(life.contacts)
+			? ls_relation_owner(life.contacts)
+			: (life.row->owner ? get_role_oid(life.row->owner, true) : InvalidOid);
+
+	if (life.row->objects_schema != NULL && OidIsValid(owner))
+		run_script("drop_sql", life.row, owner);
+	SPI_connect();
+	if (SPI_execute_with_args(
+			"DELETE FROM lead_scoring.model WHERE name OPERATOR(pg_catalog.=) $1",
+			1,
+			types,
+			values,
+			NULL,
+			false,
+			0) != SPI_OK_DELETE)
+		elog(ERROR, "could not delete the model");
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,372 @@
+/*
+ * ls_apply.c: bring rows of <model>_score up to date, many at once.
+ *
+ * Everything here runs as the owner of the contacts, restricted, inside SPI.
+ */
+#include "ls_apply.h"
+
+#include "ls_compat.h"
+#include "ls_fit.h"
+#include "ls_relation.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+/*
+ * ls_apply_must_pass: errors that are never swallowed: cancel and shutdown,
+ * serialization and deadlock, resources, lock timeout, read-only, corruption.
+ */
+bool
+ls_apply_must_pass(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
+		case MAKE_SQLSTATE('2', '5', '0', '0', '0'):
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+				   sqlerrcode == ERRCODE_DATA_CORRUPTED ||
+				   sqlerrcode == ERRCODE_INDEX_CORRUPTED;
+	}
+}
+
+static void
+evaluate(LsModel *model, const LsTableMap *map, HeapTuple contact, LsChange *change)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!ls_fit_in_population(model, map->population, contact, now))
+	{
+		change->outcome = LS_GONE;
+		return;
+	}
+	change->fit = ls_fit_score(model, map->fit, contact, now);
+	change->outcome = LS_SCORED;
+}
+
+/*
+ * ls_apply_evaluate: score a contact; an error of a condition becomes a change
+ * that says so. Evaluation only reads, so that its subtransaction takes no
+ * transaction id; where indexes decide alone there is none.
+ */
+void
+ls_apply_evaluate(LsModel *model,
+				  const LsTableMap *map,
+				  HeapTuple contact,
+				  LsChange *change)
+{
+	MemoryContext here = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (!ls_match_may_raise(model->fit) &&
+		(model->population == NULL || !ls_match_may_raise(model->population)))
+	{
+		evaluate(model, map, contact, change);
+		return;
+	}
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(here);
+	PG_TRY();
+	{
+		evaluate(model, map, contact, change);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(here);
+		error = CopyErrorData();
+		if (ls_apply_must_pass(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		change->outcome = LS_FAILED;
+		change->problem =
+			psprintf("%s (%s)", error->message, error->context ? error->context : "");
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(here);
+	CurrentResourceOwner = owner;
+}
+
+#define ANY_OUTCOME (~0)
+#define OUTCOME(outcome) (1 << (outcome))
+
+/* key_array: the keys of the changes with one of the outcomes. */
+static Datum
+key_array(const LsObjects *objects, const LsChange *changes, int n, int outcomes)
+{
+	Datum *keys = palloc(sizeof(Datum) * Max(n, 1));
+	int found = 0;
+	int16 typlen;
+	bool typbyval;
+	char typalign;
+
+	for (int i = 0; i < n; i++)
+		if ((outcomes & OUTCOME(changes[i].outcome)) != 0)
+			keys[found++] = ls_key_to_datum(objects->key_type, changes[i].key);
+	get_typlenbyvalalign(objects->key_type, &typlen, &typbyval, &typalign);
+	return PointerGetDatum(
+		construct_array(keys, found, objects->key_type, typlen, typbyval, typalign));
+}
+
+/*
+ * ls_apply_keys: the contacts of the changes as an array of the key's type.
+ */
+Datum
+ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n)
+{
+	return key_array(objects, changes, n, ANY_OUTCOME);
+}
+
+static int
+count_outcome(const LsChange *changes, int n, LsOutcome outcome)
+{
+	int found = 0;
+
+	for (int i = 0; i < n; i++)
+		found += changes[i].outcome == outcome;
+	return found;
+}
+
+static Datum
+fit_array(const LsChange *changes, int n, Datum *problems)
+{
+	Datum *fits = palloc(sizeof(Datum) * Max(n, 1));
+	Datum *texts = palloc(sizeof(Datum) * Max(n, 1));
+	bool *fit_nulls = palloc(sizeof(bool) * Max(n, 1));
+	bool *text_nulls = palloc(sizeof(bool) * Max(n, 1));
+	int found = 0;
+	int lower = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (changes[i].outcome != LS_SCORED && changes[i].outcome != LS_FAILED)
+			continue;
+		fit_nulls[found] = changes[i].outcome == LS_FAILED;
+		text_nulls[found] = changes[i].outcome == LS_SCORED;
+		fits[found] = Float8GetDatum(changes[i].fit);
+		texts[found] =
+			text_nulls[found] ? (Datum) 0 : CStringGetTextDatum(changes[i].problem);
+		found++;
+	}
+	*problems = PointerGetDatum(construct_md_array(texts,
+												   text_nulls,
+												   1,
+												   &found,
+												   &lower,
+												   TEXTOID,
+												   -1,
+												   false,
+												   TYPALIGN_INT));
+	return PointerGetDatum(construct_md_array(fits,
+											  fit_nulls,
+											  1,
+											  &found,
+											  &lower,
+											  FLOAT8OID,
+											  sizeof(float8),
+											  FLOAT8PASSBYVAL,
+											  TYPALIGN_DOUBLE));
+}
+
+/*
+ * upsert: write the scores that differ, in the order of the changes. A contact
+ * that failed has no score, and is due at once.
+ */
+static void
+upsert(const LsObjects *objects, const LsChange *changes, int n)
+{
+	const LsModel *model = ls_model_get(objects->model);
+	Oid array_type = get_array_type(objects->key_type);
+	Oid types[6] =
+		{array_type, FLOAT8ARRAYOID, TEXTARRAYOID, TEXTOID, INT8OID, BOOLOID};
+	Datum values[6];
+	char *sql = psprintf(
+		"INSERT INTO %s AS s (contact_id, fit, total, band, band_rank, grade,"
+		" scored_at, due_at, stamp, problem)"
+		" SELECT k.contact_id, k.fit, t.total, lead_scoring.band(t.total, $4),"
+		" lead_scoring.band_rank(t.total, $4), lead_scoring.grade(k.fit, 0, $4),"
+		" clock_timestamp(),"
+		" CASE WHEN k.problem IS NOT NULL THEN clock_timestamp()"
+		" WHEN $6 THEN clock_timestamp() + interval '1 day' END,"
+		" $5, k.problem"
+		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3))"
+		" AS k (contact_id, fit, problem)"
+		" CROSS JOIN LATERAL (SELECT lead_scoring.total_score(k.fit, 0, 0, $4) AS total)"
+		" AS t"
+		" ON CONFLICT (contact_id) DO UPDATE SET (fit, total, band, band_rank, grade,"
+		" scored_at, due_at, stamp, problem) ="
+		" (SELECT excluded.fit, t.total, lead_scoring.band(t.total, $4),"
+		" lead_scoring.band_rank(t.total, $4),"
+		" lead_scoring.grade(excluded.fit, s.engagement, $4),"
+		" greatest(s.scored_at, clock_timestamp()), excluded.due_at, excluded.stamp,"
+		" excluded.problem FROM (SELECT"
+		" lead_scoring.total_score(excluded.fit, s.engagement, s.intent, $4) AS total)"
+		" AS t)"
+		" WHERE (s.fit, s.stamp, s.problem) IS DISTINCT FROM"
+		" (excluded.fit, excluded.stamp, excluded.problem)"
+		" OR s.due_at <= clock_timestamp()",
+		objects->score);
+
+	values[0] = key_array(objects, changes, n, OUTCOME(LS_SCORED) | OUTCOME(LS_FAILED));
+	values[1] = fit_array(changes, n, &values[2]);
+	values[3] = CStringGetTextDatum(objects->model);
+	values[4] = Int64GetDatum(model->stamp);
+	values[5] = BoolGetDatum(model->uses_as_of);
+	(void) ls_objects_execute(sql, 6, types, values);
+}
+
+static void
+delete_rows(const LsObjects *objects, const LsChange *changes, int n)
+{
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum values[1] = {key_array(objects, changes, n, OUTCOME(LS_GONE))};
+
+	(void) ls_objects_execute(psprintf("DELETE FROM %s WHERE contact_id = ANY ($1)",
+									   objects->score),
+							  1,
+							  types,
+							  values);
+}
+
+/* lock_rows: take the locks of several statements in one order beforehand. */
+static void
+lock_rows(const LsObjects *objects, const LsChange *changes, int n)
+{
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum values[1] = {key_array(objects, changes, n, ANY_OUTCOME)};
+
+	(void) ls_objects_execute(
+		psprintf("SELECT FROM unnest($1) WITH ORDINALITY AS k (contact_id, place)"
+				 " JOIN %s AS s ON s.contact_id = k.contact_id"
+				 " ORDER BY k.place FOR UPDATE OF s",
+				 objects->score),
+		1,
+		types,
+		values);
+}
+
+/* ls_apply_compare: the order of changes, for qsort. */
+int
+ls_apply_compare(const void *a, const void *b)
+{
+	return ls_key_compare(((const LsChange *) a)->key, ((const LsChange *) b)->key);
+}
+
+/* settle: put what was found into the change of that key. */
+static void
+settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found)
+{
+	LsChange *change = bsearch(found, changes, n, sizeof(LsChange), ls_apply_compare);
+
+	if (change == NULL)
+		return;
+	change->outcome = found->outcome;
+	change->fit = found->fit;
+	change->problem = found->problem;
+}
+
+/* evaluate_result: score the contacts in SPI_tuptable. */
+static void
+evaluate_result(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsModel *model = ls_model_get(objects->model);
+	TupleDesc desc = SPI_tuptable->tupdesc;
+	int key = SPI_fnumber(desc, model->row->contact_id);
+	LsTableMap map = {0};
+
+	map.fit = ls_match_map_row(model->fit, desc);
+	if (model->population != NULL)
+		map.population = ls_match_map_row(model->population, desc);
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		HeapTuple contact = SPI_tuptable->vals[i];
+		LsChange found = {0};
+		bool is_null;
+
+		CHECK_FOR_INTERRUPTS();
+		found.key = ls_key_from_datum(objects->key_type,
+									  SPI_getbinval(contact, desc, key, &is_null));
+		ls_apply_evaluate(model, &map, contact, &found);
+		settle(objects, changes, n, &found);
+	}
+}
+
+/*
+ * recompute: read the contacts anew, with a snapshot of this moment. Those that
+ * are not there are gone.
+ */
+static void
+recompute(const LsObjects *objects, LsChange *changes, int n)
+{
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum values[1] = {key_array(objects, changes, n, OUTCOME(LS_RECOMPUTE))};
+
+	(void) ls_objects_execute(psprintf("SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
+									   objects->contacts,
+									   objects->id),
+							  1,
+							  types,
+							  values);
+	for (int i = 0; i < n; i++)
+		if (changes[i].outcome == LS_RECOMPUTE)
+			changes[i].outcome = LS_GONE;
+	evaluate_result(objects, changes, n);
+}
+
+/*
+ * ls_apply_changes: make the score rows what the changes say. The keys must be
+ * distinct; the changes are put in order.
+ */
+void
+ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
+{
+	int gone;
+
+	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
+	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
+		recompute(objects, changes, n);
+	gone = count_outcome(changes, n, LS_GONE);
+	if (gone > 0 && gone < n)
+		lock_rows(objects, changes, n);
+	if (gone < n)
+		upsert(objects, changes, n);
+	if (gone > 0)
+		delete_rows(objects, changes, n);
+}
+
+/*
+ * ls_apply_queue: leave the contacts to the next refresh. Conflicts with
+ * nothing.
+ */
+void
+ls_apply_queue(const LsObjects *objects,
+			   const LsChange *changes,
+			   int n,
+			   const char *reason)
+{
+	Oid types[2] = {get_array_type(objects->key_type), TEXTOID};
+	Datum values[2];
+
+	values[0] = key_array(objects, changes, n, ANY_OUTCOME);
+	values[1] = CStringGetTextDatum(reason);
+	(void) ls_objects_execute(
+		psprintf(
+			"INSERT INTO %s (contact_id, reason) SELECT k, $2 FROM unnest($1) AS k",
+			objects->queue),
+		2,
+		types,
+		values);
+}

@@ -1,0 +1,42 @@
+/*
+ * ls_apply.h: bring rows of <model>_score up to date, many at once.
+ */
+#ifndef LS_APPLY_H
+#define LS_APPLY_H
+
+#include "postgres.h"
+
+#include "ls_key.h"
+#include "ls_objects.h"
+
+typedef enum LsOutcome
+{
+	LS_SCORED,	  /* fit is known */
+	LS_FAILED,	  /* a condition raised: problem */
+	LS_GONE,	  /* no contact, or not of the population: no row */
+	LS_RECOMPUTE, /* look at the contacts */
+} LsOutcome;
+
+/* LsChange: what a score row must become. */
+typedef struct LsChange
+{
+	LsKey key;
+	LsOutcome outcome;
+	double fit;
+	const char *problem;
+} LsChange;
+
+extern void ls_apply_evaluate(LsModel *model,
+							  const LsTableMap *map,
+							  HeapTuple contact,
+							  LsChange *change);
+extern void ls_apply_changes(const LsObjects *objects, LsChange *changes, int n);
+extern void ls_apply_queue(const LsObjects *objects,
+						   const LsChange *changes,
+						   int n,
+						   const char *reason);
+extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
+extern int ls_apply_compare(const void *a, const void *b);
+extern bool ls_apply_must_pass(int sqlerrcode);
+
+#endif /* LS_APPLY_H */

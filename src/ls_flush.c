@@ -1,0 +1,318 @@
+/*
+ * ls_flush.c: what is pending becomes scores, once, at commit.
+ *
+ * One statement for each kind of change, its rows in one order: score rows are
+ * locked for the instant of commit only, and no two transactions can wait for
+ * each other over them. Whatever goes wrong here must not cost the user's own
+ * write: the contacts then go to the queue.
+ */
+#include "ls_flush.h"
+
+#include "ls_compat.h"
+#include "ls_guc.h"
+#include "ls_relation.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_flush);
+
+/*
+ * ls_flush_warn: once a session and model; the details are for the owner's eyes
+ * and in check_model.
+ */
+void
+ls_flush_warn(const char *model)
+{
+	static List *warned = NIL;
+	MemoryContext old;
+	ListCell *cell;
+
+	foreach(cell, warned)
+		if (strcmp(lfirst(cell), model) == 0)
+			return;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	warned = lappend(warned, pstrdup(model));
+	MemoryContextSwitchTo(old);
+	ereport(WARNING,
+			errcode(ERRCODE_WARNING),
+			errmsg("scores of model \"%s\" could not be kept up", model),
+			errdetail("The write itself is not affected."),
+			errhint("Let the owner of the contacts look at SELECT * FROM "
+					"lead_scoring.check_model(%s).",
+					quote_literal_cstr(model)));
+}
+
+/* queue_everyone: a row without contact: all are stale. */
+static void
+queue_everyone(const LsObjects *objects, const char *reason)
+{
+	Oid types[1] = {TEXTOID};
+	Datum values[1] = {CStringGetTextDatum(reason)};
+
+	(void) ls_objects_execute(
+		psprintf("INSERT INTO %s (contact_id, reason) VALUES (NULL, $1)",
+				 objects->queue),
+		1,
+		types,
+		values);
+}
+
+/* delete_orphans: scores of contacts that were truncated away. */
+static void
+delete_orphans(const LsObjects *objects)
+{
+	(void)
+		ls_objects_execute(psprintf("DELETE FROM %s AS s WHERE NOT EXISTS"
+									" (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
+									objects->score,
+									objects->contacts,
+									objects->id),
+						   0,
+						   NULL,
+						   NULL);
+}
+
+/* write_changes: as the owner, inside SPI. */
+static void
+write_changes(const LsObjects *objects,
+			  const LsPendingModel *pending,
+			  const char *reason)
+{
+	if (pending->everyone)
+		queue_everyone(objects, "lead_scoring.apply was off");
+	if (pending->sweep && reason != NULL)
+		queue_everyone(objects, "contacts were truncated");
+	else if (pending->sweep)
+		delete_orphans(objects);
+	if (pending->n == 0)
+		return;
+	if (reason != NULL)
+		ls_apply_queue(objects, pending->changes, pending->n, reason);
+	else
+		ls_apply_changes(objects, pending->changes, pending->n);
+}
+
+/*
+ * write_model: apply, or queue where there is a reason.
+ *
+ * Errors: 55000 where upkeep may not write.
+ */
+static void
+write_model(const LsPendingModel *pending, const char *reason)
+{
+	LsModelRow *row = ls_catalog_model(pending->model, false);
+	Oid contacts = ls_relation_of_model(row, false);
+	const char *problem;
+	LsObjects *objects;
+	LsGuard guard;
+
+	if (!ls_objects_usable(row, contacts, &problem))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("scores of model \"%s\" cannot be written: %s", row->name, problem),
+				errhint("Call lead_scoring.activate(%s) again.",
+						quote_literal_cstr(row->name)));
+	objects = ls_objects_of(row, contacts);
+	/* At commit there is no snapshot any more, and planning wants one. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ls_guard_enter(&guard, objects->owner, LS_SAFE_PATH);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	write_changes(objects, pending, reason);
+	SPI_finish();
+	ls_guard_leave(&guard);
+	PopActiveSnapshot();
+}
+
+/* try_write: false, and nothing written, where it raised. */
+static bool
+try_write(const LsPendingModel *pending, const char *reason)
+{
+	MemoryContext here = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool good = true;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		write_model(pending, reason);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(here);
+		error = CopyErrorData();
+		if (ls_apply_must_pass(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		good = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(here);
+	CurrentResourceOwner = owner;
+	return good;
+}
+
+static const char *
+reason_to_queue(const LsPendingModel *pending, bool is_prepare, int round)
+{
+	if (pending->queue)
+		return "lead_scoring.apply was queue";
+	if (is_prepare)
+		return "prepared transaction";
+	if (IsolationUsesXactSnapshot())
+		return "written in a transaction with a fixed snapshot";
+	if (round > 1)
+		return "written by a trigger on the scores";
+	return NULL;
+}
+
+static void
+flush_model(LsPendingModel *pending, bool is_prepare, int round)
+{
+	const char *reason = reason_to_queue(pending, is_prepare, round);
+
+	if (reason == NULL && !ls_model_is_broken(pending->model) &&
+		try_write(pending, NULL))
+		return;
+	if (reason == NULL)
+	{
+		reason = "scores could not be written";
+		ls_flush_warn(pending->model);
+	}
+	if (!try_write(pending, reason))
+		ls_flush_warn(pending->model);
+}
+
+static int
+compare_models(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((LsPendingModel *) lfirst(a))->model,
+				  ((LsPendingModel *) lfirst(b))->model);
+}
+
+/*
+ * flush: apply what the current level has. What triggers on the scores change
+ * in turn goes to the queue, so that this ends.
+ */
+static void
+flush(bool is_prepare)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "lead_scoring flush",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	for (int round = 1; round <= 3 && ls_pending_any(); round++)
+	{
+		List *models = ls_pending_take();
+		ListCell *cell;
+
+		if (models == NIL)
+			break;
+		list_sort(models, compare_models);
+		foreach(cell, models)
+			flush_model(lfirst(cell), is_prepare, round);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/*
+ * ls_flush_now: apply what is pending, inside the transaction. What the
+ * transactions above the current subtransaction have is applied too, and stays
+ * pending: should this one roll back, it comes again.
+ */
+void
+ls_flush_now(void)
+{
+	if (!ls_pending_any())
+		return;
+	ls_pending_copy_down();
+	flush(false);
+}
+
+/*
+ * ls_flush_if_full: beyond lead_scoring.pending_limit contacts, those in memory
+ * go to the queue.
+ */
+void
+ls_flush_if_full(LsPendingModel *pending)
+{
+	MemoryContext context;
+	MemoryContext old;
+
+	if (pending->n < ls_guc_pending_limit)
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"lead_scoring flush",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	if (!try_write(pending, "more changes than lead_scoring.pending_limit"))
+		ls_flush_warn(pending->model);
+	ls_pending_reset(pending);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (ls_pending_any())
+				flush(event == XACT_EVENT_PRE_PREPARE);
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			ls_pending_forget();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event,
+				 SubTransactionId subxact,
+				 SubTransactionId parent,
+				 void *arg)
+{
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		ls_pending_commit_subxact();
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+		ls_pending_abort_subxact();
+}
+
+/*
+ * ls_flush_init: once a backend.
+ */
+void
+ls_flush_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}
+
+/*
+ * flush(): apply what this transaction has changed so far.
+ */
+Datum
+ls_sql_flush(PG_FUNCTION_ARGS)
+{
+	ls_flush_now();
+	PG_RETURN_VOID();
+}

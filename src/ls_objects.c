@@ -1,0 +1,169 @@
+/*
+ * ls_objects.c: the tables of a live model, and SQL on them as their owner.
+ */
+#include "ls_objects.h"
+
+#include "ls_compat.h"
+#include "ls_key.h"
+#include "ls_relation.h"
+
+#include "catalog/namespace.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/*
+ * ls_objects_name: a per-model table or view, quoted and qualified.
+ */
+char *
+ls_objects_name(const LsModelRow *row, const char *suffix)
+{
+	return quote_qualified_identifier(row->objects_schema,
+									  psprintf("%s_%s", row->name, suffix));
+}
+
+/*
+ * ls_objects_usable: may upkeep write? Its tables must be there and belong to
+ * the role that owns the contacts, the one that activated the model.
+ */
+bool
+ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
+{
+	static const char *const suffixes[] = {"score", "queue"};
+	Oid owner = ls_relation_owner(contacts);
+
+	*reason = NULL;
+	if (row->objects_schema == NULL)
+		*reason = "the model is not active";
+	else if (row->owner == NULL || get_role_oid(row->owner, true) != owner)
+		*reason = "the contacts have another owner than at activation";
+	for (int i = 0; i < lengthof(suffixes) && *reason == NULL; i++)
+	{
+		Oid schema = get_namespace_oid(row->objects_schema, true);
+		Oid relid =
+			OidIsValid(schema)
+				? get_relname_relid(psprintf("%s_%s", row->name, suffixes[i]), schema)
+				: InvalidOid;
+
+		if (!OidIsValid(relid))
+			*reason = psprintf("table %s is gone", ls_objects_name(row, suffixes[i]));
+		else if (ls_relation_owner(relid) != owner)
+			*reason = psprintf("table %s has another owner than the contacts",
+							   ls_objects_name(row, suffixes[i]));
+	}
+	return *reason == NULL;
+}
+
+/*
+ * ls_objects_of: what upkeep needs to know of the model. It need not compile.
+ *
+ * Memory: the current context.
+ */
+LsObjects *
+ls_objects_of(const LsModelRow *row, Oid contacts)
+{
+	LsObjects *objects = palloc0(sizeof(LsObjects));
+	AttrNumber key = ls_relation_column(contacts, row->contact_id);
+
+	objects->model = pstrdup(row->name);
+	objects->owner = ls_relation_owner(contacts);
+	objects->key_type = ls_key_stored_type(getBaseType(get_atttype(contacts, key)));
+	objects->contacts = ls_relation_name(contacts);
+	objects->id = pstrdup(quote_identifier(row->contact_id));
+	if (row->objects_schema != NULL)
+	{
+		objects->score = ls_objects_name(row, "score");
+		objects->queue = ls_objects_name(row, "queue");
+	}
+	return objects;
+}
+
+/* LsKeptPlan: a plan is never used under another role than it was made for. */
+typedef struct LsPlanKey
+{
+	Oid role;
+	uint32 hash;
+} LsPlanKey;
+
+typedef struct LsKeptPlan
+{
+	LsPlanKey key;
+	char *sql;
+	SPIPlanPtr plan;
+} LsKeptPlan;
+
+#define MAX_KEPT_PLANS 512
+
+static HTAB *kept_plans = NULL;
+
+static void
+forget_plans(void)
+{
+	HASH_SEQ_STATUS status;
+	LsKeptPlan *kept;
+
+	hash_seq_init(&status, kept_plans);
+	while ((kept = hash_seq_search(&status)) != NULL)
+	{
+		SPI_freeplan(kept->plan);
+		pfree(kept->sql);
+		hash_search(kept_plans, &kept->key, HASH_REMOVE, NULL);
+	}
+}
+
+static SPIPlanPtr
+prepare(const char *sql, int nargs, Oid *types)
+{
+	SPIPlanPtr plan = SPI_prepare(sql, nargs, types);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	return plan;
+}
+
+/* keep_plan: the kept plan of the statement, for the current role. */
+static SPIPlanPtr
+keep_plan(const char *sql, int nargs, Oid *types)
+{
+	LsPlanKey key = {GetUserId(), string_hash(sql, strlen(sql) + 1)};
+	HASHCTL control = {.keysize = sizeof(LsPlanKey), .entrysize = sizeof(LsKeptPlan)};
+	LsKeptPlan *kept;
+	SPIPlanPtr plan;
+
+	if (kept_plans == NULL)
+		kept_plans =
+			hash_create("lead_scoring plans", 32, &control, HASH_ELEM | HASH_BLOBS);
+	kept = hash_search(kept_plans, &key, HASH_FIND, NULL);
+	if (kept != NULL && strcmp(kept->sql, sql) == 0)
+		return kept->plan;
+	plan = prepare(sql, nargs, types);
+	if (kept != NULL)
+		return plan; /* another statement has this hash: keep that one */
+
+	if (hash_get_num_entries(kept_plans) >= MAX_KEPT_PLANS)
+		forget_plans();
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	kept = hash_search(kept_plans, &key, HASH_ENTER, NULL);
+	kept->sql = MemoryContextStrdup(TopMemoryContext, sql);
+	kept->plan = plan;
+	return plan;
+}
+
+/*
+ * ls_objects_execute: run a statement of ours, with a snapshot of its own, from
+ * a kept plan. Call it between ls_guard_enter as the owner and ls_guard_leave,
+ * and inside SPI. Gives the number of rows; results are in SPI_tuptable.
+ */
+uint64
+ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	int result = SPI_execute_plan(keep_plan(sql, nargs, types), values, NULL, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}

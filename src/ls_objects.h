@@ -1,0 +1,31 @@
+/*
+ * ls_objects.h: the tables of a live model, and SQL on them as their owner.
+ */
+#ifndef LS_OBJECTS_H
+#define LS_OBJECTS_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#include "ls_guard.h"
+#include "ls_model_cache.h"
+
+/* LsObjects: names, quoted and qualified; outlives the model it is read from. */
+typedef struct LsObjects
+{
+	char *model;
+	Oid owner;	  /* of the contacts; upkeep runs as it */
+	Oid key_type; /* of contact_id in the score table */
+	char *contacts;
+	char *id; /* column of the contacts */
+	char *score;
+	char *queue;
+} LsObjects;
+
+extern LsObjects *ls_objects_of(const LsModelRow *row, Oid contacts);
+extern bool ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason);
+extern char *ls_objects_name(const LsModelRow *row, const char *suffix);
+extern uint64 ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values);
+
+#endif /* LS_OBJECTS_H */

@@ -1,0 +1,286 @@
+/*
+ * ls_pending.c: what the transaction at hand has changed and not yet applied.
+ *
+ * One list of models for each level of subtransaction that has changes. A level
+ * that commits is merged into the one above, one that aborts is forgotten. All
+ * of it is in TopTransactionContext.
+ */
+#include "ls_pending.h"
+
+#include "ls_compat.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+
+/* The hash table from key to its place in `changes`. */
+typedef struct LsKeySlot
+{
+	LsKey key;
+	uint32 hash;
+	int place;
+	char status;
+} LsKeySlot;
+
+#define SH_PREFIX keytab
+#define SH_ELEMENT_TYPE LsKeySlot
+#define SH_KEY_TYPE LsKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ls_key_hash(key)
+#define SH_EQUAL(table, a, b) (ls_key_compare((a), (b)) == 0)
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, slot) (slot)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+typedef struct LsKeyTable
+{
+	keytab_hash *hash;
+} LsKeyTable;
+
+typedef struct LsLevel
+{
+	int nest_level; /* of the (sub)transaction */
+	MemoryContext context;
+	List *models; /* of LsPendingModel */
+	struct LsLevel *above;
+} LsLevel;
+
+static LsLevel *current = NULL;
+
+static LsLevel *
+get_level(void)
+{
+	int nest_level = GetCurrentTransactionNestLevel();
+	LsLevel *level;
+	MemoryContext context;
+
+	if (current != NULL && current->nest_level == nest_level)
+		return current;
+	context = AllocSetContextCreate(TopTransactionContext,
+									"lead_scoring pending",
+									ALLOCSET_DEFAULT_SIZES);
+	level = MemoryContextAllocZero(context, sizeof(LsLevel));
+	level->context = context;
+	level->nest_level = nest_level;
+	level->above = current;
+	current = level;
+	return level;
+}
+
+static LsPendingModel *
+find_model(const LsLevel *level, const char *model)
+{
+	ListCell *cell;
+
+	foreach(cell, level->models)
+		if (strcmp(((LsPendingModel *) lfirst(cell))->model, model) == 0)
+			return lfirst(cell);
+	return NULL;
+}
+
+static LsPendingModel *
+add_model(LsLevel *level, const char *model, Oid key_type)
+{
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+	LsPendingModel *pending = palloc0(sizeof(LsPendingModel));
+
+	pending->model = pstrdup(model);
+	pending->key_type = key_type;
+	pending->room = 8;
+	pending->changes = palloc(sizeof(LsChange) * pending->room);
+	pending->table = palloc(sizeof(LsKeyTable));
+	pending->table->hash = keytab_create(level->context, 8, NULL);
+	level->models = lappend(level->models, pending);
+	MemoryContextSwitchTo(old);
+	return pending;
+}
+
+/*
+ * ls_pending_model: the changes of the model in the current subtransaction.
+ */
+LsPendingModel *
+ls_pending_model(const char *model, Oid key_type)
+{
+	LsLevel *level = get_level();
+	LsPendingModel *pending = find_model(level, model);
+
+	return pending != NULL ? pending : add_model(level, model, key_type);
+}
+
+static void
+add_change(LsPendingModel *pending, const LsChange *change)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(pending));
+	bool found;
+	LsKeySlot *slot = keytab_insert(pending->table->hash, change->key, &found);
+
+	if (!found)
+	{
+		/* The table must not keep the caller's bytes. */
+		slot->key = ls_key_copy(change->key);
+		slot->place = pending->n++;
+		if (pending->n > pending->room)
+		{
+			pending->room *= 2;
+			pending->changes = repalloc_huge(pending->changes,
+											 sizeof(LsChange) * (Size) pending->room);
+		}
+	}
+	pending->changes[slot->place] = *change;
+	pending->changes[slot->place].key = slot->key;
+	if (change->problem != NULL)
+		pending->changes[slot->place].problem = pstrdup(change->problem);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * ls_pending_add: note a change; a later one of the same contact replaces it.
+ */
+void
+ls_pending_add(LsPendingModel *pending, const LsChange *change)
+{
+	add_change(pending, change);
+}
+
+/*
+ * ls_pending_find: what is noted for the contact at this level, or NULL.
+ */
+LsChange *
+ls_pending_find(LsPendingModel *pending, LsKey key)
+{
+	LsKeySlot *slot = keytab_lookup(pending->table->hash, key);
+
+	return slot == NULL ? NULL : &pending->changes[slot->place];
+}
+
+/*
+ * ls_pending_reset: forget the model's changes; they were written.
+ */
+void
+ls_pending_reset(LsPendingModel *pending)
+{
+	for (int i = 0; i < pending->n; i++)
+		if (pending->changes[i].key.bytes != NULL)
+			pfree(unconstify(char *, pending->changes[i].key.bytes));
+	keytab_reset(pending->table->hash);
+	pending->n = 0;
+	pending->everyone = false;
+	pending->sweep = false;
+}
+
+static void
+merge_model(LsLevel *into, const LsPendingModel *from)
+{
+	LsPendingModel *pending = find_model(into, from->model);
+
+	if (pending == NULL)
+		pending = add_model(into, from->model, from->key_type);
+	for (int i = 0; i < from->n; i++)
+		add_change(pending, &from->changes[i]);
+	pending->everyone |= from->everyone;
+	pending->sweep |= from->sweep;
+	pending->queue |= from->queue;
+}
+
+static bool
+is_level_of_subxact(void)
+{
+	return current != NULL && current->nest_level == GetCurrentTransactionNestLevel();
+}
+
+/*
+ * ls_pending_commit_subxact: its changes are now those of its parent.
+ */
+void
+ls_pending_commit_subxact(void)
+{
+	LsLevel *level = current;
+	ListCell *cell;
+
+	if (!is_level_of_subxact())
+		return;
+	if (level->above == NULL || level->above->nest_level < level->nest_level - 1)
+	{
+		level->nest_level--;
+		return;
+	}
+	foreach(cell, level->models)
+		merge_model(level->above, lfirst(cell));
+	current = level->above;
+	MemoryContextDelete(level->context);
+}
+
+/*
+ * ls_pending_abort_subxact: its changes never were.
+ */
+void
+ls_pending_abort_subxact(void)
+{
+	LsLevel *level = current;
+
+	if (!is_level_of_subxact())
+		return;
+	current = level->above;
+	MemoryContextDelete(level->context);
+}
+
+/*
+ * ls_pending_forget: the transaction is over; its memory is going anyway.
+ */
+void
+ls_pending_forget(void)
+{
+	current = NULL;
+}
+
+bool
+ls_pending_any(void)
+{
+	return current != NULL;
+}
+
+/*
+ * ls_pending_take: all changes of the current level (LsPendingModel), which are
+ * then no longer pending. At commit that is all there is.
+ */
+List *
+ls_pending_take(void)
+{
+	List *models = current->models;
+
+	current->models = NIL;
+	return models;
+}
+
+/* copy_missing: changes that this level does not replace. */
+static void
+copy_missing(LsLevel *into, const LsPendingModel *from)
+{
+	LsPendingModel *pending = find_model(into, from->model);
+
+	if (pending == NULL)
+		pending = add_model(into, from->model, from->key_type);
+	for (int i = 0; i < from->n; i++)
+		if (ls_pending_find(pending, from->changes[i].key) == NULL)
+			add_change(pending, &from->changes[i]);
+	pending->everyone |= from->everyone;
+	pending->sweep |= from->sweep;
+	pending->queue |= from->queue;
+}
+
+/*
+ * ls_pending_copy_down: give the current level what those above it have, so that
+ * it can be applied here; above it stays, in case this level aborts.
+ */
+void
+ls_pending_copy_down(void)
+{
+	LsLevel *level = get_level();
+	ListCell *cell;
+
+	for (LsLevel *above = level->above; above != NULL; above = above->above)
+		foreach(cell, above->models)
+			copy_missing(level, lfirst(cell));
+}

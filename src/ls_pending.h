@@ -1,0 +1,39 @@
+/*
+ * ls_pending.h: what the transaction at hand has changed and not yet applied.
+ */
+#ifndef LS_PENDING_H
+#define LS_PENDING_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+#include "ls_apply.h"
+
+/* LsPendingModel: the changes of one model. */
+typedef struct LsPendingModel
+{
+	char *model;
+	Oid key_type;
+	bool everyone; /* all contacts are stale */
+	bool sweep;	   /* contacts were truncated: look for orphans */
+	bool queue;	   /* leave it all to the next refresh: lead_scoring.apply */
+	int n;
+	int room;
+	LsChange *changes; /* the keys are distinct */
+	struct LsKeyTable *table;
+} LsPendingModel;
+
+extern LsPendingModel *ls_pending_model(const char *model, Oid key_type);
+extern void ls_pending_add(LsPendingModel *pending, const LsChange *change);
+extern LsChange *ls_pending_find(LsPendingModel *pending, LsKey key);
+extern List *ls_pending_take(void);
+extern bool ls_pending_any(void);
+extern void ls_pending_reset(LsPendingModel *pending);
+extern void ls_pending_copy_down(void);
+
+extern void ls_pending_commit_subxact(void);
+extern void ls_pending_abort_subxact(void);
+extern void ls_pending_forget(void);
+
+#endif /* LS_PENDING_H */

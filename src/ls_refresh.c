@@ -1,0 +1,459 @@
+/*
+ * ls_refresh.c: refresh (whoever is due) and rescore (everyone), in batches.
+ *
+ * A batch: make sure that there are score rows, lock them, and only then read
+ * the contacts, with a snapshot taken after the lock; so what was committed
+ * before is seen, and what comes after waits or is applied by its own commit.
+ * Rows that somebody else has locked are left to him or to the queue. Each batch
+ * is a transaction of its own where the caller allows it.
+ */
+#include "ls_refresh.h"
+
+#include "ls_apply.h"
+#include "ls_compat.h"
+#include "ls_guc.h"
+#include "ls_relation.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_refresh);
+PG_FUNCTION_INFO_V1(ls_sql_rescore);
+
+#define BATCH 1000
+#define REPORT_EVERY_MS 5000
+
+/* LsRun: one call of refresh or rescore. */
+typedef struct LsRun
+{
+	const char *model;
+	bool commits; /* a transaction for each batch */
+	LsObjects *objects;
+	MemoryContext context; /* of the run */
+	MemoryContext batch;   /* of the batch at hand */
+	LsGuard guard;
+	uint64 done;
+	TimestampTz reported;
+	bool has_last; /* rescore: the key reached so far */
+	Datum last;
+	TimestampTz until; /* refresh: who is due by now */
+} LsRun;
+
+static LsObjects *
+read_objects(const char *name)
+{
+	LsModelRow *row = ls_catalog_model(name, false);
+	Oid contacts = ls_relation_of_model(row, false);
+	const char *problem;
+
+	if (!ls_relation_may_change_model(row, GetUserId()))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for model \"%s\"", name),
+				errhint("Only who owns its contacts, or is a member of that role, may "
+						"refresh its scores."));
+	if (!ls_objects_usable(row, contacts, &problem))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("scores of model \"%s\" cannot be written: %s", name, problem),
+				errhint("Call lead_scoring.activate(%s).", quote_literal_cstr(name)));
+	return ls_objects_of(row, contacts);
+}
+
+/* begin_batch: everything is read again: it may have changed since the commit. */
+static void
+begin_batch(LsRun *run)
+{
+	CHECK_FOR_INTERRUPTS();
+	MemoryContextReset(run->batch);
+	MemoryContextSwitchTo(run->batch);
+	run->objects = read_objects(run->model);
+	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);
+}
+
+static void
+report(LsRun *run)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!TimestampDifferenceExceeds(run->reported, now, REPORT_EVERY_MS))
+		return;
+	run->reported = now;
+	ereport(NOTICE,
+			errmsg("model \"%s\": " UINT64_FORMAT " contacts done", run->model, run->done));
+}
+
+static void
+end_batch(LsRun *run)
+{
+	ls_guard_leave(&run->guard);
+	MemoryContextSwitchTo(run->context);
+	if (run->commits)
+		SPI_commit();
+	report(run);
+}
+
+/* keys_of_result: the first column of SPI_tuptable as contacts to recompute. */
+static int
+keys_of_result(const LsRun *run, LsChange **changes)
+{
+	int n = (int) SPI_tuptable->numvals;
+
+	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		bool is_null;
+		Datum value =
+			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
+
+		(*changes)[i].key =
+			ls_key_copy(ls_key_from_datum(run->objects->key_type, value));
+		(*changes)[i].outcome = LS_RECOMPUTE;
+	}
+	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
+	return n;
+}
+
+/* ensure_rows: contacts without a score row get one, to be filled. */
+static void
+ensure_rows(const LsRun *run, const LsChange *changes, int n)
+{
+	Oid types[1] = {get_array_type(run->objects->key_type)};
+	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
+
+	(void) ls_objects_execute(
+		psprintf("INSERT INTO %s (contact_id, scored_at, due_at, stamp, band_rank)"
+				 " SELECT k, '-infinity', '-infinity', 0, 32767 FROM unnest($1) AS k"
+				 " ON CONFLICT (contact_id) DO NOTHING",
+				 run->objects->score),
+		1,
+		types,
+		values);
+}
+
+/* lock_rows: gives those of the contacts whose rows nobody else has locked. */
+static int
+lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
+{
+	Oid types[1] = {get_array_type(run->objects->key_type)};
+	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
+
+	(void) ls_objects_execute(psprintf("SELECT contact_id FROM %s"
+									   " WHERE contact_id = ANY ($1)"
+									   " FOR UPDATE SKIP LOCKED",
+									   run->objects->score),
+							  1,
+							  types,
+							  values);
+	return keys_of_result(run, locked);
+}
+
+/* queue_others: contacts that are not among the locked ones. Both are in order. */
+static void
+queue_others(const LsRun *run,
+			 const LsChange *changes,
+			 int n,
+			 const LsChange *locked,
+			 int nlocked)
+{
+	LsChange *others = palloc(sizeof(LsChange) * n);
+	int nothers = 0;
+	int at = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (at < nlocked && ls_apply_compare(&changes[i], &locked[at]) == 0)
+			at++;
+		else
+			others[nothers++] = changes[i];
+	}
+	if (nothers > 0)
+		ls_apply_queue(run->objects, others, nothers, "locked by somebody else");
+}
+
+/* recompute: the contacts, as far as their rows are free. */
+static void
+recompute(LsRun *run, LsChange *changes, int n)
+{
+	LsChange *locked;
+	int nlocked;
+
+	if (n == 0)
+		return;
+	ensure_rows(run, changes, n);
+	nlocked = lock_rows(run, changes, n, &locked);
+	if (nlocked < n)
+		queue_others(run, changes, n, locked, nlocked);
+	if (nlocked > 0)
+		ls_apply_changes(run->objects, locked, nlocked);
+	run->done += nlocked;
+}
+
+/* ---- everyone ---------------------------------------------------------- */
+
+/* remember_last: the key that the walk has reached, past this batch. */
+static void
+remember_last(LsRun *run)
+{
+	bool is_null;
+	uint64 rows = SPI_tuptable->numvals;
+	Datum last =
+		SPI_getbinval(SPI_tuptable->vals[rows - 1], SPI_tuptable->tupdesc, 1, &is_null);
+	int16 typlen;
+	bool typbyval;
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	get_typlenbyval(run->objects->key_type, &typlen, &typbyval);
+	run->last = datumCopy(last, typbyval, typlen);
+	run->has_last = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* next_contacts: a batch of contacts in the order of their keys; 0 = the end. */
+static int
+next_contacts(LsRun *run, LsChange **changes)
+{
+	const LsObjects *objects = run->objects;
+	Oid types[1] = {objects->key_type};
+	Datum values[1] = {run->last};
+
+	(void) ls_objects_execute(
+		psprintf("SELECT c.%s::%s FROM %s AS c WHERE c.%s IS NOT NULL%s"
+				 " ORDER BY c.%s LIMIT %d",
+				 objects->id,
+				 format_type_be(objects->key_type),
+				 objects->contacts,
+				 objects->id,
+				 run->has_last ? psprintf(" AND c.%s > $1", objects->id) : "",
+				 objects->id,
+				 BATCH),
+		run->has_last ? 1 : 0,
+		types,
+		values);
+	if (SPI_tuptable->numvals == 0)
+		return 0;
+	remember_last(run);
+	return keys_of_result(run, changes);
+}
+
+/* delete_orphans: scores of contacts that are no more. */
+static void
+delete_orphans(const LsRun *run)
+{
+	(void)
+		ls_objects_execute(psprintf("DELETE FROM %s AS s WHERE NOT EXISTS"
+									" (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
+									run->objects->score,
+									run->objects->contacts,
+									run->objects->id),
+						   0,
+						   NULL,
+						   NULL);
+}
+
+static void
+rescore(LsRun *run)
+{
+	int n;
+
+	run->has_last = false;
+	do
+	{
+		LsChange *changes = NULL;
+
+		begin_batch(run);
+		n = next_contacts(run, &changes);
+		recompute(run, changes, n);
+		end_batch(run);
+	} while (n > 0);
+	begin_batch(run);
+	delete_orphans(run);
+	end_batch(run);
+}
+
+/* ---- who is due --------------------------------------------------------- */
+
+/*
+ * take_queue: move a batch from the queue; *everyone where one of the rows says
+ * that all are stale.
+ */
+static int
+take_queue(LsRun *run, LsChange **changes, bool *everyone)
+{
+	bool is_null;
+
+	(void) ls_objects_execute(
+		psprintf("WITH taken AS (DELETE FROM %s WHERE id IN"
+				 " (SELECT id FROM %s ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED)"
+				 " RETURNING contact_id) SELECT DISTINCT contact_id FROM taken"
+				 " ORDER BY contact_id NULLS FIRST",
+				 run->objects->queue,
+				 run->objects->queue,
+				 BATCH),
+		0,
+		NULL,
+		NULL);
+	if (SPI_tuptable->numvals == 0)
+		return 0;
+	(void) SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+	if (is_null)
+	{
+		*everyone = true;
+		SPI_tuptable->vals++;
+		SPI_tuptable->numvals--;
+	}
+	return keys_of_result(run, changes) + (is_null ? 1 : 0);
+}
+
+/* next_due: a batch of contacts that are due, or behind the rules. */
+static int
+next_due(LsRun *run, LsChange **changes)
+{
+	Oid types[2] = {TIMESTAMPTZOID, INT8OID};
+	Datum values[2] = {TimestampTzGetDatum(run->until),
+					   Int64GetDatum(ls_model_get(run->model)->stamp)};
+
+	(void) ls_objects_execute(
+		psprintf("SELECT contact_id FROM %s WHERE due_at <= $1"
+				 " AND scored_at < $1 OR stamp < $2 OR stamp > $2 LIMIT %d"
+				 " FOR UPDATE SKIP LOCKED",
+				 run->objects->score,
+				 BATCH),
+		2,
+		types,
+		values);
+	return keys_of_result(run, changes);
+}
+
+static bool
+drain_queue(LsRun *run)
+{
+	bool everyone = false;
+	int n;
+
+	do
+	{
+		LsChange *changes = NULL;
+		bool has_everyone = false;
+
+		begin_batch(run);
+		n = take_queue(run, &changes, &has_everyone);
+		recompute(run, changes, n - (has_everyone ? 1 : 0));
+		everyone |= has_everyone;
+		end_batch(run);
+	} while (n == BATCH);
+	return everyone;
+}
+
+static void
+refresh(LsRun *run)
+{
+	int n;
+
+	if (drain_queue(run))
+	{
+		rescore(run);
+		return;
+	}
+	do
+	{
+		LsChange *changes = NULL;
+
+		begin_batch(run);
+		n = next_due(run, &changes);
+		if (n > 0)
+			ls_apply_changes(run->objects, changes, n);
+		run->done += n;
+		end_batch(run);
+	} while (n > 0);
+}
+
+/* ---- the calls ---------------------------------------------------------- */
+
+static uint64
+run_batches(const char *model, bool commits, void (*work)(LsRun *run))
+{
+	LsRun run = {.model = model, .commits = commits};
+
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				errmsg("scores cannot be recomputed in a transaction with a fixed "
+					   "snapshot"),
+				errhint("Run it at isolation level READ COMMITTED."));
+	if (SPI_connect_ext(commits ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run.context = CurrentMemoryContext;
+	run.batch = AllocSetContextCreate(run.context,
+									  "lead_scoring batch",
+									  ALLOCSET_DEFAULT_SIZES);
+	run.model = pstrdup(model);
+	run.reported = run.until = GetCurrentTimestamp();
+	work(&run);
+	SPI_finish();
+	return run.done;
+}
+
+/*
+ * ls_refresh_everyone: score all contacts in the current transaction. Gives
+ * their number.
+ */
+uint64
+ls_refresh_everyone(const char *model)
+{
+	return run_batches(model, false, rescore);
+}
+
+/* call: of a procedure (model text, INOUT contacts bigint). */
+static Datum
+call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
+{
+	bool commits = fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+				   !((CallContext *) fcinfo->context)->atomic;
+	Datum values[1];
+	bool nulls[1] = {false};
+	TupleDesc desc;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("model must be given"),
+				errhint("Name a model of lead_scoring.model."));
+	values[0] = Int64GetDatum(
+		(int64) run_batches(text_to_cstring(PG_GETARG_TEXT_PP(0)), commits, work));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "procedure must return a row");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/*
+ * refresh(model text, INOUT contacts bigint): whoever is due, queued or behind
+ * the rules.
+ */
+Datum
+ls_sql_refresh(PG_FUNCTION_ARGS)
+{
+	return call(fcinfo, refresh);
+}
+
+/*
+ * rescore(model text, INOUT contacts bigint): everyone.
+ */
+Datum
+ls_sql_rescore(PG_FUNCTION_ARGS)
+{
+	return call(fcinfo, rescore);
+}

@@ -1,0 +1,11 @@
+/*
+ * ls_refresh.h: score contacts again, in batches.
+ */
+#ifndef LS_REFRESH_H
+#define LS_REFRESH_H
+
+#include "postgres.h"
+
+extern uint64 ls_refresh_everyone(const char *model);
+
+#endif /* LS_REFRESH_H */
