@@ -180,23 +180,29 @@ BEGIN
 END
 $$;
 
--- culprits(model, as_of): which rule alone gives a difference, and where.
+-- culprits(model, as_of): which rules alone give a difference, and where.
 CREATE FUNCTION oracle.culprits(the_model text, as_of timestamptz)
-RETURNS TABLE (condition text, id int, expected float8, got float8) LANGUAGE plpgsql AS $$
+RETURNS TABLE (way text, condition text, id int, expected float8, got float8) LANGUAGE plpgsql AS $$
 DECLARE
-    rule lead_scoring.fit_rule;
+    rule oracle.staged;
+    query text;
 BEGIN
     PERFORM oracle.settings('plain');
     DELETE FROM lead_scoring.model AS m WHERE m.name = 'single';
     PERFORM lead_scoring.create_model('single', 'oracle.contacts', 'id');
     INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('single', 'r', 'true', 1);
-    FOR rule IN SELECT * FROM lead_scoring.fit_rule AS r WHERE r.model = the_model LOOP
+    FOR rule IN SELECT * FROM oracle.staged AS s WHERE s.model = the_model AND s.refused IS NULL LOOP
         UPDATE lead_scoring.fit_rule AS r SET condition = rule.condition WHERE r.model = 'single';
         PERFORM oracle.expect('single', as_of);
+        PERFORM oracle.settings('odd');
+        query = lead_scoring.to_sql('single');
+        PERFORM oracle.settings('plain');
         RETURN QUERY
-            SELECT rule.condition, e.id, e.fit, g.fit
+            SELECT g.way, rule.condition, e.id, e.fit, g.fit
               FROM oracle.expected AS e
-              JOIN (SELECT c.id, lead_scoring.fit_score(c, 'single', as_of) AS fit FROM oracle.contacts AS c) AS g
+              JOIN (SELECT 'fit_score' AS way, c.id, lead_scoring.fit_score(c, 'single', as_of) AS fit FROM oracle.contacts AS c
+                    UNION ALL
+                    SELECT 'to_sql', s.id, s.fit FROM oracle.by_sql(query, as_of) AS s) AS g
                 ON g.id = e.id AND g.fit <> e.fit
              WHERE e.model = 'single';
     END LOOP;
