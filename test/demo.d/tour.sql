@@ -55,7 +55,7 @@ FROM crm.b2b_scored AS s
 JOIN crm.contacts AS c ON c.id = s.contact_id
 WHERE 'do not call' = ANY (c.tags)
   AND EXISTS (SELECT FROM lead_scoring.explain_fit(c, 'b2b') AS e
-              WHERE e.matched AND e.counted <> e.points)
+              WHERE e.points IS NULL)
 ORDER BY s.total DESC, c.id
 LIMIT 1 \gset one_
 SELECT format('%s (contact %s): %s points, %s',
@@ -77,7 +77,7 @@ CROSS JOIN LATERAL (SELECT regexp_replace(e.condition, '\s+', ' ', 'g') AS condi
 WHERE c.id = :one_id
 ORDER BY e.matched IS TRUE DESC, e.counted DESC, e.rule;
 
-\echo '"counts" is what is left of "points" where a group has reached its cap. It adds up to the score.'
+\echo 'A row "(limits of ...)" is what the cap of a group took away. "counts" adds up to the score.'
 \echo
 \echo '━━━ 4. The scores follow the data:' :one_name 'may be called again'
 \echo

@@ -185,7 +185,6 @@ CREATE FUNCTION oracle.culprits(the_model text, as_of timestamptz)
 RETURNS TABLE (way text, condition text, id int, expected float8, got float8) LANGUAGE plpgsql AS $$
 DECLARE
     rule oracle.staged;
-    query text;
 BEGIN
     PERFORM oracle.settings('plain');
     DELETE FROM lead_scoring.model AS m WHERE m.name = 'single';
@@ -195,16 +194,15 @@ BEGIN
         UPDATE lead_scoring.fit_rule AS r SET condition = rule.condition WHERE r.model = 'single';
         PERFORM oracle.expect('single', as_of);
         PERFORM oracle.settings('odd');
-        query = lead_scoring.to_sql('single');
-        PERFORM oracle.settings('plain');
         RETURN QUERY
             SELECT g.way, rule.condition, e.id, e.fit, g.fit
               FROM oracle.expected AS e
               JOIN (SELECT 'fit_score' AS way, c.id, lead_scoring.fit_score(c, 'single', as_of) AS fit FROM oracle.contacts AS c
                     UNION ALL
-                    SELECT 'to_sql', s.id, s.fit FROM oracle.by_sql(query, as_of) AS s) AS g
+                    SELECT 'to_sql', s.id, s.fit FROM oracle.by_sql(lead_scoring.to_sql('single'), as_of) AS s) AS g
                 ON g.id = e.id AND g.fit <> e.fit
              WHERE e.model = 'single';
+        PERFORM oracle.settings('plain');
     END LOOP;
 END
 $$;
