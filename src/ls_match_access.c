@@ -120,10 +120,12 @@ can_fail(Node *expr)
 {
 	LsPredicate p;
 	bool is_whole_truth;
+	List *predicates;
 	ListCell *cell;
 
 	if (IsA(expr, Const) || ls_match_predicate(expr, &p) ||
-		ls_match_like(expr, &p, &is_whole_truth))
+		ls_match_like(expr, &p, &is_whole_truth) ||
+		ls_match_like_any(expr, &predicates))
 		return false;
 	if (!IsA(expr, BoolExpr))
 		return true;
@@ -268,6 +270,8 @@ ls_match_access(Node *expr)
 	memset(p, 0, sizeof(LsPredicate));
 	if (ls_match_like(expr, p, &is_whole_truth))
 		return (LsAccess){LS_ACCESS_GUARDED, list_make1(p)};
+	if (ls_match_like_any(expr, &access.predicates))
+		return (LsAccess){LS_ACCESS_GUARDED, access.predicates};
 	if (is_andclause(expr))
 		access = access_and(((BoolExpr *) expr)->args);
 	else if (is_orclause(expr))

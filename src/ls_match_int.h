@@ -105,6 +105,7 @@ typedef struct LsAccess
 extern LsAccess ls_match_access(Node *expr);
 extern bool ls_match_predicate(Node *expr, LsPredicate *predicate);
 extern bool ls_match_like(Node *expr, LsPredicate *predicate, bool *is_whole_truth);
+extern bool ls_match_like_any(Node *expr, List **predicates);
 extern void ls_match_sort_values(LsPredicate *predicate);
 extern LsKeyClass ls_match_key_class(Oid type, Oid equality_collation);
 extern bool ls_match_is_safe_subject(Node *node);

@@ -8,7 +8,9 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
@@ -189,4 +191,56 @@ ls_match_like(Node *expr, LsPredicate *p, bool *is_whole_truth)
 	if (shape.nsegments == 0)
 		return fill_everything(p, &shape, is_whole_truth);
 	return fill_pattern(p, &shape, is_whole_truth);
+}
+
+static OpExpr *
+like_element(const ScalarArrayOpExpr *op, Oid type, Datum element)
+{
+	OpExpr *like = makeNode(OpExpr);
+	Const *pattern = makeConst(type, -1, op->inputcollid, -1, element, false, false);
+
+	like->opno = op->opno;
+	like->opfuncid = op->opfuncid;
+	like->opresulttype = BOOLOID;
+	like->inputcollid = op->inputcollid;
+	like->args = list_make2(linitial(op->args), pattern);
+	like->location = -1;
+	return like;
+}
+
+/*
+ * ls_match_like_any: subject LIKE ANY (array): one of the predicates must be
+ * true. Null elements never are.
+ */
+bool
+ls_match_like_any(Node *expr, List **predicates)
+{
+	ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) expr;
+	ArrayType *array;
+	Datum *elements;
+	bool *nulls;
+	bool negated;
+	int n;
+
+	*predicates = NIL;
+	if (!IsA(expr, ScalarArrayOpExpr) || !op->useOr || !IsA(lsecond(op->args), Const) ||
+		((Const *) lsecond(op->args))->constisnull ||
+		!OidIsValid(positive_like(op->opno, &negated)) || negated)
+		return false;
+	array = DatumGetArrayTypeP(((Const *) lsecond(op->args))->constvalue);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		LsPredicate *p = palloc0(sizeof(LsPredicate));
+		bool is_whole_truth;
+
+		if (nulls[i])
+			continue;
+		if (!ls_match_like((Node *) like_element(op, TEXTOID, elements[i]),
+						   p,
+						   &is_whole_truth))
+			return false;
+		*predicates = lappend(*predicates, p);
+	}
+	return *predicates != NIL;
 }

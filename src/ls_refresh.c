@@ -41,6 +41,7 @@ typedef struct LsRun
 {
 	const char *model;
 	bool commits; /* a transaction for each batch */
+	bool alone;	  /* nobody can write contacts or scores meanwhile */
 	LsObjects *objects;
 	MemoryContext context; /* of the run */
 	MemoryContext batch;   /* of the batch at hand */
@@ -193,6 +194,12 @@ recompute(LsRun *run, LsChange *changes, int n)
 
 	if (n == 0)
 		return;
+	if (run->alone)
+	{
+		ls_apply_changes(run->objects, changes, n);
+		run->done += n;
+		return;
+	}
 	ensure_rows(run, changes, n);
 	nlocked = lock_rows(run, changes, n, &locked);
 	if (nlocked < n)
@@ -384,9 +391,9 @@ refresh(LsRun *run)
 /* ---- the calls ---------------------------------------------------------- */
 
 static uint64
-run_batches(const char *model, bool commits, void (*work)(LsRun *run))
+run_batches(const char *model, bool commits, bool alone, void (*work)(LsRun *run))
 {
-	LsRun run = {.model = model, .commits = commits};
+	LsRun run = {.model = model, .commits = commits, .alone = alone};
 
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
@@ -408,13 +415,13 @@ run_batches(const char *model, bool commits, void (*work)(LsRun *run))
 }
 
 /*
- * ls_refresh_everyone: score all contacts in the current transaction. Gives
- * their number.
+ * ls_refresh_everyone: score all contacts in the current transaction, which has
+ * locked them against writes. Gives their number.
  */
 uint64
 ls_refresh_everyone(const char *model)
 {
-	return run_batches(model, false, rescore);
+	return run_batches(model, false, true, rescore);
 }
 
 /* call: of a procedure (model text, INOUT contacts bigint). */
@@ -432,8 +439,10 @@ call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("model must be given"),
 				errhint("Name a model of lead_scoring.model."));
-	values[0] = Int64GetDatum(
-		(int64) run_batches(text_to_cstring(PG_GETARG_TEXT_PP(0)), commits, work));
+	values[0] = Int64GetDatum((int64) run_batches(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+												  commits,
+												  false,
+												  work));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "procedure must return a row");
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
