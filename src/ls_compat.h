@@ -12,6 +12,10 @@
 #include "catalog/pg_namespace.h"
 #include "utils/acl.h"
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 150000
 #error "lead_scoring needs PostgreSQL 15 or later"
 #endif

@@ -14,7 +14,6 @@
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 
 /* LsShape: a pattern taken apart. */
 typedef struct LsShape
