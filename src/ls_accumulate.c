@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_error.h"
 #include "ls_flush.h"
@@ -15,7 +16,6 @@
 #include "ls_relation.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -24,7 +24,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_contact_changed);
 
@@ -134,8 +133,9 @@ note_update(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 
 /* use_model: the compiled model, and how it reads rows of this table. */
 static void
-use_model(LsEvent *event)
+use_model(void *arg)
 {
+	LsEvent *event = arg;
 	LsModel *model = ls_model_get(event->name);
 
 	event->map = ls_model_table_map(model,
@@ -148,70 +148,39 @@ use_model(LsEvent *event)
 
 /* use_key: at least the key, where the model does not work. */
 static void
-use_key(LsEvent *event)
+use_key(void *arg)
 {
+	LsEvent *event = arg;
+	Oid relid = RelationGetRelid(event->rel);
 	LsModelRow *row = ls_catalog_model(event->name, false);
-	Oid contacts = ls_relation_of_model(row, false);
 
-	if (!ls_relation_is_part_of(RelationGetRelid(event->rel), contacts))
+	event->key = InvalidAttrNumber;
+	if (!ls_relation_is_part_of(relid, ls_relation_of_model(row, false)))
 		return;
-	event->key = ls_relation_column(RelationGetRelid(event->rel), row->contact_id);
 	event->key_type = ls_key_stored_type(
-		getBaseType(get_atttype(RelationGetRelid(event->rel), event->key)));
+		getBaseType(get_atttype(relid, ls_relation_column(relid, row->contact_id))));
+	event->key = ls_relation_column(relid, row->contact_id);
 }
 
 /*
- * guarded: do it; an error must not stop the user's write. False where there
- * was one.
- */
-static bool
-guarded(void (*use)(LsEvent *event), LsEvent *event)
-{
-	MemoryContext here = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool good = true;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(here);
-	PG_TRY();
-	{
-		use(event);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(here);
-		error = CopyErrorData();
-		if (ls_apply_must_pass(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		good = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(here);
-	CurrentResourceOwner = owner;
-	return good;
-}
-
-/*
- * find_model: what the event is about. A model that does not compile is tried
- * again when something changed; till then its contacts are only noted.
+ * find_model: what the event is about. A model that does not compile must not
+ * stop the user's write; it is tried again when something changed, and till then
+ * its contacts are only noted.
  */
 static void
 find_model(LsEvent *event)
 {
+	ErrorData *error;
+
 	if (ls_model_is_current(event->name))
 		use_model(event);
-	else if (!ls_model_is_broken(event->name) && !guarded(use_model, event))
+	else if (!ls_model_is_broken(event->name) && !ls_attempt(use_model, event, &error))
 	{
 		ls_model_mark_broken(event->name);
 		event->model = NULL;
 		ls_flush_warn(event->name);
 	}
-	if (event->model == NULL && !guarded(use_key, event))
+	if (event->model == NULL && !ls_attempt(use_key, event, &error))
 		event->key = InvalidAttrNumber;
 }
 

@@ -5,59 +5,53 @@
  */
 #include "ls_apply.h"
 
+#include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_fit.h"
 #include "ls_relation.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-/*
- * ls_apply_must_pass: errors that are never swallowed: cancel and shutdown,
- * serialization and deadlock, resources, lock timeout, read-only, corruption.
- */
-bool
-ls_apply_must_pass(int sqlerrcode)
+/* LsEvaluation: one contact against the rules. */
+typedef struct LsEvaluation
 {
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
-		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
-		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
-		case MAKE_SQLSTATE('2', '5', '0', '0', '0'):
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-				   sqlerrcode == ERRCODE_DATA_CORRUPTED ||
-				   sqlerrcode == ERRCODE_INDEX_CORRUPTED;
-	}
-}
+	LsModel *model;
+	const LsTableMap *map;
+	HeapTuple contact;
+	LsChange *change;
+} LsEvaluation;
 
 static void
-evaluate(LsModel *model, const LsTableMap *map, HeapTuple contact, LsChange *change)
+evaluate(void *arg)
 {
+	const LsEvaluation *e = arg;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (!ls_fit_in_population(model, map->population, contact, now))
+	if (!ls_fit_in_population(e->model, e->map->population, e->contact, now))
 	{
-		change->outcome = LS_GONE;
+		e->change->outcome = LS_GONE;
 		return;
 	}
-	change->fit = ls_fit_score(model, map->fit, contact, now);
-	change->outcome = LS_SCORED;
+	e->change->fit = ls_fit_score(e->model, e->map->fit, e->contact, now);
+	e->change->outcome = LS_SCORED;
+}
+
+static bool
+may_raise(const LsModel *model)
+{
+	return ls_match_may_raise(model->fit) ||
+		   (model->population != NULL && ls_match_may_raise(model->population));
 }
 
 /*
  * ls_apply_evaluate: score a contact; an error of a condition becomes a change
- * that says so. Evaluation only reads, so that its subtransaction takes no
- * transaction id; where indexes decide alone there is none.
+ * that says so. Where indexes decide alone there is nothing to guard against.
  */
 void
 ls_apply_evaluate(LsModel *model,
@@ -65,39 +59,17 @@ ls_apply_evaluate(LsModel *model,
 				  HeapTuple contact,
 				  LsChange *change)
 {
-	MemoryContext here = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	LsEvaluation evaluation = {model, map, contact, change};
+	ErrorData *error;
 
-	if (!ls_match_may_raise(model->fit) &&
-		(model->population == NULL || !ls_match_may_raise(model->population)))
+	if (!may_raise(model))
+		evaluate(&evaluation);
+	else if (!ls_attempt(evaluate, &evaluation, &error))
 	{
-		evaluate(model, map, contact, change);
-		return;
-	}
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(here);
-	PG_TRY();
-	{
-		evaluate(model, map, contact, change);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(here);
-		error = CopyErrorData();
-		if (ls_apply_must_pass(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
 		change->outcome = LS_FAILED;
 		change->problem =
 			psprintf("%s (%s)", error->message, error->context ? error->context : "");
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(here);
-	CurrentResourceOwner = owner;
 }
 
 #define ANY_OUTCOME (~0)
@@ -345,6 +317,23 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 		upsert(objects, changes, n);
 	if (gone > 0)
 		delete_rows(objects, changes, n);
+}
+
+/*
+ * ls_apply_sweep: delete the scores of contacts that are no more.
+ */
+void
+ls_apply_sweep(const LsObjects *objects)
+{
+	(void)
+		ls_objects_execute(psprintf("DELETE FROM %s AS s WHERE NOT EXISTS"
+									" (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
+									objects->score,
+									objects->contacts,
+									objects->id),
+						   0,
+						   NULL,
+						   NULL);
 }
 
 /*

@@ -37,6 +37,6 @@ extern void ls_apply_queue(const LsObjects *objects,
 						   const char *reason);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern int ls_apply_compare(const void *a, const void *b);
-extern bool ls_apply_must_pass(int sqlerrcode);
+extern void ls_apply_sweep(const LsObjects *objects);
 
 #endif /* LS_APPLY_H */

@@ -3,56 +3,35 @@
  */
 #include "postgres.h"
 
-#include "ls_apply.h"
+#include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_error.h"
 #include "ls_objects.h"
 #include "ls_relation.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_rule_problems);
 PG_FUNCTION_INFO_V1(ls_sql_upkeep_problem);
 
-/* try_condition: read it; NULL where it is good, else what is wrong. */
-static const char *
-try_condition(const LsCondScope *scope, const char *text, const char **hint)
+/* LsTrial: a condition that is read to see whether it can be. */
+typedef struct LsTrial
 {
-	MemoryContext here = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	const char *volatile problem = NULL;
+	const LsCondScope *scope;
+	const char *text;
+} LsTrial;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(here);
-	PG_TRY();
-	{
-		(void) ls_cond_read(scope, text, BOOLOID);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
+static void
+read_condition(void *arg)
+{
+	const LsTrial *trial = arg;
 
-		MemoryContextSwitchTo(here);
-		error = CopyErrorData();
-		if (ls_apply_must_pass(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		problem = error->message;
-		*hint = error->hint;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(here);
-	CurrentResourceOwner = owner;
-	return problem;
+	(void) ls_cond_read(trial->scope, trial->text, BOOLOID);
 }
 
 static void
@@ -62,19 +41,20 @@ put_problem(ReturnSetInfo *result,
 			const char *name,
 			const char *condition)
 {
-	const char *hint = NULL;
-	const char *problem = try_condition(scope, condition, &hint);
+	LsTrial trial = {scope, condition};
+	ErrorData *error;
 	Datum values[4] = {0};
-	bool nulls[4] = {false, name == NULL, false, hint == NULL};
+	bool nulls[4] = {false, name == NULL, false, false};
 
-	if (problem == NULL)
+	if (ls_attempt(read_condition, &trial, &error))
 		return;
 	values[0] = CStringGetTextDatum(kind);
 	if (name != NULL)
 		values[1] = CStringGetTextDatum(name);
-	values[2] = CStringGetTextDatum(problem);
-	if (hint != NULL)
-		values[3] = CStringGetTextDatum(hint);
+	values[2] = CStringGetTextDatum(error->message);
+	nulls[3] = error->hint == NULL;
+	if (error->hint != NULL)
+		values[3] = CStringGetTextDatum(error->hint);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

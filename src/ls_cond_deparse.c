@@ -6,19 +6,16 @@
  */
 #include "ls_cond.h"
 
+#include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_guard.h"
 
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_relation.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/ruleutils.h"
 
 /* show_as_of: as_of as a column of the range table's last entry. */
@@ -78,68 +75,45 @@ ls_cond_deparse(Node *expr, const LsCondScope *scope, bool qualify)
 	return text;
 }
 
-static void
-set_for_comparison(const char *name, const char *value)
+/* LsElsewhere: a condition read under settings unlike ours. */
+typedef struct LsElsewhere
 {
-	(void) set_config_option(name,
-							 value,
-							 PGC_USERSET,
-							 PGC_S_SESSION,
-							 GUC_ACTION_SAVE,
-							 true,
-							 0,
-							 false);
-}
+	const LsCond *cond;
+	const LsCondScope *scope;
+	bool same; /* the tree is the same */
+} LsElsewhere;
 
-/* read_elsewhere: the tree that the text gives under settings unlike ours. */
-static Node *
-read_elsewhere(const LsCond *cond, const LsCondScope *scope)
+static void
+read_elsewhere(void *arg)
 {
-	LsGuard guard;
+	LsElsewhere *elsewhere = arg;
+	const LsCond *cond = elsewhere->cond;
 	ParseState *pstate;
 	Node *expr;
+	LsGuard guard;
 
-	ls_guard_enter_reading(&guard, scope->owner, LS_SAFE_PATH);
-	set_for_comparison("TimeZone", "Pacific/Chatham");
-	set_for_comparison("DateStyle", "SQL, DMY");
-	set_for_comparison("IntervalStyle", "sql_standard");
-	pstate = ls_cond_open_scope(scope, cond->text);
+	ls_guard_enter_reading(&guard, elsewhere->scope->owner, LS_SAFE_PATH);
+	ls_guard_set("TimeZone", "Pacific/Chatham");
+	ls_guard_set("DateStyle", "SQL, DMY");
+	ls_guard_set("IntervalStyle", "sql_standard");
+	pstate = ls_cond_open_scope(elsewhere->scope, cond->text);
 	expr = ls_cond_analyse(pstate, ls_cond_raw_parse(cond->text), exprType(cond->expr));
 	ls_guard_leave(&guard);
-	return expr;
+	elsewhere->same = equal(expr, cond->expr);
 }
 
 /*
  * reads_the_same: does the text mean the same under any settings, so that it
  * can be copied as it stands? A name or literal that only the model's settings
- * understand raises, hence the subtransaction.
+ * understand raises.
  */
 static bool
 reads_the_same(const LsCond *cond, const LsCondScope *scope)
 {
-	MemoryContext here = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool same = false;
+	LsElsewhere elsewhere = {cond, scope, false};
+	ErrorData *error;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(here);
-	PG_TRY();
-	{
-		same = equal(read_elsewhere(cond, scope), cond->expr);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(here);
-		if (geterrcode() == ERRCODE_QUERY_CANCELED)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(here);
-	CurrentResourceOwner = owner;
-	return same;
+	return ls_attempt(read_elsewhere, &elsewhere, &error) && elsewhere.same;
 }
 
 /*

@@ -246,12 +246,13 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 		return;
 	row->model = model_of(row, row->tuple);
 	row->relid = ls_relation_of_model(row->model, true);
-	if (!check_function_bodies)
-		return;
-	if (!OidIsValid(row->relid))
+	/* Only a superuser's restore may name what is not there (yet). */
+	if (!OidIsValid(row->relid) && (check_function_bodies || !superuser()))
 		refuse_missing(row);
 	if (!ls_relation_may_change(row->relid, GetUserId()))
 		refuse_role(row->model->contacts);
+	if (!check_function_bodies)
+		return;
 	check_kind(row->relid);
 	keep_reserved(row);
 	check_column(row, "contact_id");

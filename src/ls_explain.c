@@ -29,19 +29,6 @@ typedef struct LsExplained
 	double *by_slot; /* sums before limits */
 } LsExplained;
 
-static int
-slot_of(const LsExplained *e, const LsFitRow *rule)
-{
-	ListCell *cell;
-
-	if (rule->group_name == NULL)
-		return 0;
-	foreach(cell, e->explainer->groups)
-		if (strcmp(((LsGroupRow *) lfirst(cell))->name, rule->group_name) == 0)
-			return foreach_current_index(cell) + 1;
-	return 0;
-}
-
 static LsExplained
 explain_contact(HeapTupleHeader header, text *name, TimestampTz as_of)
 {
@@ -64,7 +51,7 @@ explain_contact(HeapTupleHeader header, text *name, TimestampTz as_of)
 		const LsFitRow *rule = list_nth(e.explainer->rules, numbers[i]);
 
 		e.matched[numbers[i]] = true;
-		e.by_slot[slot_of(&e, rule)] += rule->points;
+		e.by_slot[ls_model_slot_of(rule, e.explainer->groups)] += rule->points;
 	}
 	return e;
 }

@@ -8,6 +8,7 @@
  */
 #include "ls_flush.h"
 
+#include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_guc.h"
 #include "ls_relation.h"
@@ -18,7 +19,6 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_flush);
@@ -64,21 +64,6 @@ queue_everyone(const LsObjects *objects, const char *reason)
 		values);
 }
 
-/* delete_orphans: scores of contacts that were truncated away. */
-static void
-delete_orphans(const LsObjects *objects)
-{
-	(void)
-		ls_objects_execute(psprintf("DELETE FROM %s AS s WHERE NOT EXISTS"
-									" (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
-									objects->score,
-									objects->contacts,
-									objects->id),
-						   0,
-						   NULL,
-						   NULL);
-}
-
 /* write_changes: as the owner, inside SPI. */
 static void
 write_changes(const LsObjects *objects,
@@ -90,7 +75,7 @@ write_changes(const LsObjects *objects,
 	if (pending->sweep && reason != NULL)
 		queue_everyone(objects, "contacts were truncated");
 	else if (pending->sweep)
-		delete_orphans(objects);
+		ls_apply_sweep(objects);
 	if (pending->n == 0)
 		return;
 	if (reason != NULL)
@@ -99,15 +84,23 @@ write_changes(const LsObjects *objects,
 		ls_apply_changes(objects, pending->changes, pending->n);
 }
 
+/* LsWrite: the changes of one model, and why they go to the queue, if they do. */
+typedef struct LsWrite
+{
+	const LsPendingModel *pending;
+	const char *reason; /* NULL = apply */
+} LsWrite;
+
 /*
  * write_model: apply, or queue where there is a reason.
  *
  * Errors: 55000 where upkeep may not write.
  */
 static void
-write_model(const LsPendingModel *pending, const char *reason)
+write_model(void *arg)
 {
-	LsModelRow *row = ls_catalog_model(pending->model, false);
+	const LsWrite *write = arg;
+	LsModelRow *row = ls_catalog_model(write->pending->model, false);
 	Oid contacts = ls_relation_of_model(row, false);
 	const char *problem;
 	LsObjects *objects;
@@ -125,7 +118,7 @@ write_model(const LsPendingModel *pending, const char *reason)
 	ls_guard_enter(&guard, objects->owner, LS_SAFE_PATH);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	write_changes(objects, pending, reason);
+	write_changes(objects, write->pending, write->reason);
 	SPI_finish();
 	ls_guard_leave(&guard);
 	PopActiveSnapshot();
@@ -135,32 +128,10 @@ write_model(const LsPendingModel *pending, const char *reason)
 static bool
 try_write(const LsPendingModel *pending, const char *reason)
 {
-	MemoryContext here = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool good = true;
+	LsWrite write = {pending, reason};
+	ErrorData *error;
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		write_model(pending, reason);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(here);
-		error = CopyErrorData();
-		if (ls_apply_must_pass(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		good = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(here);
-	CurrentResourceOwner = owner;
-	return good;
+	return ls_attempt(write_model, &write, &error);
 }
 
 static const char *

@@ -14,8 +14,9 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-static void
-set_for_now(const char *name, const char *value)
+/* ls_guard_set: a setting, until ls_guard_leave. */
+void
+ls_guard_set(const char *name, const char *value)
 {
 	(void) set_config_option(name,
 							 value,
@@ -38,7 +39,7 @@ ls_guard_enter(LsGuard *guard, Oid role, const char *search_path)
 	SetUserIdAndSecContext(role,
 						   guard->saved_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	set_for_now("search_path", search_path);
+	ls_guard_set("search_path", search_path);
 }
 
 /*
@@ -49,14 +50,14 @@ void
 ls_guard_enter_reading(LsGuard *guard, Oid role, const char *search_path)
 {
 	ls_guard_enter(guard, role, search_path);
-	set_for_now("TimeZone", "UTC");
-	set_for_now("DateStyle", "ISO, MDY");
-	set_for_now("IntervalStyle", "postgres");
-	set_for_now("extra_float_digits", "1");
-	set_for_now("bytea_output", "hex");
-	set_for_now("standard_conforming_strings", "on");
-	set_for_now("transform_null_equals", "off");
-	set_for_now("quote_all_identifiers", "off");
+	ls_guard_set("TimeZone", "UTC");
+	ls_guard_set("DateStyle", "ISO, MDY");
+	ls_guard_set("IntervalStyle", "postgres");
+	ls_guard_set("extra_float_digits", "1");
+	ls_guard_set("bytea_output", "hex");
+	ls_guard_set("standard_conforming_strings", "on");
+	ls_guard_set("transform_null_equals", "off");
+	ls_guard_set("quote_all_identifiers", "off");
 }
 
 void

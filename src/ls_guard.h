@@ -16,6 +16,7 @@ typedef struct LsGuard
 
 extern void ls_guard_enter(LsGuard *guard, Oid role, const char *search_path);
 extern void ls_guard_enter_reading(LsGuard *guard, Oid role, const char *search_path);
+extern void ls_guard_set(const char *name, const char *value);
 extern void ls_guard_leave(LsGuard *guard);
 
 /* The path of everything that we run ourselves. */

@@ -304,8 +304,9 @@ read_rule(LsModel *model,
 	return rule;
 }
 
-static int
-slot_of(const LsFitRow *rule, List *groups)
+/* ls_model_slot_of: the slot of the rule's group; 0 = it has none. */
+int
+ls_model_slot_of(const LsFitRow *rule, List *groups)
 {
 	ListCell *cell;
 
@@ -366,7 +367,7 @@ compile_fit(LsModel *model,
 		LsMatchRule *rule =
 			read_rule(model, scope, "fit rule", row->name, row->condition);
 
-		rule->slot = slot_of(row, rows->groups);
+		rule->slot = ls_model_slot_of(row, rows->groups);
 		rule->points = row->points;
 		rules = lappend(rules, rule);
 	}

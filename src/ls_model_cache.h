@@ -56,6 +56,7 @@ extern uint64 ls_model_generation;
 
 extern void ls_model_cache_init(void);
 extern LsModel *ls_model_get(const char *name);
+extern int ls_model_slot_of(const LsFitRow *rule, List *groups);
 extern const LsExplainer *ls_model_explainer(LsModel *model);
 extern bool ls_model_is_current(const char *name);
 extern bool ls_model_is_broken(const char *name);

@@ -40,6 +40,9 @@ ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
 		*reason = "the model is not active";
 	else if (row->owner == NULL || get_role_oid(row->owner, true) != owner)
 		*reason = "the contacts have another owner than at activation";
+	else if (get_attnum(contacts, row->contact_id) <= 0)
+		*reason =
+			psprintf("the contacts have no column \"%s\" any more", row->contact_id);
 	for (int i = 0; i < lengthof(suffixes) && *reason == NULL; i++)
 	{
 		Oid schema = get_namespace_oid(row->objects_schema, true);

@@ -256,21 +256,6 @@ next_contacts(LsRun *run, LsChange **changes)
 	return keys_of_result(run, changes);
 }
 
-/* delete_orphans: scores of contacts that are no more. */
-static void
-delete_orphans(const LsRun *run)
-{
-	(void)
-		ls_objects_execute(psprintf("DELETE FROM %s AS s WHERE NOT EXISTS"
-									" (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
-									run->objects->score,
-									run->objects->contacts,
-									run->objects->id),
-						   0,
-						   NULL,
-						   NULL);
-}
-
 static void
 rescore(LsRun *run)
 {
@@ -287,7 +272,7 @@ rescore(LsRun *run)
 		end_batch(run);
 	} while (n > 0);
 	begin_batch(run);
-	delete_orphans(run);
+	ls_apply_sweep(run->objects);
 	end_batch(run);
 }
 

@@ -180,11 +180,12 @@ BEGIN
 END
 $$;
 
--- culprits(model, as_of): which rules alone give a difference, and where.
+-- culprits(model, as_of): a rule that alone gives a difference, and where.
 CREATE FUNCTION oracle.culprits(the_model text, as_of timestamptz)
 RETURNS TABLE (way text, condition text, id int, expected float8, got float8) LANGUAGE plpgsql AS $$
 DECLARE
     rule oracle.staged;
+    different boolean;
 BEGIN
     PERFORM oracle.settings('plain');
     DELETE FROM lead_scoring.model AS m WHERE m.name = 'single';
@@ -202,7 +203,9 @@ BEGIN
                     SELECT 'to_sql', s.id, s.fit FROM oracle.by_sql(lead_scoring.to_sql('single'), as_of) AS s) AS g
                 ON g.id = e.id AND g.fit <> e.fit
              WHERE e.model = 'single';
+        different = FOUND;
         PERFORM oracle.settings('plain');
+        EXIT WHEN different;
     END LOOP;
 END
 $$;

@@ -1,0 +1,159 @@
+-- The catalog: everything has a COMMENT, every function the labels that are
+-- listed here, every table is dumped, nothing runs with another's rights.
+
+SET client_min_messages = warning;
+\pset format unaligned
+\pset tuples_only on
+
+SELECT plan(12);
+
+-- ----------------------------------------------------------------- comments
+
+CREATE VIEW pg_temp.member AS
+SELECT classid, objid
+  FROM pg_depend
+ WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+   AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'lead_scoring');
+
+SELECT cmp_ok(count(*), '>', 50::bigint, 'the extension has members') FROM pg_temp.member;
+
+SELECT is_empty(
+    $$SELECT pg_describe_object(classid, objid, 0) FROM pg_temp.member
+       WHERE NOT EXISTS (SELECT FROM pg_description AS d
+                          WHERE d.classoid = classid AND d.objoid = objid AND d.objsubid = 0)$$,
+    'every member of the extension has a comment');
+
+-- Columns of tables, of views and of composite types.
+CREATE FUNCTION pg_temp.columns_without_comment(relations oid[]) RETURNS SETOF text
+LANGUAGE sql AS $$
+    SELECT format('%s.%I', attrelid::regclass, attname)
+      FROM pg_attribute
+     WHERE attrelid = ANY (relations) AND attnum > 0 AND NOT attisdropped
+       AND col_description(attrelid, attnum) IS NULL
+$$;
+
+SELECT is_empty(
+    $$SELECT pg_temp.columns_without_comment(array_agg(coalesce(t.typrelid, objid)))
+        FROM pg_temp.member
+        LEFT JOIN pg_type AS t ON t.oid = objid AND classid = 'pg_type'::regclass
+       WHERE classid IN ('pg_class'::regclass, 'pg_type'::regclass)$$,
+    'every column has a comment');
+
+SELECT is_empty(
+    $$SELECT polname, polrelid::regclass FROM pg_policy
+       WHERE polrelid IN (SELECT objid FROM pg_temp.member)
+         AND obj_description(oid, 'pg_policy') IS NULL$$,
+    'every policy has a comment');
+
+SELECT isnt(obj_description('lead_scoring'::regnamespace, 'pg_namespace'), NULL,
+            'the schema has a comment');
+
+SELECT is_empty(
+    $$SELECT description FROM pg_description
+       WHERE (classoid, objoid) IN (SELECT classid, objid FROM pg_temp.member)
+         AND description !~ '^\S.*[.?]$'$$,
+    'comments are sentences');
+
+-- What activation makes is documented too.
+CREATE TABLE public.contact (id int PRIMARY KEY);
+SELECT lead_scoring.create_model('m', 'public.contact', 'id') IS NULL AS done \gset
+SELECT lead_scoring.activate('m') IS NULL AS done \gset
+
+SELECT set_eq(
+    $$SELECT relname::text FROM pg_class
+       WHERE relname ~ '^m_' AND relkind IN ('r', 'v') AND obj_description(oid, 'pg_class') IS NOT NULL$$,
+    ARRAY['m_queue', 'm_score', 'm_scored'],
+    'the tables and the view of a model have comments');
+SELECT is_empty(
+    $$SELECT pg_temp.columns_without_comment(array_agg(oid))
+        FROM pg_class WHERE relname ~ '^m_' AND relkind IN ('r', 'v')$$,
+    'and so have their columns');
+
+-- ------------------------------------------------------------------- labels
+
+-- A function that reads the configuration or the clock is STABLE. One that may
+-- start a subtransaction, or calls one that does, is not PARALLEL SAFE. What
+-- writes is VOLATILE and UNSAFE.
+CREATE TABLE pg_temp.label (signature text, volatility text, on_null text, parallel text);
+INSERT INTO pg_temp.label VALUES
+    ('activate(text, boolean, boolean)', 'volatile', 'strict', 'unsafe'),
+    ('add_defaults(text)', 'volatile', 'called', 'unsafe'),
+    ('as_of()', 'stable', 'called', 'safe'),
+    ('band(double precision, text)', 'stable', 'strict', 'safe'),
+    ('band_rank(double precision, text)', 'stable', 'strict', 'safe'),
+    ('check_config()', 'volatile', 'called', 'unsafe'),
+    ('check_model(text)', 'stable', 'strict', 'unsafe'),
+    ('config_changed()', 'volatile', 'called', 'unsafe'),
+    ('contact_changed()', 'volatile', 'called', 'unsafe'),
+    ('create_model(text, regclass, name, name, name, text, text, name[], text, text)',
+     'volatile', 'called', 'unsafe'),
+    ('current_path()', 'stable', 'called', 'restricted'),
+    ('deactivate(text)', 'volatile', 'strict', 'unsafe'),
+    ('deactivation_sql(text)', 'stable', 'strict', 'safe'),
+    ('drop_model(text)', 'volatile', 'strict', 'unsafe'),
+    ('drop_sql(text)', 'stable', 'strict', 'safe'),
+    ('explain_fit(record, text)', 'stable', 'strict', 'safe'),
+    ('explain_fit(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
+    ('fit_score(record, text)', 'stable', 'strict', 'safe'),
+    ('fit_score(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
+    ('flush()', 'volatile', 'called', 'unsafe'),
+    ('grade(double precision, double precision, text)', 'stable', 'strict', 'safe'),
+    ('in_population(record, text)', 'stable', 'strict', 'safe'),
+    ('in_population(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
+    ('may_change(text)', 'stable', 'strict', 'safe'),
+    ('may_change(text, text)', 'stable', 'strict', 'safe'),
+    ('may_read(text)', 'stable', 'strict', 'safe'),
+    ('may_read(text, text)', 'stable', 'strict', 'safe'),
+    ('model_stamp(text)', 'stable', 'strict', 'safe'),
+    ('objects_sql(text)', 'stable', 'strict', 'safe'),
+    ('reasons(record, text)', 'stable', 'strict', 'safe'),
+    ('reasons(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
+    ('refresh(text, bigint)', 'volatile', 'called', 'unsafe'),
+    ('rescore(text, bigint)', 'volatile', 'called', 'unsafe'),
+    ('rule_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('score_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('scored_view_sql(text)', 'stable', 'strict', 'safe'),
+    ('to_sql(text)', 'stable', 'strict', 'unsafe'),
+    ('total_score(double precision, double precision, double precision, text)',
+     'stable', 'strict', 'safe'),
+    ('trigger_problems(text)', 'stable', 'strict', 'safe'),
+    ('triggers_sql(text)', 'stable', 'strict', 'safe'),
+    ('upkeep_problem(text)', 'stable', 'strict', 'safe'),
+    ('verify(text)', 'stable', 'strict', 'safe');
+
+SELECT set_eq(
+    $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,
+             CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable'
+                                ELSE 'volatile' END AS volatility,
+             CASE WHEN p.proisstrict THEN 'strict' ELSE 'called' END AS on_null,
+             CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted'
+                                ELSE 'unsafe' END AS parallel
+        FROM pg_proc AS p JOIN pg_temp.member AS m ON m.objid = p.oid
+       WHERE m.classid = 'pg_proc'::regclass$$,
+    $$SELECT * FROM pg_temp.label$$,
+    'functions are labelled as listed: volatility, NULL arguments, PARALLEL');
+
+-- ------------------------------------------------------------- dumps, rights
+
+SELECT is_empty(
+    $$SELECT c.relname FROM pg_temp.member AS m JOIN pg_class AS c ON c.oid = m.objid
+       WHERE m.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'S')
+         AND c.oid <> ALL (SELECT unnest(extconfig) FROM pg_extension
+                            WHERE extname = 'lead_scoring')$$,
+    'every table is registered for dumps');
+
+SELECT is_empty(
+    $$SELECT p.oid::regprocedure FROM pg_proc AS p JOIN pg_temp.member AS m ON m.objid = p.oid
+       WHERE m.classid = 'pg_proc'::regclass
+         AND (p.prosecdef OR p.proleakproof)$$,
+    'no function is SECURITY DEFINER or LEAKPROOF');
+
+SELECT is_empty(
+    $$SELECT p.oid::regprocedure
+        FROM pg_proc AS p JOIN pg_temp.member AS m ON m.objid = p.oid
+        JOIN pg_language AS l ON l.oid = p.prolang
+       WHERE m.classid = 'pg_proc'::regclass AND l.lanname <> 'c' AND p.prosqlbody IS NULL
+         AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)$$,
+    'every function whose body is text has its own search_path');
+
+SELECT * FROM finish();
