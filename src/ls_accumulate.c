@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_contact_changed);
 
@@ -89,7 +90,9 @@ note_row(const LsEvent *event, HeapTuple tuple)
 	}
 	if (!get_key(event, tuple, &change.key))
 		return;
-	ls_apply_evaluate(event->model, event->map, tuple, &change);
+	ls_apply_evaluate(event->model, event->map, tuple, GetCurrentTimestamp(), &change);
+	if (change.outcome == LS_FAILED)
+		ls_flush_warn(event->name);
 	ls_pending_add(event->pending, &change);
 }
 
@@ -102,8 +105,6 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 
 	if (event->model == NULL || !get_key(event, old_tuple, &old_key) ||
 		!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0)
-		return false;
-	if (ls_pending_find(event->pending, new_key) != NULL)
 		return false;
 	if (event->model->population != NULL &&
 		!ls_match_same_columns(event->model->population,
@@ -172,7 +173,7 @@ find_model(LsEvent *event)
 {
 	ErrorData *error;
 
-	if (ls_model_is_current(event->name))
+	if (ls_model_has_table_map(event->name, RelationGetRelid(event->rel)))
 		use_model(event);
 	else if (!ls_model_is_broken(event->name) && !ls_attempt(use_model, event, &error))
 	{

@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -24,6 +25,7 @@
 PG_FUNCTION_INFO_V1(ls_sql_activate);
 PG_FUNCTION_INFO_V1(ls_sql_deactivate);
 PG_FUNCTION_INFO_V1(ls_sql_drop_model);
+PG_FUNCTION_INFO_V1(ls_sql_key_type);
 
 /* LsLife: a model whose life is about to change. */
 typedef struct LsLife
@@ -191,7 +193,7 @@ announce(const LsModelRow *row, bool initial_scoring, uint64 contacts)
 {
 	if (initial_scoring)
 		ereport(NOTICE,
-				errmsg("model \"%s\" is live: " UINT64_FORMAT " contacts scored",
+				errmsg("model \"%s\" is live; contacts scored: " UINT64_FORMAT,
 					   row->name,
 					   contacts),
 				errhint("Look at %s.", ls_objects_name(row, "scored")));
@@ -200,6 +202,23 @@ announce(const LsModelRow *row, bool initial_scoring, uint64 contacts)
 				errmsg("model \"%s\" is live", row->name),
 				errhint("Score the contacts that are there: CALL lead_scoring.rescore(%s).",
 						quote_literal_cstr(row->name)));
+}
+
+/* warn_without_triggers: of a view nothing tells when its rows change. */
+static void
+warn_without_triggers(const LsLife *life)
+{
+	char kind = get_rel_relkind(life->contacts);
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		ereport(NOTICE,
+				errmsg("%s has no triggers: %s is right at any moment, %s only after "
+					   "rescore()",
+					   ls_relation_name(life->contacts),
+					   ls_objects_name(life->row, "scored"),
+					   ls_objects_name(life->row, "score")),
+				errhint("CALL lead_scoring.rescore(%s) as often as needed.",
+						quote_literal_cstr(life->row->name)));
 }
 
 /*
@@ -227,6 +246,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	if (initial_scoring)
 		contacts = ls_refresh_everyone(life.row->name);
 	announce(life.row, initial_scoring, contacts);
+	warn_without_triggers(&life);
 	PG_RETURN_VOID();
 }
 
@@ -272,4 +292,22 @@ ls_sql_drop_model(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not delete the model");
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/*
+ * key_type(model text) -> regtype: the type of contact_id in the model's tables.
+ *
+ * Errors: 0A000 where the key is of a type that cannot be kept.
+ */
+Datum
+ls_sql_key_type(PG_FUNCTION_ARGS)
+{
+	LsLife life;
+	AttrNumber attno;
+
+	life.row = ls_catalog_model(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	life.contacts = ls_relation_of_model(life.row, false);
+	check_key_type(&life);
+	attno = ls_relation_column(life.contacts, life.row->contact_id);
+	PG_RETURN_OID(ls_key_stored_type(getBaseType(get_atttype(life.contacts, attno))));
 }

@@ -24,6 +24,7 @@ typedef struct LsEvaluation
 	LsModel *model;
 	const LsTableMap *map;
 	HeapTuple contact;
+	TimestampTz as_of;
 	LsChange *change;
 } LsEvaluation;
 
@@ -31,14 +32,13 @@ static void
 evaluate(void *arg)
 {
 	const LsEvaluation *e = arg;
-	TimestampTz now = GetCurrentTimestamp();
 
-	if (!ls_fit_in_population(e->model, e->map->population, e->contact, now))
+	if (!ls_fit_in_population(e->model, e->map->population, e->contact, e->as_of))
 	{
 		e->change->outcome = LS_GONE;
 		return;
 	}
-	e->change->fit = ls_fit_score(e->model, e->map->fit, e->contact, now);
+	e->change->fit = ls_fit_score(e->model, e->map->fit, e->contact, e->as_of);
 	e->change->outcome = LS_SCORED;
 }
 
@@ -57,11 +57,13 @@ void
 ls_apply_evaluate(LsModel *model,
 				  const LsTableMap *map,
 				  HeapTuple contact,
+				  TimestampTz as_of,
 				  LsChange *change)
 {
-	LsEvaluation evaluation = {model, map, contact, change};
+	LsEvaluation evaluation = {model, map, contact, as_of, change};
 	ErrorData *error;
 
+	change->stamp = model->stamp;
 	if (!may_raise(model))
 		evaluate(&evaluation);
 	else if (!ls_attempt(evaluate, &evaluation, &error))
@@ -112,6 +114,24 @@ count_outcome(const LsChange *changes, int n, LsOutcome outcome)
 	return found;
 }
 
+/* stamp_array: of the changes that have a score or a problem. */
+static Datum
+stamp_array(const LsChange *changes, int n)
+{
+	Datum *stamps = palloc(sizeof(Datum) * Max(n, 1));
+	int found = 0;
+
+	for (int i = 0; i < n; i++)
+		if (changes[i].outcome == LS_SCORED || changes[i].outcome == LS_FAILED)
+			stamps[found++] = Int64GetDatum(changes[i].stamp);
+	return PointerGetDatum(construct_array(stamps,
+										   found,
+										   INT8OID,
+										   sizeof(int64),
+										   FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
 static Datum
 fit_array(const LsChange *changes, int n, Datum *problems)
 {
@@ -154,50 +174,54 @@ fit_array(const LsChange *changes, int n, Datum *problems)
 }
 
 /*
- * upsert: write the scores that differ, in the order of the changes. A contact
- * that failed has no score, and is due at once.
+ * upsert: write the scores that differ, in the order of the changes, as of the
+ * moment. A contact that failed has no score, and is due at once.
  */
 static void
-upsert(const LsObjects *objects, const LsChange *changes, int n)
+upsert(const LsObjects *objects, const LsChange *changes, int n, TimestampTz as_of)
 {
 	const LsModel *model = ls_model_get(objects->model);
 	Oid array_type = get_array_type(objects->key_type);
-	Oid types[6] =
-		{array_type, FLOAT8ARRAYOID, TEXTARRAYOID, TEXTOID, INT8OID, BOOLOID};
-	Datum values[6];
+	Oid types[7] = {array_type,
+					FLOAT8ARRAYOID,
+					TEXTARRAYOID,
+					INT8ARRAYOID,
+					TEXTOID,
+					TIMESTAMPTZOID,
+					BOOLOID};
+	Datum values[7];
 	char *sql = psprintf(
 		"INSERT INTO %s AS s (contact_id, fit, total, band, band_rank, grade,"
 		" scored_at, due_at, stamp, problem)"
-		" SELECT k.contact_id, k.fit, t.total, lead_scoring.band(t.total, $4),"
-		" lead_scoring.band_rank(t.total, $4), lead_scoring.grade(k.fit, 0, $4),"
-		" clock_timestamp(),"
-		" CASE WHEN k.problem IS NOT NULL THEN clock_timestamp()"
-		" WHEN $6 THEN clock_timestamp() + interval '1 day' END,"
-		" $5, k.problem"
-		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3))"
-		" AS k (contact_id, fit, problem)"
-		" CROSS JOIN LATERAL (SELECT lead_scoring.total_score(k.fit, 0, 0, $4) AS total)"
+		" SELECT k.contact_id, k.fit, t.total, lead_scoring.band(t.total, $5),"
+		" lead_scoring.band_rank(t.total, $5), lead_scoring.grade(k.fit, 0, $5), $6,"
+		" CASE WHEN k.problem IS NOT NULL THEN $6 WHEN $7 THEN $6 + interval '1 day' END,"
+		" k.stamp, k.problem"
+		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4))"
+		" AS k (contact_id, fit, problem, stamp)"
+		" CROSS JOIN LATERAL (SELECT lead_scoring.total_score(k.fit, 0, 0, $5) AS total)"
 		" AS t"
 		" ON CONFLICT (contact_id) DO UPDATE SET (fit, total, band, band_rank, grade,"
 		" scored_at, due_at, stamp, problem) ="
-		" (SELECT excluded.fit, t.total, lead_scoring.band(t.total, $4),"
-		" lead_scoring.band_rank(t.total, $4),"
-		" lead_scoring.grade(excluded.fit, s.engagement, $4),"
-		" greatest(s.scored_at, clock_timestamp()), excluded.due_at, excluded.stamp,"
+		" (SELECT excluded.fit, t.total, lead_scoring.band(t.total, $5),"
+		" lead_scoring.band_rank(t.total, $5),"
+		" lead_scoring.grade(excluded.fit, s.engagement, $5),"
+		" greatest(s.scored_at, excluded.scored_at), excluded.due_at, excluded.stamp,"
 		" excluded.problem FROM (SELECT"
-		" lead_scoring.total_score(excluded.fit, s.engagement, s.intent, $4) AS total)"
+		" lead_scoring.total_score(excluded.fit, s.engagement, s.intent, $5) AS total)"
 		" AS t)"
 		" WHERE (s.fit, s.stamp, s.problem) IS DISTINCT FROM"
 		" (excluded.fit, excluded.stamp, excluded.problem)"
-		" OR s.due_at <= clock_timestamp()",
+		" OR s.due_at <= excluded.scored_at",
 		objects->score);
 
 	values[0] = key_array(objects, changes, n, OUTCOME(LS_SCORED) | OUTCOME(LS_FAILED));
 	values[1] = fit_array(changes, n, &values[2]);
-	values[3] = CStringGetTextDatum(objects->model);
-	values[4] = Int64GetDatum(model->stamp);
-	values[5] = BoolGetDatum(model->uses_as_of);
-	(void) ls_objects_execute(sql, 6, types, values);
+	values[3] = stamp_array(changes, n);
+	values[4] = CStringGetTextDatum(objects->model);
+	values[5] = TimestampTzGetDatum(as_of);
+	values[6] = BoolGetDatum(model->uses_as_of);
+	(void) ls_objects_execute(sql, 7, types, values);
 }
 
 static void
@@ -248,11 +272,12 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 	change->outcome = found->outcome;
 	change->fit = found->fit;
 	change->problem = found->problem;
+	change->stamp = found->stamp;
 }
 
 /* evaluate_result: score the contacts in SPI_tuptable. */
 static void
-evaluate_result(const LsObjects *objects, LsChange *changes, int n)
+evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
 	LsModel *model = ls_model_get(objects->model);
 	TupleDesc desc = SPI_tuptable->tupdesc;
@@ -271,7 +296,7 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n)
 		CHECK_FOR_INTERRUPTS();
 		found.key = ls_key_from_datum(objects->key_type,
 									  SPI_getbinval(contact, desc, key, &is_null));
-		ls_apply_evaluate(model, &map, contact, &found);
+		ls_apply_evaluate(model, &map, contact, as_of, &found);
 		settle(objects, changes, n, &found);
 	}
 }
@@ -281,7 +306,7 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n)
  * are not there are gone.
  */
 static void
-recompute(const LsObjects *objects, LsChange *changes, int n)
+recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum values[1] = {key_array(objects, changes, n, OUTCOME(LS_RECOMPUTE))};
@@ -295,7 +320,22 @@ recompute(const LsObjects *objects, LsChange *changes, int n)
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
-	evaluate_result(objects, changes, n);
+	evaluate_result(objects, changes, n, as_of);
+}
+
+/*
+ * mark_outdated: what was found before the rules changed, or at another moment
+ * where that matters, is looked at again. True where a moment matters.
+ */
+static bool
+mark_outdated(const LsObjects *objects, LsChange *changes, int n)
+{
+	const LsModel *model = ls_model_get(objects->model);
+
+	for (int i = 0; i < n; i++)
+		if (model->uses_as_of || changes[i].stamp != model->stamp)
+			changes[i].outcome = LS_RECOMPUTE;
+	return model->uses_as_of;
 }
 
 /*
@@ -305,16 +345,23 @@ recompute(const LsObjects *objects, LsChange *changes, int n)
 void
 ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 {
+	bool has_moment;
 	int gone;
+	TimestampTz as_of;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
-		recompute(objects, changes, n);
+	has_moment = mark_outdated(objects, changes, n);
 	gone = count_outcome(changes, n, LS_GONE);
-	if (gone > 0 && gone < n)
+	/* The clock is read when nobody else can write the rows any more. */
+	if (has_moment || count_outcome(changes, n, LS_RECOMPUTE) > 0 ||
+		(gone > 0 && gone < n))
 		lock_rows(objects, changes, n);
+	as_of = GetCurrentTimestamp();
+	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
+		recompute(objects, changes, n, as_of);
+	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
-		upsert(objects, changes, n);
+		upsert(objects, changes, n, as_of);
 	if (gone > 0)
 		delete_rows(objects, changes, n);
 }

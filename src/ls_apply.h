@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 #include "ls_key.h"
 #include "ls_objects.h"
 
@@ -24,11 +26,14 @@ typedef struct LsChange
 	LsOutcome outcome;
 	double fit;
 	const char *problem;
+	int64 stamp;  /* of the rules that said so */
+	bool applied; /* written already, should its subtransaction commit */
 } LsChange;
 
 extern void ls_apply_evaluate(LsModel *model,
 							  const LsTableMap *map,
 							  HeapTuple contact,
+							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_changes(const LsObjects *objects, LsChange *changes, int n);
 extern void ls_apply_queue(const LsObjects *objects,

@@ -4,6 +4,7 @@
 #include "ls_band.h"
 
 #include "ls_compat.h"
+#include "ls_fit.h"
 #include "ls_points.h"
 
 #include "fmgr.h"
@@ -88,7 +89,7 @@ ls_band_rank(const LsModel *model, double total)
 static LsModel *
 model_arg(FunctionCallInfo fcinfo, int argno)
 {
-	return ls_model_get(text_to_cstring(PG_GETARG_TEXT_PP(argno)));
+	return ls_fit_readable_model(PG_GETARG_TEXT_PP(argno));
 }
 
 /* total_score(fit, engagement, intent, model) -> float8 */

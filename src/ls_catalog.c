@@ -150,6 +150,16 @@ read_rows(const char *table, const char *index, const char *model, LsRowReader r
 	return rows;
 }
 
+static void
+get_stamp(const LsRow *row, LsModelRow *model)
+{
+	int i = find_column(row, "scored_stamp");
+
+	model->has_scored_stamp = !row->nulls[i];
+	if (!row->nulls[i])
+		model->scored_stamp = DatumGetInt64(row->values[i]);
+}
+
 static void *
 read_model(const LsRow *row)
 {
@@ -172,6 +182,7 @@ read_model(const LsRow *row)
 	model->search_path = get_text(row, "search_path");
 	model->objects_schema = get_text(row, "objects_schema");
 	model->owner = get_text(row, "owner");
+	get_stamp(row, model);
 	return model;
 }
 

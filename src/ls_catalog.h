@@ -32,8 +32,10 @@ typedef struct LsModelRow
 	LsLimits total;
 	char *status;
 	char *search_path;
-	char *objects_schema; /* of the model's tables and views; NULL = none yet */
-	char *owner;		  /* role that owned the contacts at activation, or NULL */
+	char *objects_schema;  /* of the model's tables and views; NULL = none yet */
+	bool has_scored_stamp; /* everyone was scored ... */
+	int64 scored_stamp;	   /* ... under these rules */
+	char *owner;		   /* role that owned the contacts at activation, or NULL */
 } LsModelRow;
 
 typedef struct LsGroupRow

@@ -307,6 +307,9 @@ check_node(const LsCheck *check, Node *node)
 		case T_SQLValueFunction:
 			check_session_value(check, (SQLValueFunction *) node);
 			break;
+		case T_RowExpr:
+			refuse(check, node, "a row value", "Use its fields one by one.");
+			break;
 		case T_XmlExpr:
 			refuse(check,
 				   node,

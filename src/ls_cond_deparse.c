@@ -96,6 +96,9 @@ read_elsewhere(void *arg)
 	ls_guard_set("TimeZone", "Pacific/Chatham");
 	ls_guard_set("DateStyle", "SQL, DMY");
 	ls_guard_set("IntervalStyle", "sql_standard");
+	ls_guard_set("transform_null_equals", "on");
+	ls_guard_set("escape_string_warning", "off");
+	ls_guard_set("standard_conforming_strings", "off");
 	pstate = ls_cond_open_scope(elsewhere->scope, cond->text);
 	expr = ls_cond_analyse(pstate, ls_cond_raw_parse(cond->text), exprType(cond->expr));
 	ls_guard_leave(&guard);

@@ -12,17 +12,25 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
 
-/* nesting: how deep parentheses go; quoted ones do not matter much. */
+/* nesting: how deep parentheses go, outside of literals and quoted names. */
 static int
 nesting(const char *text)
 {
 	int depth = 0;
 	int deepest = 0;
+	char quote = '\0';
 
 	for (; *text != '\0'; text++)
 	{
-		if (*text == '(' || *text == '[')
-			deepest = Max(deepest, ++depth);
+		if (quote != '\0')
+			quote = *text == quote ? '\0' : quote;
+		else if (*text == '\'' || *text == '"')
+			quote = *text;
+		else if (*text == '(' || *text == '[')
+		{
+			depth++;
+			deepest = Max(deepest, depth);
+		}
 		else if (*text == ')' || *text == ']')
 			depth--;
 	}

@@ -37,7 +37,15 @@ ls_cond_depends_on_session(Oid funcid)
 		case F_INTERVAL_OUT:				/* IntervalStyle */
 		case F_FLOAT4OUT:					/* extra_float_digits */
 		case F_FLOAT8OUT:
-		case F_BYTEAOUT: /* bytea_output */
+		case F_POINT_OUT:
+		case F_LSEG_OUT:
+		case F_PATH_OUT:
+		case F_BOX_OUT:
+		case F_POLY_OUT:
+		case F_LINE_OUT:
+		case F_CIRCLE_OUT:
+		case F_QUOTE_IDENT: /* quote_all_identifiers */
+		case F_BYTEAOUT:	/* bytea_output */
 			return true;
 		default:
 			return func_volatile(funcid) != PROVOLATILE_IMMUTABLE;
@@ -220,6 +228,8 @@ rewrite_mutator(Node *node, void *context)
 	if (node == NULL)
 		return NULL;
 	node = expression_tree_mutator(node, rewrite_mutator, context);
+	if (!IsA(node, FuncExpr) && !IsA(node, OpExpr))
+		return node;
 	if (!with_columns && ls_cond_has_column(node))
 		return node;
 	if (IsA(node, FuncExpr) && ls_cond_depends_on_session(((FuncExpr *) node)->funcid))

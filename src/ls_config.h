@@ -25,6 +25,8 @@ typedef struct LsConfigRow
 
 /* ls_config_trigger.c */
 extern char *ls_config_text(const LsConfigRow *row, const char *column);
+extern char *ls_config_required(const LsConfigRow *row, const char *column);
+extern void ls_config_keep(LsConfigRow *row, const char *column);
 extern bool ls_config_double(const LsConfigRow *row, const char *column, double *value);
 extern void ls_config_set(LsConfigRow *row, const char *column, const char *value);
 extern void ls_config_check_finite(const LsConfigRow *row, const char *column);

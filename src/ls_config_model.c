@@ -15,12 +15,14 @@
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_current_path);
 
@@ -75,6 +77,11 @@ check_unique(Oid relid, const char *column)
 static void
 check_kind(Oid relid)
 {
+	if (get_rel_persistence(relid) == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				errmsg("%s is a temporary table", ls_relation_name(relid)),
+				errhint("Copy it into a permanent one: a model outlives the session."));
 	switch (get_rel_relkind(relid))
 	{
 		case RELKIND_RELATION:
@@ -103,13 +110,71 @@ check_column(const LsConfigRow *row, const char *column)
 static void
 check_zone(const LsConfigRow *row)
 {
-	char *zone = ls_config_text(row, "time_zone");
+	char *zone = ls_config_required(row, "time_zone");
 
 	if (pg_tzset(zone) == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("time zone \"%s\" is not known", zone),
 				errhint("Use a name of pg_timezone_names, such as Europe/Paris."));
+}
+
+/* check_segments: the columns that reports carry. */
+static void
+check_segments(const LsConfigRow *row)
+{
+	bool is_null;
+	Datum value = heap_getattr(row->tuple,
+							   SPI_fnumber(row->desc, "segments"),
+							   row->desc,
+							   &is_null);
+	Datum *names;
+	bool *nulls;
+	int n;
+
+	if (is_null)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(value),
+					  NAMEOID,
+					  NAMEDATALEN,
+					  false,
+					  TYPALIGN_CHAR,
+					  &names,
+					  &nulls,
+					  &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			(void) ls_relation_column(row->relid, NameStr(*DatumGetName(names[i])));
+}
+
+static void
+check_created(const LsConfigRow *row)
+{
+	char *name = ls_config_text(row, "created_column");
+	Oid type;
+
+	if (name == NULL)
+		return;
+	type = getBaseType(get_atttype(row->relid, ls_relation_column(row->relid, name)));
+	if (type != TIMESTAMPTZOID && type != TIMESTAMPOID && type != DATEOID)
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("created_column \"%s\" has type %s", name, format_type_be(type)),
+				errhint("Name a column of type timestamptz, timestamp or date."));
+}
+
+static void
+check_path(const LsConfigRow *row)
+{
+	List *names;
+
+	if (!SplitIdentifierString(pstrdup(ls_config_required(row, "search_path")),
+							   ',',
+							   &names))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("search_path of the model is not a list of schemas"),
+				errhint("Write schema names separated by commas, quoted where needed."));
 }
 
 static void
@@ -162,14 +227,16 @@ keep_reserved(LsConfigRow *row)
 	if (row->old == NULL)
 	{
 		ls_config_set(row, "status", "draft");
-		ls_config_set(row, "objects_schema", NULL);
+		ls_config_keep(row, "objects_schema");
+		ls_config_keep(row, "scored_stamp");
 		ls_config_set(row,
 					  "owner",
 					  GetUserNameFromId(ls_relation_owner(row->relid), false));
 		return;
 	}
-	ls_config_set(row, "owner", old_text(row, "owner"));
-	ls_config_set(row, "objects_schema", old_text(row, "objects_schema"));
+	ls_config_keep(row, "owner");
+	ls_config_keep(row, "objects_schema");
+	ls_config_keep(row, "scored_stamp");
 	is_live = strcmp(old_text(row, "status"), "active") == 0 ||
 			  strcmp(old_text(row, "status"), "shadow") == 0;
 	if (changes(row, "status"))
@@ -178,7 +245,8 @@ keep_reserved(LsConfigRow *row)
 				errmsg("the status of a model is set by functions"),
 				errhint("Call lead_scoring.activate() or lead_scoring.deactivate()."));
 	if (is_live && (changes(row, "name") || changes(row, "contacts") ||
-					changes(row, "contact_id")))
+					(changes(row, "contact_id") &&
+					 get_attnum(row->relid, old_text(row, "contact_id")) > 0)))
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_IN_USE),
 				errmsg("model \"%s\" is active: its name, contacts and key stay as they "
@@ -206,8 +274,8 @@ model_of(const LsConfigRow *row, HeapTuple tuple)
 	LsModelRow *model = palloc0(sizeof(LsModelRow));
 
 	version.tuple = tuple;
-	model->name = ls_config_text(&version, "name");
-	model->contacts = ls_config_text(&version, "contacts");
+	model->name = ls_config_required(&version, "name");
+	model->contacts = ls_config_required(&version, "contacts");
 	model->owner = ls_config_text(&version, "owner");
 	model->search_path = ls_config_text(&version, "search_path");
 	return model;
@@ -255,9 +323,11 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 		return;
 	check_kind(row->relid);
 	keep_reserved(row);
-	check_column(row, "contact_id");
+	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_id"));
 	check_column(row, "stage_column");
-	check_column(row, "created_column");
+	check_created(row);
+	check_segments(row);
+	check_path(row);
 	check_unique(row->relid, ls_config_text(row, "contact_id"));
 	check_zone(row);
 	check_numbers(row);

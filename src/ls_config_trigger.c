@@ -55,6 +55,25 @@ ls_config_text(const LsConfigRow *row, const char *column)
 }
 
 /*
+ * ls_config_required: a column as text, which must be given. (Constraints come
+ * after us.)
+ */
+char *
+ls_config_required(const LsConfigRow *row, const char *column)
+{
+	char *value = ls_config_text(row, column);
+
+	if (value == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_NOT_NULL_VIOLATION),
+				errmsg("column \"%s\" of lead_scoring.%s must be given",
+					   column,
+					   row->table),
+				errhint("Give it a value."));
+	return value;
+}
+
+/*
  * ls_config_double: a float8 column; false where it is null.
  */
 bool
@@ -85,6 +104,23 @@ ls_config_set(LsConfigRow *row, const char *column, const char *value)
 		datum = CStringGetTextDatum(value);
 	row->tuple =
 		heap_modify_tuple_by_cols(row->tuple, row->desc, 1, &attno, &datum, &is_null);
+}
+
+/*
+ * ls_config_keep: a column that only functions set keeps its old value; a new
+ * row has none.
+ */
+void
+ls_config_keep(LsConfigRow *row, const char *column)
+{
+	int attno = SPI_fnumber(row->desc, column);
+	bool is_null = true;
+	Datum value = (Datum) 0;
+
+	if (row->old != NULL)
+		value = heap_getattr(row->old, attno, row->desc, &is_null);
+	row->tuple =
+		heap_modify_tuple_by_cols(row->tuple, row->desc, 1, &attno, &value, &is_null);
 }
 
 /* ---- checks that several tables share --------------------------------- */
@@ -283,8 +319,8 @@ check_rule_group(LsConfigRow *row)
 		LsConfigRow old = *row;
 
 		old.tuple = row->old;
-		if (strcmp(ls_config_text(&old, "dimension"),
-				   ls_config_text(row, "dimension")) != 0)
+		if (strcmp(ls_config_required(&old, "dimension"),
+				   ls_config_required(row, "dimension")) != 0)
 			ereport(ERROR,
 					errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("the dimension of a group cannot be changed"),
@@ -314,7 +350,7 @@ check_score_condition(LsConfigRow *row)
 static Oid
 named_relation(const LsConfigRow *row, const char *column)
 {
-	char *name = ls_config_text(row, column);
+	char *name = ls_config_required(row, column);
 	Oid relid = ls_relation_by_name(name);
 
 	if (!OidIsValid(relid))
@@ -333,8 +369,8 @@ check_lookup(LsConfigRow *row)
 	if (!check_function_bodies)
 		return;
 	relid = named_relation(row, "relation");
-	(void) ls_relation_column(relid, ls_config_text(row, "key"));
-	(void) ls_relation_column(row->relid, ls_config_text(row, "contact_column"));
+	(void) ls_relation_column(relid, ls_config_required(row, "key"));
+	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_column"));
 }
 
 /* event_scope: conditions on events see the columns of their source alone. */
@@ -359,8 +395,8 @@ check_event_source(LsConfigRow *row)
 	if (!check_function_bodies)
 		return;
 	relid = named_relation(row, "relation");
-	(void) ls_relation_column(relid, ls_config_text(row, "contact_id"));
-	(void) ls_relation_column(relid, ls_config_text(row, "occurred_at"));
+	(void) ls_relation_column(relid, ls_config_required(row, "contact_id"));
+	(void) ls_relation_column(relid, ls_config_required(row, "occurred_at"));
 	scope = event_scope(row, relid);
 	ls_config_check_condition(row, scope, "condition", BOOLOID);
 	ls_config_check_condition(row, scope, "activity", BOOLOID);
@@ -471,7 +507,7 @@ ls_sql_check_config(PG_FUNCTION_ARGS)
 			check_old(data, &row);
 		if (is_delete)
 			return PointerGetDatum(row.tuple);
-		load_model(&row, ls_config_text(&row, "model"));
+		load_model(&row, ls_config_required(&row, "model"));
 		check_rights(&row);
 		check_row(&row);
 	}

@@ -78,6 +78,9 @@ write_changes(const LsObjects *objects,
 		ls_apply_sweep(objects);
 	if (pending->n == 0)
 		return;
+	/* Who was written before a TRUNCATE may be gone. */
+	for (int i = 0; pending->sweep && i < pending->n; i++)
+		pending->changes[i].outcome = LS_RECOMPUTE;
 	if (reason != NULL)
 		ls_apply_queue(objects, pending->changes, pending->n, reason);
 	else
@@ -186,14 +189,13 @@ flush(bool is_prepare)
 
 	for (int round = 1; round <= 3 && ls_pending_any(); round++)
 	{
-		List *models = ls_pending_take();
+		List *models = ls_pending_models();
 		ListCell *cell;
 
-		if (models == NIL)
-			break;
 		list_sort(models, compare_models);
 		foreach(cell, models)
-			flush_model(lfirst(cell), is_prepare, round);
+			if (!ls_pending_is_empty(lfirst(cell)))
+				flush_model(ls_pending_take(lfirst(cell)), is_prepare, round);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -229,9 +231,9 @@ ls_flush_if_full(LsPendingModel *pending)
 									"lead_scoring flush",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	if (!try_write(pending, "more changes than lead_scoring.pending_limit"))
+	if (!try_write(ls_pending_take(pending),
+				   "more changes than lead_scoring.pending_limit"))
 		ls_flush_warn(pending->model);
-	ls_pending_reset(pending);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

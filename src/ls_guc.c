@@ -31,7 +31,7 @@ static const struct config_enum_entry apply_values[] = {
 
 /*
  * read_moment: text -> moment. False, with the message in *problem, where it
- * is none; "now" and infinity are no fixed moments.
+ * is none, or no finite moment.
  */
 static bool
 read_moment(const char *text, TimestampTz *moment, const char **problem)
@@ -77,6 +77,7 @@ timestamptz_to_utc_text(TimestampTz moment)
 		ereport(ERROR,
 				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				errmsg("timestamp out of range"));
+	parts.tm_isdst = 0; /* else the zone is left out */
 	EncodeDateTime(&parts, fraction, true, 0, NULL, USE_ISO_DATES, text);
 	return pstrdup(text);
 }

@@ -11,6 +11,7 @@
 
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
@@ -226,6 +227,31 @@ access_or(List *args)
 	return access;
 }
 
+/*
+ * find_trap: a null that no subject has: a constant, in a list, or because a
+ * range is empty. Like a null column it does not stop AND.
+ */
+static bool
+find_trap(Node *node, void *context)
+{
+	LsPredicate merged;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Const))
+	{
+		const Const *constant = (Const *) node;
+
+		return constant->constisnull ||
+			   (OidIsValid(get_element_type(constant->consttype)) &&
+				array_contains_nulls(DatumGetArrayTypeP(constant->constvalue)));
+	}
+	if (is_andclause(node) && merge_ranges(((BoolExpr *) node)->args, &merged) &&
+		is_empty(&merged))
+		return true;
+	return expression_tree_walker(node, find_trap, context);
+}
+
 /* add_nulls: a null does not stop AND, so what comes after it may raise. */
 static List *
 add_nulls(List *predicates)
@@ -277,6 +303,10 @@ ls_match_access(Node *expr)
 	else if (is_orclause(expr))
 		access = access_or(((BoolExpr *) expr)->args);
 	if (access.kind == LS_ACCESS_GUARDED && can_fail(expr))
+	{
+		if (find_trap(expr, NULL))
+			return (LsAccess){LS_ACCESS_EVERY, NIL};
 		access.predicates = add_nulls(access.predicates);
+	}
 	return access;
 }

@@ -11,6 +11,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -35,6 +36,36 @@ find_param(Node *node, void *context)
 	return expression_tree_walker(node, find_param, context);
 }
 
+/*
+ * is_moment: as_of moved by intervals, or its date: what may be computed once
+ * and for all, as it cannot raise where SQL would not have come to it.
+ */
+static bool
+is_moment(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Param:
+		case T_Const:
+			return true;
+		case T_OpExpr:
+			return (((OpExpr *) node)->opfuncid == F_TIMESTAMP_PL_INTERVAL ||
+					((OpExpr *) node)->opfuncid == F_TIMESTAMP_MI_INTERVAL) &&
+				   is_moment(linitial(((OpExpr *) node)->args)) &&
+				   IsA(lsecond(((OpExpr *) node)->args), Const);
+		case T_FuncExpr:
+			return (((FuncExpr *) node)->funcid == F_TIMEZONE_TEXT_TIMESTAMPTZ ||
+					((FuncExpr *) node)->funcid == F_TIMEZONE_TEXT_TIMESTAMP ||
+					((FuncExpr *) node)->funcid == F_DATE_TIMESTAMP ||
+					((FuncExpr *) node)->funcid == F_TIMESTAMP_DATE) &&
+				   is_moment(llast(((FuncExpr *) node)->args)) &&
+				   IsA(linitial(((FuncExpr *) node)->args), Const) ==
+					   (list_length(((FuncExpr *) node)->args) == 2);
+		default:
+			return false;
+	}
+}
+
 /* hoist: replace what follows from as_of alone by a parameter of its own. */
 static Node *
 hoist(Node *node, LsCompile *compile)
@@ -45,8 +76,7 @@ hoist(Node *node, LsCompile *compile)
 
 	if (node == NULL)
 		return NULL;
-	if (IsA(node, Param) || IsA(node, Const) || IsA(node, List) ||
-		IsA(node, CaseWhen) || ls_cond_has_column(node) || !find_param(node, NULL))
+	if (IsA(node, Param) || !is_moment(node) || !find_param(node, NULL))
 		return expression_tree_mutator(node, hoist, compile);
 
 	foreach(cell, compile->moments)
@@ -143,8 +173,8 @@ simplify(LsCompile *compile, const LsMatchRule *rule)
 	Node *expr = ls_match_map_columns(compile->matcher, rule->expr, compile->scope);
 
 	expr = eval_const_expressions(NULL, expr);
-	expr = hoist(expr, compile);
 	fix_opfuncids(expr);
+	expr = hoist(expr, compile);
 	MemoryContextSwitchTo(old);
 	return expr;
 }

@@ -210,6 +210,10 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 	sign_text(out, model->row->status);
 	sign_text(out, model->row->objects_schema);
 	sign_text(out, model->row->owner);
+	appendStringInfo(out,
+					 "%d;" INT64_FORMAT ";",
+					 model->row->has_scored_stamp,
+					 model->row->scored_stamp);
 	foreach(cell, rows->fit_rules)
 		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
 }
@@ -517,17 +521,24 @@ ls_model_get(const char *name)
 }
 
 /*
- * ls_model_is_current: will ls_model_get find it compiled?
+ * ls_model_has_table_map: will ls_model_get and ls_model_table_map find all that
+ * they need, so that they cannot raise?
  */
 bool
-ls_model_is_current(const char *name)
+ls_model_has_table_map(const char *name, Oid relid)
 {
 	LsCacheEntry *entry;
+	ListCell *cell;
 
 	if (strlen(name) >= NAMEDATALEN)
 		return false;
 	entry = find_entry(name);
-	return entry->model != NULL && entry->checked == ls_model_generation;
+	if (entry->model == NULL || entry->checked != ls_model_generation)
+		return false;
+	foreach(cell, entry->model->row_maps)
+		if (((LsTableMap *) lfirst(cell))->relid == relid)
+			return true;
+	return false;
 }
 
 /*

@@ -41,8 +41,9 @@ ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
 	else if (row->owner == NULL || get_role_oid(row->owner, true) != owner)
 		*reason = "the contacts have another owner than at activation";
 	else if (get_attnum(contacts, row->contact_id) <= 0)
-		*reason =
-			psprintf("the contacts have no column \"%s\" any more", row->contact_id);
+		*reason = psprintf(
+			"the contacts have no column \"%s\" any more (set contact_id in lead_scoring.model)",
+			row->contact_id);
 	for (int i = 0; i < lengthof(suffixes) && *reason == NULL; i++)
 	{
 		Oid schema = get_namespace_oid(row->objects_schema, true);
@@ -124,7 +125,9 @@ prepare(const char *sql, int nargs, Oid *types)
 	SPIPlanPtr plan = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+		elog(ERROR,
+			 "SPI_prepare_cursor failed: %s",
+			 SPI_result_code_string(SPI_result));
 	return plan;
 }
 

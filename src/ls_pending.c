@@ -144,32 +144,6 @@ ls_pending_add(LsPendingModel *pending, const LsChange *change)
 	add_change(pending, change);
 }
 
-/*
- * ls_pending_find: what is noted for the contact at this level, or NULL.
- */
-LsChange *
-ls_pending_find(LsPendingModel *pending, LsKey key)
-{
-	LsKeySlot *slot = keytab_lookup(pending->table->hash, key);
-
-	return slot == NULL ? NULL : &pending->changes[slot->place];
-}
-
-/*
- * ls_pending_reset: forget the model's changes; they were written.
- */
-void
-ls_pending_reset(LsPendingModel *pending)
-{
-	for (int i = 0; i < pending->n; i++)
-		if (pending->changes[i].key.bytes != NULL)
-			pfree(unconstify(char *, pending->changes[i].key.bytes));
-	keytab_reset(pending->table->hash);
-	pending->n = 0;
-	pending->everyone = false;
-	pending->sweep = false;
-}
-
 static void
 merge_model(LsLevel *into, const LsPendingModel *from)
 {
@@ -242,16 +216,56 @@ ls_pending_any(void)
 }
 
 /*
- * ls_pending_take: all changes of the current level (LsPendingModel), which are
- * then no longer pending. At commit that is all there is.
+ * ls_pending_models: what the current level has (LsPendingModel).
  */
 List *
-ls_pending_take(void)
+ls_pending_models(void)
 {
-	List *models = current->models;
+	return list_copy(current->models);
+}
 
-	current->models = NIL;
-	return models;
+/*
+ * ls_pending_take: a copy of the model's changes that are not applied yet; from
+ * now on they count as applied. Inside a subtransaction they stay, marked, to
+ * replace those of its parent should it commit.
+ *
+ * Memory: the copy is in the current context; keys are shared.
+ */
+LsPendingModel *
+ls_pending_take(LsPendingModel *pending)
+{
+	LsPendingModel *copy = palloc(sizeof(LsPendingModel));
+
+	*copy = *pending;
+	copy->n = 0;
+	copy->changes =
+		palloc_extended(sizeof(LsChange) * (Size) Max(pending->n, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < pending->n; i++)
+		if (!pending->changes[i].applied)
+		{
+			copy->changes[copy->n++] = pending->changes[i];
+			pending->changes[i].applied = true;
+		}
+	pending->everyone = false;
+	pending->queue = false;
+	if (current->above == NULL)
+	{
+		/* Nothing above that a later merge could bring back. */
+		keytab_reset(pending->table->hash);
+		pending->n = 0;
+		pending->sweep = false;
+	}
+	return copy;
+}
+
+/* ls_pending_is_empty: is there nothing (more) to apply? */
+bool
+ls_pending_is_empty(const LsPendingModel *pending)
+{
+	for (int i = 0; i < pending->n; i++)
+		if (!pending->changes[i].applied)
+			return false;
+	return !pending->everyone && !pending->sweep;
 }
 
 /* copy_missing: changes that this level does not replace. */
@@ -263,7 +277,8 @@ copy_missing(LsLevel *into, const LsPendingModel *from)
 	if (pending == NULL)
 		pending = add_model(into, from->model, from->key_type);
 	for (int i = 0; i < from->n; i++)
-		if (ls_pending_find(pending, from->changes[i].key) == NULL)
+		if (!from->changes[i].applied &&
+			keytab_lookup(pending->table->hash, from->changes[i].key) == NULL)
 			add_change(pending, &from->changes[i]);
 	pending->everyone |= from->everyone;
 	pending->sweep |= from->sweep;

@@ -26,10 +26,10 @@ typedef struct LsPendingModel
 
 extern LsPendingModel *ls_pending_model(const char *model, Oid key_type);
 extern void ls_pending_add(LsPendingModel *pending, const LsChange *change);
-extern LsChange *ls_pending_find(LsPendingModel *pending, LsKey key);
-extern List *ls_pending_take(void);
+extern List *ls_pending_models(void);
+extern LsPendingModel *ls_pending_take(LsPendingModel *pending);
+extern bool ls_pending_is_empty(const LsPendingModel *pending);
 extern bool ls_pending_any(void);
-extern void ls_pending_reset(LsPendingModel *pending);
 extern void ls_pending_copy_down(void);
 
 extern void ls_pending_commit_subxact(void);

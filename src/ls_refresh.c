@@ -11,6 +11,7 @@
 
 #include "ls_apply.h"
 #include "ls_compat.h"
+#include "ls_config.h"
 #include "ls_guc.h"
 #include "ls_relation.h"
 
@@ -209,6 +210,93 @@ recompute(LsRun *run, LsChange *changes, int n)
 	run->done += nlocked;
 }
 
+/* ---- the queue ----------------------------------------------------------- */
+
+/* take_queue: move a batch of contacts from the queue. */
+static int
+take_queue(LsRun *run, LsChange **changes)
+{
+	(void) ls_objects_execute(
+		psprintf("WITH taken AS (DELETE FROM %s WHERE id IN"
+				 " (SELECT id FROM %s WHERE contact_id IS NOT NULL"
+				 " ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED)"
+				 " RETURNING contact_id) SELECT DISTINCT contact_id FROM taken",
+				 run->objects->queue,
+				 run->objects->queue,
+				 BATCH),
+		0,
+		NULL,
+		NULL);
+	return keys_of_result(run, changes);
+}
+
+/*
+ * drain_queue: contacts that were queued before the call. Those that cannot be
+ * locked come back to the queue, and wait for the next call.
+ */
+static void
+drain_queue(LsRun *run)
+{
+	int n;
+	int64 batches;
+
+	begin_batch(run);
+	(void) ls_objects_execute(
+		psprintf("SELECT count(*) FROM %s WHERE contact_id IS NOT NULL",
+				 run->objects->queue),
+		0,
+		NULL,
+		NULL);
+	batches = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc,
+										  1,
+										  &(bool){false})) /
+				  BATCH +
+			  1;
+	end_batch(run);
+	do
+	{
+		LsChange *changes = NULL;
+
+		begin_batch(run);
+		n = take_queue(run, &changes);
+		recompute(run, changes, n);
+		end_batch(run);
+	} while (n > 0 && --batches > 0);
+}
+
+/* find_mark: the latest row that says that all are stale; 0 = none. */
+static int64
+find_mark(const LsRun *run)
+{
+	bool is_null;
+	Datum id;
+
+	(void)
+		ls_objects_execute(psprintf("SELECT max(id) FROM %s WHERE contact_id IS NULL",
+									run->objects->queue),
+						   0,
+						   NULL,
+						   NULL);
+	id = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+	return is_null ? 0 : DatumGetInt64(id);
+}
+
+/* delete_marks: those that were there when the walk began. */
+static void
+delete_marks(const LsRun *run, int64 mark)
+{
+	Oid types[1] = {INT8OID};
+	Datum values[1] = {Int64GetDatum(mark)};
+
+	(void) ls_objects_execute(
+		psprintf("DELETE FROM %s WHERE contact_id IS NULL AND id <= $1",
+				 run->objects->queue),
+		1,
+		types,
+		values);
+}
+
 /* ---- everyone ---------------------------------------------------------- */
 
 /* remember_last: the key that the walk has reached, past this batch. */
@@ -256,8 +344,33 @@ next_contacts(LsRun *run, LsChange **changes)
 	return keys_of_result(run, changes);
 }
 
+/* note_scored: everyone was scored under these rules. */
 static void
-rescore(LsRun *run)
+note_scored(const LsRun *run, int64 stamp)
+{
+	Oid types[2] = {TEXTOID, INT8OID};
+	Datum values[2] = {CStringGetTextDatum(run->model), Int64GetDatum(stamp)};
+
+	ls_config_by_function = true;
+	PG_TRY();
+	{
+		(void) ls_objects_execute("UPDATE lead_scoring.model SET scored_stamp = $2"
+								  " WHERE name = $1 AND scored_stamp"
+								  " IS DISTINCT FROM $2",
+								  2,
+								  types,
+								  values);
+	}
+	PG_FINALLY();
+	{
+		ls_config_by_function = false;
+	}
+	PG_END_TRY();
+}
+
+/* walk: every contact, in the order of the keys. */
+static void
+walk(LsRun *run)
 {
 	int n;
 
@@ -271,44 +384,32 @@ rescore(LsRun *run)
 		recompute(run, changes, n);
 		end_batch(run);
 	} while (n > 0);
+}
+
+/*
+ * rescore: what says that all are stale is taken away only when all are done,
+ * so that an interrupted run leaves it behind.
+ */
+static void
+rescore(LsRun *run)
+{
+	int64 stamp;
+	int64 mark;
+
+	drain_queue(run);
+	begin_batch(run);
+	stamp = ls_model_get(run->model)->stamp;
+	mark = find_mark(run);
+	end_batch(run);
+	walk(run);
 	begin_batch(run);
 	ls_apply_sweep(run->objects);
+	delete_marks(run, mark);
+	note_scored(run, stamp);
 	end_batch(run);
 }
 
 /* ---- who is due --------------------------------------------------------- */
-
-/*
- * take_queue: move a batch from the queue; *everyone where one of the rows says
- * that all are stale.
- */
-static int
-take_queue(LsRun *run, LsChange **changes, bool *everyone)
-{
-	bool is_null;
-
-	(void) ls_objects_execute(
-		psprintf("WITH taken AS (DELETE FROM %s WHERE id IN"
-				 " (SELECT id FROM %s ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED)"
-				 " RETURNING contact_id) SELECT DISTINCT contact_id FROM taken"
-				 " ORDER BY contact_id NULLS FIRST",
-				 run->objects->queue,
-				 run->objects->queue,
-				 BATCH),
-		0,
-		NULL,
-		NULL);
-	if (SPI_tuptable->numvals == 0)
-		return 0;
-	(void) SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-	if (is_null)
-	{
-		*everyone = true;
-		SPI_tuptable->vals++;
-		SPI_tuptable->numvals--;
-	}
-	return keys_of_result(run, changes) + (is_null ? 1 : 0);
-}
 
 /* next_due: a batch of contacts that are due, or behind the rules. */
 static int
@@ -330,24 +431,19 @@ next_due(LsRun *run, LsChange **changes)
 	return keys_of_result(run, changes);
 }
 
+/* is_everyone_due: do the rules, or a row of the queue, say so? */
 static bool
-drain_queue(LsRun *run)
+is_everyone_due(LsRun *run)
 {
-	bool everyone = false;
-	int n;
+	LsModel *model;
+	bool due;
 
-	do
-	{
-		LsChange *changes = NULL;
-		bool has_everyone = false;
-
-		begin_batch(run);
-		n = take_queue(run, &changes, &has_everyone);
-		recompute(run, changes, n - (has_everyone ? 1 : 0));
-		everyone |= has_everyone;
-		end_batch(run);
-	} while (n == BATCH);
-	return everyone;
+	begin_batch(run);
+	model = ls_model_get(run->model);
+	due = !model->row->has_scored_stamp || model->row->scored_stamp != model->stamp;
+	due = due || find_mark(run) > 0;
+	end_batch(run);
+	return due;
 }
 
 static void
@@ -355,11 +451,12 @@ refresh(LsRun *run)
 {
 	int n;
 
-	if (drain_queue(run))
+	if (is_everyone_due(run))
 	{
 		rescore(run);
 		return;
 	}
+	drain_queue(run);
 	do
 	{
 		LsChange *changes = NULL;

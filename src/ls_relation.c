@@ -34,6 +34,7 @@
 
 PG_FUNCTION_INFO_V1(ls_sql_may_read);
 PG_FUNCTION_INFO_V1(ls_sql_may_change);
+PG_FUNCTION_INFO_V1(ls_sql_contacts_of);
 
 /* The trigger function whose first argument names the model. */
 #define TRIGGER_FUNCTION "contact_changed"
@@ -88,8 +89,8 @@ ls_relation_owner(Oid relid)
 }
 
 /*
- * trigger_names_model: the relation of a trigger, where it is ours for the model
- * on a whole table (not a partition's clone).
+ * trigger_names_model: the relation of a trigger, where it is the model's row
+ * trigger on a whole table (not a partition's clone).
  */
 static Oid
 trigger_names_model(Oid trigger_oid, const char *model)
@@ -117,6 +118,7 @@ trigger_names_model(Oid trigger_oid, const char *model)
 								  &is_null);
 
 		if (!is_null && form->tgnargs == 1 && !OidIsValid(form->tgparentid) &&
+			TRIGGER_FOR_ROW(form->tgtype) &&
 			strcmp(VARDATA_ANY(DatumGetByteaPP(args)), model) == 0)
 			relid = form->tgrelid;
 	}
@@ -320,4 +322,19 @@ Datum
 ls_sql_may_change(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(ls_relation_may_change_model(by_argument(fcinfo), GetUserId()));
+}
+
+/*
+ * contacts_of(model) -> regclass: the relation that the model scores, under
+ * whatever name it has now; NULL where it is gone.
+ */
+Datum
+ls_sql_contacts_of(PG_FUNCTION_ARGS)
+{
+	LsModelRow *row = ls_catalog_model(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	Oid relid = ls_relation_of_model(row, true);
+
+	if (!OidIsValid(relid))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(relid);
 }

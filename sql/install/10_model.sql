@@ -24,6 +24,12 @@ CREATE FUNCTION lead_scoring.may_change(model text, contacts text) RETURNS boole
 COMMENT ON FUNCTION lead_scoring.may_change(text, text) IS
     'The same for a row of lead_scoring.model that is being written: by its relation where the model is not there yet.';
 
+CREATE FUNCTION lead_scoring.contacts_of(model text) RETURNS regclass
+    AS 'MODULE_PATHNAME', 'ls_sql_contacts_of'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.contacts_of(text) IS
+    'The relation that the model scores, whatever its name is now. NULL: it is gone.';
+
 CREATE TABLE lead_scoring.model (
     name text COLLATE "C" PRIMARY KEY
         CHECK (name <> '' AND octet_length(name) <= 40),
@@ -50,6 +56,7 @@ CREATE TABLE lead_scoring.model (
     search_path text NOT NULL DEFAULT 'pg_catalog, pg_temp',
     objects_schema name,
     owner name,
+    scored_stamp bigint,
     description text,
     created_at timestamptz NOT NULL DEFAULT now(),
     reviewed_at timestamptz,
@@ -106,6 +113,8 @@ COMMENT ON COLUMN lead_scoring.model.objects_schema IS
     'Schema of <name>_score and its other tables and views. NULL: never activated.';
 COMMENT ON COLUMN lead_scoring.model.owner IS
     'Role that owned the relation when the model was created or last activated; upkeep runs as it.';
+COMMENT ON COLUMN lead_scoring.model.scored_stamp IS
+    'Fingerprint of the rules under which everyone was scored last; refresh() sees to it that it is model_stamp(). NULL: never.';
 COMMENT ON COLUMN lead_scoring.model.description IS
     'What the model is for. NULL: nobody said.';
 COMMENT ON COLUMN lead_scoring.model.created_at IS

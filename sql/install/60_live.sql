@@ -15,6 +15,12 @@ COMMENT ON FUNCTION lead_scoring.flush() IS
 -- The trigger function may be put on a table by its owner only through activate(),
 -- which runs as him: so he needs EXECUTE, as everybody may own contacts.
 
+CREATE FUNCTION lead_scoring.key_type(model text) RETURNS regtype
+    AS 'MODULE_PATHNAME', 'ls_sql_key_type'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.key_type(text) IS
+    'Type of contact_id in the model''s tables: that of the contacts'' key, without its domain. NULL for a NULL name.';
+
 CREATE FUNCTION lead_scoring.objects_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -27,19 +33,11 @@ DECLARE
     key_type text;
     target text;
     script text := '';
-    part regclass;
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
-    contacts := m.contacts::regclass;
-    SELECT c.relkind,
-           format_type(CASE WHEN coalesce(nullif(t.typbasetype, 0), t.oid) = 'varchar'::regtype
-                            THEN 'text'::regtype
-                            ELSE coalesce(nullif(t.typbasetype, 0), t.oid) END, NULL)
-      INTO STRICT kind, key_type
-      FROM pg_class AS c
-      JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = m.contact_id
-      JOIN pg_type AS t ON t.oid = a.atttypid
-     WHERE c.oid = contacts;
+    contacts := lead_scoring.contacts_of(model);
+    SELECT c.relkind INTO STRICT kind FROM pg_class AS c WHERE c.oid = contacts;
+    key_type := format_type(lead_scoring.key_type(model), NULL);
 
     target := format('%I.%I', m.objects_schema, model || '_score');
     IF to_regclass(target) IS NULL THEN
@@ -133,20 +131,20 @@ SELECT contact.%2$I AS contact_id,
     score.stage_since,
     score.last_activity,
     CASE WHEN live.fit IS NULL THEN 'not scored: ' || score.problem
-         ELSE lead_scoring.reasons(contact, %3$L) END AS reasons,
+         ELSE lead_scoring.reasons(contact.*, %3$L) END AS reasons,
     score.scored_at
 FROM %4$s AS contact
 LEFT JOIN %5$s AS score ON score.contact_id = contact.%2$I
 CROSS JOIN LATERAL (
     SELECT CASE WHEN score.problem IS NULL
-                  OR score.stamp <> lead_scoring.model_stamp(%3$L)
-                THEN lead_scoring.fit_score(contact, %3$L) END AS fit,
+                THEN lead_scoring.fit_score(contact.*, %3$L) END AS fit,
            0::float8 AS engagement,
            0::float8 AS intent
     OFFSET 0
 ) AS live
 WHERE contact.%2$I IS NOT NULL
-  AND lead_scoring.in_population(contact, %3$L);
+  AND CASE WHEN score.problem IS NULL
+           THEN lead_scoring.in_population(contact.*, %3$L) ELSE true END;
 COMMENT ON VIEW %1$s IS %6$L;
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';
 COMMENT ON COLUMN %1$s.fit IS 'Fit score, in points, as of lead_scoring.as_of(). NULL: cannot be computed, see reasons.';
@@ -161,7 +159,7 @@ COMMENT ON COLUMN %1$s.last_activity IS 'Latest activity. NULL: none yet.';
 COMMENT ON COLUMN %1$s.reasons IS 'The strongest rules that match, with their points.';
 COMMENT ON COLUMN %1$s.scored_at IS 'When the stored score was last brought up to date. NULL: not yet.';
 $sql$, format('%I.%I', m.objects_schema, model || '_scored'), m.contact_id, model,
-        m.contacts::regclass, format('%I.%I', m.objects_schema, model || '_score'),
+        lead_scoring.contacts_of(model), format('%I.%I', m.objects_schema, model || '_score'),
         'Live scores of the contacts of model ' || model || ', one row a contact.');
 END
 $$;

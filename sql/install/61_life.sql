@@ -10,22 +10,21 @@ DECLARE
     part regclass;
     script text;
 BEGIN
-    SELECT r.contacts::regclass INTO STRICT contacts
-      FROM lead_scoring.model AS r WHERE r.name = model;
+    contacts := lead_scoring.contacts_of(model);
     script := lead_scoring.deactivation_sql(model) || format($sql$
-CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %3$s
-    FOR EACH ROW EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
-CREATE TRIGGER %2$I AFTER INSERT OR UPDATE OR DELETE ON %3$s
-    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
-$sql$, model || '_contact', model || '_statement', contacts, model);
-    -- TRUNCATE of a partition fires the triggers of that partition only.
+CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %2$s
+    FOR EACH ROW EXECUTE FUNCTION lead_scoring.contact_changed(%3$L);
+$sql$, model || '_contact', contacts, model);
+    -- A statement on a partition fires the statement triggers of that one only.
     FOR part IN
         SELECT contacts UNION SELECT relid FROM pg_partition_tree(contacts)
     LOOP
         script := script || format($sql$
-CREATE TRIGGER %1$I AFTER TRUNCATE ON %2$s
-    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%3$L);
-$sql$, model || '_truncate', part, model);
+CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %3$s
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
+CREATE TRIGGER %2$I AFTER TRUNCATE ON %3$s
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
+$sql$, model || '_statement', model || '_truncate', part, model);
     END LOOP;
     RETURN script;
 END

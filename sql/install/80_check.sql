@@ -21,13 +21,15 @@ CREATE FUNCTION lead_scoring.trigger_problems(model text, OUT object text, OUT p
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH wanted AS (
-        SELECT m.contacts::regclass::oid AS relid, m.name || kind.suffix AS tgname
+        SELECT lead_scoring.contacts_of(m.name)::oid AS relid, m.name || kind.suffix AS tgname
           FROM lead_scoring.model AS m
          CROSS JOIN (VALUES ('_contact'), ('_statement'), ('_truncate')) AS kind (suffix)
          WHERE m.name = trigger_problems.model
         UNION
-        SELECT tree.relid, m.name || '_truncate'
-          FROM lead_scoring.model AS m, pg_partition_tree(m.contacts::regclass) AS tree
+        SELECT tree.relid, m.name || kind.suffix
+          FROM lead_scoring.model AS m
+         CROSS JOIN (VALUES ('_statement'), ('_truncate')) AS kind (suffix),
+              LATERAL pg_partition_tree(lead_scoring.contacts_of(m.name)) AS tree
          WHERE m.name = trigger_problems.model
     )
     SELECT format('trigger %I on %s', w.tgname, w.relid::regclass),
@@ -44,7 +46,8 @@ COMMENT ON FUNCTION lead_scoring.trigger_problems(text) IS
 
 CREATE FUNCTION lead_scoring.score_problems(model text, OUT object text, OUT problem text)
     RETURNS SETOF record
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    -- UNSAFE: as rule_problems().
+    LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -60,23 +63,23 @@ BEGIN
         (SELECT 'contact ' || contact_id, problem FROM %1$s
           WHERE problem IS NOT NULL ORDER BY contact_id LIMIT 20)
         UNION ALL
-        SELECT 'queue', count(*) || ' contacts wait for refresh(): ' || reason
+        SELECT 'queue', 'contacts that wait for refresh(): ' || count(*) || ', ' || reason
           FROM %2$s WHERE contact_id IS NOT NULL GROUP BY reason
         UNION ALL
         SELECT DISTINCT 'queue', 'all scores may be behind: ' || reason
           FROM %2$s WHERE contact_id IS NULL
         UNION ALL
-        SELECT 'scores', count(*) || ' were made by other rules than those of now'
+        SELECT 'scores', 'made by other rules than those of now: ' || count(*)
           FROM %1$s WHERE stamp <> %3$s HAVING count(*) > 0
         UNION ALL
-        SELECT 'scores', count(*) || ' are of contacts that are no more'
+        SELECT 'orphans', 'scores of contacts that are no more: ' || count(*)
           FROM %1$s AS s
          WHERE NOT EXISTS (SELECT FROM %4$s AS c WHERE c.%5$I = s.contact_id)
         HAVING count(*) > 0
         $sql$, score, queue,
         CASE WHEN EXISTS (SELECT FROM lead_scoring.rule_problems(model))
              THEN 'NULL' ELSE quote_literal(lead_scoring.model_stamp(model)) END,
-        m.contacts::regclass, m.contact_id);
+        lead_scoring.contacts_of(model), m.contact_id);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.score_problems(text) IS
@@ -101,10 +104,9 @@ BEGIN
             USING ERRCODE = 'undefined_object',
                   HINT = 'Look at lead_scoring.model for the names of those you may see.';
     END IF;
-    IF to_regclass(m.contacts) IS NULL THEN
+    IF lead_scoring.contacts_of(model) IS NULL THEN
         RETURN QUERY SELECT 'error', 'model', 'relation ' || m.contacts || ' does not exist',
-            'Where it was renamed, ' || lower(left(again, 1)) || substr(again, 2)
-            || ' Else drop the model with lead_scoring.drop_model().';
+            'Where it has another name, write that into lead_scoring.model.contacts; else drop the model with lead_scoring.drop_model().';
         RETURN;
     END IF;
     RETURN QUERY
@@ -113,6 +115,9 @@ BEGIN
           FROM lead_scoring.rule_problems(model) AS p;
     IF m.status NOT IN ('active', 'shadow') THEN
         RETURN;
+    END IF;
+    IF m.scored_stamp IS NULL THEN
+        RETURN QUERY SELECT 'warning', 'scores', 'not everyone was scored yet', refresh;
     END IF;
     upkeep := lead_scoring.upkeep_problem(model);
     IF upkeep IS NOT NULL THEN
@@ -127,6 +132,7 @@ BEGIN
                s.object, s.problem,
                CASE WHEN s.object LIKE 'contact %'
                     THEN 'Put the case that fails outside of the condition, then ' || refresh
+                    WHEN s.object = 'orphans' THEN replace(refresh, 'refresh', 'rescore')
                     ELSE refresh END
           FROM lead_scoring.score_problems(model) AS s;
 END
@@ -146,7 +152,12 @@ DECLARE
     m lead_scoring.model;
 BEGIN
     SELECT * INTO m FROM lead_scoring.model AS r WHERE r.name = model;
-    IF NOT FOUND OR m.objects_schema IS NULL THEN
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'model "%" does not exist', model
+            USING ERRCODE = 'undefined_object',
+                  HINT = 'Look at lead_scoring.model for the names of those you may see.';
+    END IF;
+    IF m.objects_schema IS NULL THEN
         RAISE EXCEPTION 'model "%" has no stored scores', model
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Call lead_scoring.activate() first.';
@@ -156,14 +167,16 @@ BEGIN
             SELECT c.%3$I AS id, s.contact_id IS NOT NULL AS has_score,
                    s.fit AS stored_fit, s.total AS stored_total, s.engagement, s.intent,
                    CASE WHEN s.problem IS NULL
-                        THEN lead_scoring.fit_score(c, %5$L, coalesce(s.scored_at, now()))
+                        THEN lead_scoring.fit_score(c.*, %5$L, coalesce(s.scored_at, now()))
                    END AS fit
               FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
              WHERE c.%3$I IS NOT NULL
-               AND lead_scoring.in_population(c, %5$L, coalesce(s.scored_at, now()))
+               AND CASE WHEN s.problem IS NULL
+                        THEN lead_scoring.in_population(c.*, %5$L, coalesce(s.scored_at, now()))
+                        ELSE true END
                AND NOT EXISTS (SELECT FROM %4$s AS q
                                 WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
-               AND (s.contact_id IS NULL OR s.stamp = %6$s)
+               AND CASE WHEN s.contact_id IS NULL THEN %7$L ELSE s.stamp = %6$s END
                AND (s.due_at IS NULL OR s.due_at > s.scored_at)
         )
         SELECT id::text, stored_fit, fit, stored_total,
@@ -177,15 +190,16 @@ BEGIN
           FROM %2$s AS s
           LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id
          WHERE (c.%3$I IS NULL
-                OR NOT lead_scoring.in_population(c, %5$L, s.scored_at))
+                OR NOT lead_scoring.in_population(c.*, %5$L, s.scored_at))
            AND NOT EXISTS (SELECT FROM %4$s AS q
                             WHERE q.contact_id = s.contact_id OR q.contact_id IS NULL)
            AND s.stamp = %6$s
            AND (s.due_at IS NULL OR s.due_at > s.scored_at)
-        $sql$, m.contacts::regclass,
+        $sql$, lead_scoring.contacts_of(model),
         format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
         format('%I.%I', m.objects_schema, model || '_queue'), model,
-        lead_scoring.model_stamp(model));
+        lead_scoring.model_stamp(model),
+        m.scored_stamp IS NOT DISTINCT FROM lead_scoring.model_stamp(model));
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.verify(text) IS

@@ -374,9 +374,9 @@ sub two_texts
 sub collated
 {
     my ($self, $s) = @_;
-    my @names = ('"C"', '"POSIX"', $self->{icu} ? ('"tr-x-icu"', '"und-x-icu"', '"de-x-icu"') : ());
+    my @names = ('"C"', '"POSIX"', $self->{icu} ? ('"tr-x-icu"', '"tr-x-icu"', '"und-x-icu"', '"de-x-icu"') : ());
     my %of = (%$s, sql => "$s->{sql} COLLATE " . pick(@names), like => 1);
-    return $self->of(\%of, 'compare', 'between', 'like', 'among');
+    return $self->of(\%of, qw(compare between like like among));
 }
 
 # ---------------------------------------------------- forms of other classes
@@ -480,7 +480,7 @@ sub constant
 my @any = qw(compare compare compare among among between nullness distinctness coalesced);
 my @numbers = (@any, qw(compare between two_numbers arithmetic));
 my %forms = (
-    text => [ @any, qw(like like like like like like text_function text_function two_texts regex collated) ],
+    text => [ @any, qw(like like like like like like text_function text_function two_texts regex collated collated) ],
     letter => [qw(compare among nullness distinctness)],
     int => [@numbers],
     num => [@numbers],

@@ -1,0 +1,145 @@
+-- The reference of README.md in Markdown, from the COMMENTs of this database:
+-- psql -XAtq -f reference.sql. The example model that it makes is rolled back.
+
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE SCHEMA "reference of lead_scoring";
+CREATE TABLE "reference of lead_scoring".contacts (id bigint PRIMARY KEY);
+SELECT lead_scoring.create_model('model', '"reference of lead_scoring".contacts', 'id')::text
+    || lead_scoring.activate('model')::text AS nothing \gset
+
+-- What is there, but does nothing yet: it is no part of the reference. Take a
+-- line out when it begins to work.
+CREATE TEMP TABLE later (relation text, columns text[]) ON COMMIT DROP;
+INSERT INTO later VALUES
+    ('lookup', NULL),
+    ('event_source', NULL),
+    ('engagement_rule', NULL),
+    ('stage', NULL),
+    ('transition', NULL),
+    ('milestone', NULL),
+    ('action', NULL),
+    ('deal_source', NULL),
+    ('score', NULL),
+    ('model', '{stage_column, created_column, engagement_weight, intent_weight,
+                engagement_floor, engagement_ceiling, intent_floor, intent_ceiling,
+                time_zone, segments, reviewed_at}'),
+    ('model_score', '{stage, stage_since, last_activity}'),
+    ('model_scored', '{stage, stage_since, last_activity}');
+
+-- Functions that are for other functions, triggers and views.
+CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
+INSERT INTO inner_function VALUES
+    ('add_defaults'), ('check_config'), ('config_changed'), ('contact_changed'),
+    ('current_path'), ('deactivation_sql'), ('drop_sql'), ('may_change'), ('may_read'),
+    ('model_stamp'), ('objects_sql'), ('rule_problems'), ('score_problems'),
+    ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('upkeep_problem');
+
+-- cell(text): fit for a cell of a table.
+CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$
+    SELECT replace(replace(replace(content, '<', '&lt;'), '|', '\|'), '...', '…')
+$$;
+
+-- short(text): types as people write them.
+CREATE FUNCTION pg_temp.short(content text) RETURNS text LANGUAGE sql AS $$
+    SELECT regexp_replace(replace(replace(replace(content,
+               'double precision', 'float8'),
+               'timestamp with time zone', 'timestamptz'),
+               'timestamp without time zone', 'timestamp'),
+               '::[a-z]+(\[\])?', '', 'g')
+$$;
+
+-- ------------------------------------------------------- tables and views
+
+CREATE FUNCTION pg_temp.relation(relid regclass, shown text) RETURNS SETOF text
+LANGUAGE sql AS $$
+    SELECT format(E'\n#### `%s`\n\n', shown)
+           || pg_temp.cell(replace(obj_description(relid, 'pg_class'), 'model model', 'the model'))
+           || E'\n\n| column | type | |\n|---|---|---|'
+    UNION ALL
+    (SELECT format('| `%s` | %s | %s |', a.attname,
+                   CASE WHEN shown LIKE '<model>%' AND a.attname = 'contact_id'
+                        THEN 'that of the key'
+                        ELSE pg_temp.short(format_type(a.atttypid, a.atttypmod)) END,
+                   pg_temp.cell(col_description(a.attrelid, a.attnum)))
+       FROM pg_attribute AS a
+       JOIN pg_class AS c ON c.oid = a.attrelid
+      WHERE a.attrelid = relid AND a.attnum > 0 AND NOT a.attisdropped
+        AND NOT EXISTS (SELECT FROM later AS l
+                         WHERE l.relation = c.relname AND a.attname = ANY (l.columns))
+      ORDER BY a.attnum)
+$$;
+
+\echo '### Tables that you edit'
+SELECT pg_temp.relation(c.oid, 'lead_scoring.' || c.relname)
+  FROM pg_class AS c
+  JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                     AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+                     AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'lead_scoring')
+ WHERE c.relkind IN ('r', 'p', 'v')
+   AND NOT EXISTS (SELECT FROM later AS l WHERE l.relation = c.relname AND l.columns IS NULL)
+ ORDER BY c.oid;
+
+\echo
+\echo '### What activation makes'
+SELECT pg_temp.relation(c.oid, replace(c.relname, 'model_', '<model>_'))
+  FROM pg_class AS c
+ WHERE c.relnamespace = '"reference of lead_scoring"'::regnamespace
+   AND c.relkind IN ('r', 'v') AND c.relname <> 'contacts'
+ ORDER BY c.relkind DESC, c.oid;
+
+-- -------------------------------------------------------------- functions
+
+CREATE FUNCTION pg_temp.call(function oid) RETURNS text LANGUAGE sql AS $$
+    SELECT p.proname || '('
+           || coalesce((SELECT string_agg(regexp_replace(argument, '^(INOUT|IN) ', ''), ', ' ORDER BY place)
+                          FROM unnest(string_to_array(pg_get_function_arguments(p.oid), ', '))
+                               WITH ORDINALITY AS a (argument, place)
+                         WHERE argument !~ '^OUT '), '')
+           || ')'
+      FROM pg_proc AS p WHERE p.oid = function
+$$;
+
+CREATE FUNCTION pg_temp.result(function oid) RETURNS text LANGUAGE sql AS $$
+    SELECT CASE WHEN p.prokind = 'p' OR p.prorettype = 'void'::regtype THEN ''
+                WHEN p.proretset
+                THEN 'rows of ' || (SELECT string_agg('`' || name || '`', ', ' ORDER BY place)
+                                      FROM unnest(p.proargnames, p.proargmodes)
+                                           WITH ORDINALITY AS a (name, mode, place)
+                                     WHERE mode = 'o')
+                ELSE pg_get_function_result(p.oid) END
+      FROM pg_proc AS p WHERE p.oid = function
+$$;
+
+\echo
+\echo '### Functions and procedures'
+\echo
+\echo 'All are in schema `lead_scoring`. Procedures are run with `CALL`.'
+\echo
+\echo '| call | gives | |'
+\echo '|---|---|---|'
+SELECT format('| %s`%s` | %s | %s |', CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE '' END,
+              pg_temp.short(pg_temp.call(p.oid)), pg_temp.short(pg_temp.result(p.oid)),
+              pg_temp.cell(obj_description(p.oid, 'pg_proc')))
+  FROM pg_proc AS p
+  JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+                     AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+                     AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'lead_scoring')
+ WHERE p.proname NOT IN (SELECT name FROM inner_function)
+ ORDER BY p.proname COLLATE "C", p.pronargs;
+
+-- --------------------------------------------------------------- settings
+
+\echo
+\echo '### Settings'
+\echo
+\echo '| setting | default | |'
+\echo '|---|---|---|'
+SELECT format('| `%s` | %s | %s |', name,
+              CASE boot_val WHEN '' THEN 'empty' ELSE '`' || boot_val || '`' END,
+              pg_temp.cell(concat_ws(' ', short_desc, nullif(extra_desc, ''))))
+  FROM pg_settings WHERE name LIKE 'lead_scoring.%' ORDER BY name;
+
+ROLLBACK;

@@ -1,0 +1,72 @@
+# Prepared transactions with changes of contacts: a crash, then COMMIT PREPARED or
+# ROLLBACK PREPARED, then a refresh.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use LiveNode;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = make_node('prepared');
+$node->append_conf('postgresql.conf', "max_prepared_transactions = 10\nautovacuum = off\n");
+$node->start;
+make_database($node, 'crm');
+$node->safe_psql('crm', <<'SQL');
+SET client_min_messages = warning;
+CREATE TABLE people (id int PRIMARY KEY, title text, size int, note text);
+INSERT INTO people SELECT g, 'CEO', g FROM generate_series(1, 50) AS g;
+CALL make_live('people', 'people');
+SQL
+
+# Each mode of lead_scoring.apply, each with changes that are committed and others
+# that are rolled back. All touch other contacts, since prepared ones are locked.
+my @modes = ('commit', 'statement', 'queue', 'off');
+my $number = 0;
+for my $mode (@modes)
+{
+    for my $end ('commit', 'rollback')
+    {
+        my $id = 10 + 5 * $number++;
+        my ($result, $out, $error) = $node->psql('crm', <<"SQL");
+SET lead_scoring.apply = $mode;
+BEGIN;
+INSERT INTO people VALUES (1000 + $id, 'CEO', 60), (2000 + $id, 'none', 1);
+UPDATE people SET size = 99 WHERE id = $id;
+SAVEPOINT a;
+UPDATE people SET size = 1 WHERE id = $id + 1;
+ROLLBACK TO a;
+UPDATE people SET id = 3000 + $id WHERE id = $id + 2;
+DELETE FROM people WHERE id = $id + 3;
+PREPARE TRANSACTION '$mode, $end';
+SQL
+        is($result . $error, '0', "PREPARE TRANSACTION in mode $mode");
+    }
+}
+# Nothing that concerns contacts: nothing to do.
+$node->safe_psql('crm', q{BEGIN; UPDATE people SET note = 'x' WHERE id = 1; PREPARE TRANSACTION 'nothing'});
+is_sound($node, 'crm', 'people', 'while transactions are prepared');
+$node->safe_psql('crm', q{UPDATE people SET size = 51 WHERE id = 2});
+is_sound_after_refresh($node, 'crm', 'people', 'other writes, and a refresh that does not wait');
+
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('crm', 'SELECT count(*) FROM pg_prepared_xacts'), 9, 'prepared transactions survive a crash');
+is_sound($node, 'crm', 'people', 'scores after the crash');
+$node->safe_psql('crm', q{UPDATE lead_scoring.fit_rule SET points = 17 WHERE name = 'boss'});
+$node->safe_psql('crm', q{UPDATE people SET size = 52 WHERE id = 3});
+
+for my $gid (split /\n/, $node->safe_psql('crm', 'SELECT gid FROM pg_prepared_xacts ORDER BY gid'))
+{
+    my $verb = $gid =~ /rollback/ ? 'ROLLBACK' : 'COMMIT';
+    $node->safe_psql('crm', "$verb PREPARED '$gid'");
+    is(unsound($node, 'crm', 'people', 0), '', "$verb PREPARED: $gid");
+}
+is_sound_after_refresh($node, 'crm', 'people', 'all transactions ended');
+is($node->safe_psql('crm', q{SELECT string_agg(id::text, ' ' ORDER BY id) FROM people WHERE id > 1000}),
+    join(' ', map({ 1010 + 10 * $_ } 0 .. 3), map({ 2010 + 10 * $_ } 0 .. 3), map({ 3010 + 10 * $_ } 0 .. 3)),
+    'what was committed is there, what was rolled back is not');
+
+$node->stop;
+done_testing();
