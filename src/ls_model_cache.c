@@ -14,6 +14,7 @@
 #include "ls_key.h"
 #include "ls_relation.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
@@ -45,6 +46,7 @@ typedef struct LsWatched
 
 static HTAB *cache = NULL;
 static HTAB *watched = NULL;
+static List *dead_models = NIL; /* memory contexts, see bury */
 
 static void
 forget_relation(Datum arg, Oid relid)
@@ -88,6 +90,21 @@ ls_model_watch(Oid relid)
 	watch(relid, false);
 }
 
+static void
+free_dead_models(XactEvent event, void *arg)
+{
+	ListCell *cell;
+
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE && event != XACT_EVENT_PARALLEL_COMMIT &&
+		event != XACT_EVENT_PARALLEL_ABORT)
+		return;
+	foreach(cell, dead_models)
+		MemoryContextDelete(lfirst(cell));
+	list_free(dead_models);
+	dead_models = NIL;
+}
+
 /*
  * ls_model_cache_init: once a backend.
  */
@@ -103,6 +120,7 @@ ls_model_cache_init(void)
 	control.entrysize = sizeof(LsWatched);
 	watched =
 		hash_create("lead_scoring relations", 32, &control, HASH_ELEM | HASH_BLOBS);
+	RegisterXactCallback(free_dead_models, NULL);
 	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, forget_objects, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_objects, (Datum) 0);
@@ -464,6 +482,22 @@ is_current(const LsCacheEntry *entry, const LsModel *fresh)
 }
 
 /*
+ * bury: a model that was replaced may still be in use further up the stack: it
+ * goes with the transaction.
+ */
+static void
+bury(LsModel *model)
+{
+	MemoryContext old;
+
+	if (model == NULL)
+		return;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	dead_models = lappend(dead_models, model->context);
+	MemoryContextSwitchTo(old);
+}
+
+/*
  * refresh_entry: read the rows again and compile where they differ. Counters
  * are taken before reading: what changes meanwhile is seen next time.
  */
@@ -491,8 +525,7 @@ refresh_entry(LsCacheEntry *entry, const char *name)
 	{
 		compile(fresh, &rows, scratch);
 		MemoryContextSetParent(context, CacheMemoryContext);
-		if (entry->model != NULL)
-			MemoryContextDelete(entry->model->context);
+		bury(entry->model);
 		entry->model = fresh;
 		entry->objects = objects;
 	}

@@ -12,8 +12,8 @@
 #include "ls_match.h"
 
 /*
- * LsModel: a model as of its last change. It is valid until the next
- * ls_model_get, or anything that runs SQL.
+ * LsModel: a model as of its last change. It is valid until the end of the
+ * transaction; beyond that only while ls_model_generation stands.
  */
 typedef struct LsModel
 {

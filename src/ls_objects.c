@@ -89,6 +89,7 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 typedef struct LsPlanKey
 {
 	Oid role;
+	Oid first_type; /* of the parameters: that of the keys */
 	uint32 hash;
 } LsPlanKey;
 
@@ -135,7 +136,9 @@ prepare(const char *sql, int nargs, Oid *types)
 static SPIPlanPtr
 keep_plan(const char *sql, int nargs, Oid *types)
 {
-	LsPlanKey key = {GetUserId(), string_hash(sql, strlen(sql) + 1)};
+	LsPlanKey key = {GetUserId(),
+					 nargs > 0 ? types[0] : InvalidOid,
+					 string_hash(sql, strlen(sql) + 1)};
 	HASHCTL control = {.keysize = sizeof(LsPlanKey), .entrysize = sizeof(LsKeptPlan)};
 	LsKeptPlan *kept;
 	SPIPlanPtr plan;
