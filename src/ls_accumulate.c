@@ -253,7 +253,7 @@ ls_sql_contact_changed(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
 		TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		handle(&event, data);
-	else if (ls_guc_apply == LS_APPLY_STATEMENT)
+	if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) && ls_guc_apply == LS_APPLY_STATEMENT)
 		ls_flush_now();
 	return PointerGetDatum(NULL);
 }

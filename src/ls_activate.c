@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_activate);
@@ -178,6 +179,53 @@ refuse_gone(const LsLife *life)
 						"model with lead_scoring.drop_model()."));
 }
 
+/* hand_over: an object of the former owner goes to the present one. */
+static void
+hand_over(const LsLife *life, const char *suffix, Oid former, Oid present)
+{
+	Oid schema = get_namespace_oid(life->row->objects_schema, true);
+	Oid relid =
+		OidIsValid(schema)
+			? get_relname_relid(psprintf("%s_%s", life->row->name, suffix), schema)
+			: InvalidOid;
+
+	if (!OidIsValid(relid) || ls_relation_owner(relid) == present)
+		return;
+	if (ls_relation_owner(relid) != former || !has_privs_of_role(GetUserId(), former))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("%s has another owner than the contacts",
+					   ls_objects_name(life->row, suffix)),
+				errhint("Let a superuser or its owner run ALTER TABLE %s OWNER TO %s, or "
+						"drop it.",
+						ls_objects_name(life->row, suffix),
+						quote_identifier(GetUserNameFromId(present, false))));
+	SPI_connect();
+	if (SPI_execute(psprintf("ALTER TABLE %s OWNER TO %s",
+							 ls_objects_name(life->row, suffix),
+							 quote_identifier(GetUserNameFromId(present, false))),
+					false,
+					0) < 0)
+		elog(ERROR, "could not change the owner");
+	SPI_finish();
+}
+
+/* follow_owner: after ALTER TABLE contacts OWNER TO, the model's objects follow. */
+static void
+follow_owner(const LsLife *life)
+{
+	static const char *const suffixes[] = {"score", "queue", "scored"};
+	Oid present = ls_relation_owner(life->contacts);
+	Oid former =
+		life->row->owner == NULL ? InvalidOid : get_role_oid(life->row->owner, true);
+
+	if (life->row->objects_schema == NULL || former == present)
+		return;
+	for (int i = 0; i < lengthof(suffixes); i++)
+		hand_over(life, suffixes[i], former, present);
+	CommandCounterIncrement();
+}
+
 /* schema_of_objects: where the model's tables are, or are to be. */
 static char *
 schema_of_objects(const LsLife *life)
@@ -239,6 +287,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	(void) ls_model_get(life.row->name); /* every rule must work */
 
 	owner = GetUserNameFromId(ls_relation_owner(life.contacts), false);
+	follow_owner(&life);
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);
 	run_script("objects_sql", life.row, ls_relation_owner(life.contacts));
 	set_row(&life, "active", schema_of_objects(&life), owner);
@@ -305,7 +354,7 @@ ls_sql_key_type(PG_FUNCTION_ARGS)
 	LsLife life;
 	AttrNumber attno;
 
-	life.row = ls_catalog_model(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	life.row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	life.contacts = ls_relation_of_model(life.row, false);
 	check_key_type(&life);
 	attno = ls_relation_column(life.contacts, life.row->contact_id);

@@ -71,7 +71,7 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 	ListCell *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	row = ls_catalog_model(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	scope = ls_model_scope(row, ls_relation_of_model(row, false));
 	if (row->population != NULL)
 		put_problem(result, scope, "population", NULL, row->population);
@@ -92,7 +92,7 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 Datum
 ls_sql_upkeep_problem(PG_FUNCTION_ARGS)
 {
-	LsModelRow *row = ls_catalog_model(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	LsModelRow *row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	const char *problem;
 
 	if (ls_objects_usable(row, ls_relation_of_model(row, false), &problem))

@@ -13,6 +13,7 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -90,6 +91,68 @@ is_trusted(Oid funcid)
 	ReleaseSysCache(tuple);
 	return by_superuser &&
 		   (builtin || OidIsValid(getExtensionOfObject(ProcedureRelationId, funcid)));
+}
+
+/*
+ * is_trusted_operator: the same of an operator: whose function may be good, but
+ * whose negator, which the planner may use, is somebody else's.
+ */
+static bool
+is_trusted_operator(Oid opno)
+{
+	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(opno));
+	Form_pg_operator form;
+	bool builtin;
+	bool by_superuser;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	builtin = form->oprnamespace == PG_CATALOG_NAMESPACE;
+	by_superuser = superuser_arg(form->oprowner);
+	ReleaseSysCache(tuple);
+	return by_superuser &&
+		   (builtin || OidIsValid(getExtensionOfObject(OperatorRelationId, opno)));
+}
+
+static void
+check_trusted_operator(const LsCheck *check, Node *node, Oid opno)
+{
+	if (is_trusted_operator(opno))
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			errmsg("operator %s may not be used in a condition", format_operator(opno)),
+			errdetail("Conditions run on other people's behalf; they may use only "
+					  "operators of PostgreSQL and of extensions that a superuser "
+					  "installed."),
+			errhint("Use a built-in operator, or put the result into a column."),
+			parser_errposition(check->pstate, exprLocation(node)));
+}
+
+/* check_operators: of every node that has some. */
+static void
+check_operators(const LsCheck *check, Node *node)
+{
+	ListCell *cell;
+
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			check_trusted_operator(check, node, ((OpExpr *) node)->opno);
+			break;
+		case T_ScalarArrayOpExpr:
+			check_trusted_operator(check, node, ((ScalarArrayOpExpr *) node)->opno);
+			break;
+		case T_RowCompareExpr:
+			foreach(cell, ((RowCompareExpr *) node)->opnos)
+				check_trusted_operator(check, node, lfirst_oid(cell));
+			break;
+		default:
+			break;
+	}
 }
 
 static bool
@@ -297,6 +360,12 @@ check_node(const LsCheck *check, Node *node)
 		case T_FuncExpr:
 			if (((FuncExpr *) node)->funcretset)
 				refuse(check, node, "a set", "A condition has one value for each row.");
+			if (get_typtype(getBaseType(((FuncExpr *) node)->funcresulttype)) ==
+				TYPTYPE_COMPOSITE)
+				refuse(check,
+					   node,
+					   "a function that makes a row",
+					   "Use its fields one by one.");
 			break;
 		case T_CoerceToDomain:
 			refuse(check,
@@ -328,6 +397,7 @@ check_walker(Node *node, LsCheck *check)
 		return false;
 	check_stack_depth();
 	check_node(check, node);
+	check_operators(check, node);
 	check->node = node;
 	check_functions_in_node(node, check_function, check);
 	return expression_tree_walker(node, check_walker, check);

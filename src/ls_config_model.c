@@ -268,7 +268,7 @@ refuse_role(const char *contacts)
 
 /* model_of: as much of the model as says whose it is. */
 static LsModelRow *
-model_of(const LsConfigRow *row, HeapTuple tuple)
+model_of(const LsConfigRow *row, HeapTuple tuple, bool is_new)
 {
 	LsConfigRow version = *row;
 	LsModelRow *model = palloc0(sizeof(LsModelRow));
@@ -276,7 +276,12 @@ model_of(const LsConfigRow *row, HeapTuple tuple)
 	version.tuple = tuple;
 	model->name = ls_config_required(&version, "name");
 	model->contacts = ls_config_required(&version, "contacts");
-	model->owner = ls_config_text(&version, "owner");
+	/* What a new row says of itself proves nothing. */
+	if (!is_new || superuser())
+	{
+		model->owner = ls_config_text(&version, "owner");
+		model->objects_schema = ls_config_text(&version, "objects_schema");
+	}
 	model->search_path = ls_config_text(&version, "search_path");
 	return model;
 }
@@ -295,7 +300,7 @@ refuse_missing(const LsConfigRow *row)
 static void
 check_old_rights(const LsConfigRow *row, HeapTuple tuple)
 {
-	LsModelRow *old = model_of(row, tuple);
+	LsModelRow *old = model_of(row, tuple, false);
 
 	if (!ls_relation_may_change_model(old, GetUserId()))
 		refuse_role(old->contacts);
@@ -312,14 +317,21 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 		check_old_rights(row, is_delete ? row->tuple : row->old);
 	if (is_delete)
 		return;
-	row->model = model_of(row, row->tuple);
+	row->model = model_of(row, row->tuple, row->old == NULL);
 	row->relid = ls_relation_of_model(row->model, true);
 	/* Only a superuser's restore may name what is not there (yet). */
+	if (!OidIsValid(row->relid) &&
+		OidIsValid(ls_relation_by_name(row->model->contacts)))
+		refuse_role(row->model->contacts);
 	if (!OidIsValid(row->relid) && (check_function_bodies || !superuser()))
 		refuse_missing(row);
 	if (!ls_relation_may_change(row->relid, GetUserId()))
 		refuse_role(row->model->contacts);
-	if (!check_function_bodies)
+	if (!superuser() && !ls_config_by_function && row->old == NULL)
+		ls_config_set(row,
+					  "owner",
+					  GetUserNameFromId(ls_relation_owner(row->relid), false));
+	if (!check_function_bodies || ls_config_by_function)
 		return;
 	check_kind(row->relid);
 	keep_reserved(row);

@@ -103,21 +103,36 @@ new_call(FunctionCallInfo fcinfo, text *name)
 	return call;
 }
 
+static void
+check_reader(const LsModelRow *row, Oid contacts)
+{
+	if (!OidIsValid(contacts) || !ls_relation_may_read(contacts, GetUserId()))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for model \"%s\"", row->name),
+				errhint("Who may read its contacts may use it: ask for SELECT on them."));
+}
+
 /*
- * ls_fit_readable_model: the model, for someone who may read its contacts.
+ * ls_fit_readable_model: the model, for someone who may read its contacts. That
+ * is looked at first: a message about a rule is not for everybody.
  *
- * Errors: 42704, 42501.
+ * Errors: 42704, 42501, and what compiling raises.
  */
 LsModel *
 ls_fit_readable_model(text *name)
 {
-	LsModel *model = ls_model_get(text_to_cstring(name));
+	char *model_name = text_to_cstring(name);
+	LsModel *model;
 
-	if (!ls_relation_may_read(model->relid, GetUserId()))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("permission denied for model \"%s\"", model->row->name),
-				errhint("Who may read its contacts may use it: ask for SELECT on them."));
+	if (!ls_model_is_current(model_name))
+	{
+		LsModelRow *row = ls_catalog_model(model_name, false);
+
+		check_reader(row, ls_relation_of_model(row, false));
+	}
+	model = ls_model_get(model_name);
+	check_reader(model->row, model->relid);
 	return model;
 }
 

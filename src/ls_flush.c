@@ -95,6 +95,25 @@ typedef struct LsWrite
 } LsWrite;
 
 /*
+ * find_row: the model as it was compiled, else as it is in the catalog. A commit
+ * does not read the configuration again where it knows that nothing changed.
+ */
+static void
+find_row(const char *name, const LsModelRow **row, Oid *contacts)
+{
+	if (ls_model_is_current(name))
+	{
+		LsModel *model = ls_model_get(name);
+
+		*row = model->row;
+		*contacts = model->relid;
+		return;
+	}
+	*row = ls_catalog_model(name, false);
+	*contacts = ls_relation_of_model(*row, false);
+}
+
+/*
  * write_model: apply, or queue where there is a reason.
  *
  * Errors: 55000 where upkeep may not write.
@@ -103,12 +122,13 @@ static void
 write_model(void *arg)
 {
 	const LsWrite *write = arg;
-	LsModelRow *row = ls_catalog_model(write->pending->model, false);
-	Oid contacts = ls_relation_of_model(row, false);
+	const LsModelRow *row;
+	Oid contacts;
 	const char *problem;
 	LsObjects *objects;
 	LsGuard guard;
 
+	find_row(write->pending->model, &row, &contacts);
 	if (!ls_objects_usable(row, contacts, &problem))
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -155,7 +155,9 @@ ls_match_map_row(const LsMatcher *matcher, TupleDesc desc)
 		map->attnos[i] = find_attribute(&matcher->columns[i], desc);
 		map->last = Max(map->last, map->attnos[i]);
 	}
-	map->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(desc), &TTSOpsHeapTuple);
+	/* With constraints: defaults of columns added later are among them. */
+	map->slot =
+		MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(desc), &TTSOpsHeapTuple);
 	return map;
 }
 

@@ -554,21 +554,31 @@ ls_model_get(const char *name)
 }
 
 /*
+ * ls_model_is_current: will ls_model_get find it compiled?
+ */
+bool
+ls_model_is_current(const char *name)
+{
+	LsCacheEntry *entry;
+
+	if (strlen(name) >= NAMEDATALEN)
+		return false;
+	entry = find_entry(name);
+	return entry->model != NULL && entry->checked == ls_model_generation;
+}
+
+/*
  * ls_model_has_table_map: will ls_model_get and ls_model_table_map find all that
  * they need, so that they cannot raise?
  */
 bool
 ls_model_has_table_map(const char *name, Oid relid)
 {
-	LsCacheEntry *entry;
 	ListCell *cell;
 
-	if (strlen(name) >= NAMEDATALEN)
+	if (!ls_model_is_current(name))
 		return false;
-	entry = find_entry(name);
-	if (entry->model == NULL || entry->checked != ls_model_generation)
-		return false;
-	foreach(cell, entry->model->row_maps)
+	foreach(cell, find_entry(name)->model->row_maps)
 		if (((LsTableMap *) lfirst(cell))->relid == relid)
 			return true;
 	return false;

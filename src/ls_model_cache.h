@@ -58,6 +58,7 @@ extern void ls_model_cache_init(void);
 extern LsModel *ls_model_get(const char *name);
 extern int ls_model_slot_of(const LsFitRow *rule, List *groups);
 extern const LsExplainer *ls_model_explainer(LsModel *model);
+extern bool ls_model_is_current(const char *name);
 extern bool ls_model_has_table_map(const char *name, Oid relid);
 extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);

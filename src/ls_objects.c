@@ -8,6 +8,7 @@
 #include "ls_relation.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -54,6 +55,8 @@ ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
 
 		if (!OidIsValid(relid))
 			*reason = psprintf("table %s is gone", ls_objects_name(row, suffixes[i]));
+		else if (get_rel_relkind(relid) != RELKIND_RELATION)
+			*reason = psprintf("%s is not a table", ls_objects_name(row, suffixes[i]));
 		else if (ls_relation_owner(relid) != owner)
 			*reason = psprintf("table %s has another owner than the contacts",
 							   ls_objects_name(row, suffixes[i]));

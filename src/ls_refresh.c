@@ -506,7 +506,7 @@ ls_refresh_everyone(const char *model)
 	return run_batches(model, false, true, rescore);
 }
 
-/* call: of a procedure (model text, INOUT contacts bigint). */
+/* call: of a procedure (model text [, INOUT contacts bigint]). */
 static Datum
 call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
 {
@@ -525,6 +525,8 @@ call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
 												  commits,
 												  false,
 												  work));
+	if (PG_NARGS() == 1)
+		PG_RETURN_VOID();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "procedure must return a row");
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));

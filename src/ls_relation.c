@@ -1,10 +1,9 @@
 /*
  * ls_relation.c: the relation that a model scores, and who may do what.
  *
- * A draft names its contacts by text. Once a model is active its trigger on the
- * table is the binding, so that the table may be renamed or moved. A trigger is
- * believed only on a table of the role that owned the contacts at activation:
- * anyone may put our trigger function on a table of his own.
+ * A draft names its contacts by text. Once a model has been activated, its view
+ * is the binding: PostgreSQL keeps the view on the same table whatever the name,
+ * schema or owner of that becomes, and nobody but the owner can forge it.
  */
 #include "ls_relation.h"
 
@@ -19,8 +18,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_trigger.h"
+#include "catalog/pg_rewrite.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -35,9 +33,6 @@
 PG_FUNCTION_INFO_V1(ls_sql_may_read);
 PG_FUNCTION_INFO_V1(ls_sql_may_change);
 PG_FUNCTION_INFO_V1(ls_sql_contacts_of);
-
-/* The trigger function whose first argument names the model. */
-#define TRIGGER_FUNCTION "contact_changed"
 
 /*
  * ls_relation_by_name: "schema.table" -> OID, InvalidOid where there is none.
@@ -88,61 +83,33 @@ ls_relation_owner(Oid relid)
 	return owner;
 }
 
-/*
- * trigger_names_model: the relation of a trigger, where it is the model's row
- * trigger on a whole table (not a partition's clone).
- */
+/* rule_of_view: the rule that makes it a view. */
 static Oid
-trigger_names_model(Oid trigger_oid, const char *model)
+rule_of_view(Oid view)
 {
-	Relation rel = table_open(TriggerRelationId, AccessShareLock);
-	Oid relid = InvalidOid;
+	Relation rel = table_open(RewriteRelationId, AccessShareLock);
+	Oid rule = InvalidOid;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple tuple;
 
 	ScanKeyInit(&key,
-				Anum_pg_trigger_oid,
+				Anum_pg_rewrite_ev_class,
 				BTEqualStrategyNumber,
 				F_OIDEQ,
-				ObjectIdGetDatum(trigger_oid));
-	scan = systable_beginscan(rel, TriggerOidIndexId, true, NULL, 1, &key);
+				ObjectIdGetDatum(view));
+	scan = systable_beginscan(rel, RewriteRelRulenameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-		bool is_null;
-		Datum args = heap_getattr(tuple,
-								  Anum_pg_trigger_tgargs,
-								  RelationGetDescr(rel),
-								  &is_null);
-
-		if (!is_null && form->tgnargs == 1 && !OidIsValid(form->tgparentid) &&
-			TRIGGER_FOR_ROW(form->tgtype) &&
-			strcmp(VARDATA_ANY(DatumGetByteaPP(args)), model) == 0)
-			relid = form->tgrelid;
-	}
+		rule = ((Form_pg_rewrite) GETSTRUCT(tuple))->oid;
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return relid;
+	return rule;
 }
 
-/* trigger_function: InvalidOid where the extension is older than it. */
+/* other_relation: what the rule depends on, besides the view and its scores. */
 static Oid
-trigger_function(void)
-{
-	oidvector *no_args = buildoidvector(NULL, 0);
-
-	return GetSysCacheOid3(PROCNAMEARGSNSP,
-						   Anum_pg_proc_oid,
-						   CStringGetDatum(TRIGGER_FUNCTION),
-						   PointerGetDatum(no_args),
-						   ObjectIdGetDatum(ls_catalog_schema()));
-}
-
-/* find_bound: the relation of `owner` that has the model's trigger. */
-static Oid
-find_bound(const char *model, Oid owner)
+other_relation(Oid rule, Oid view, Oid score)
 {
 	Relation depend = table_open(DependRelationId, AccessShareLock);
 	Oid found = InvalidOid;
@@ -151,30 +118,69 @@ find_bound(const char *model, Oid owner)
 	HeapTuple tuple;
 
 	ScanKeyInit(&keys[0],
-				Anum_pg_depend_refclassid,
+				Anum_pg_depend_classid,
 				BTEqualStrategyNumber,
 				F_OIDEQ,
-				ObjectIdGetDatum(ProcedureRelationId));
+				ObjectIdGetDatum(RewriteRelationId));
 	ScanKeyInit(&keys[1],
-				Anum_pg_depend_refobjid,
+				Anum_pg_depend_objid,
 				BTEqualStrategyNumber,
 				F_OIDEQ,
-				ObjectIdGetDatum(trigger_function()));
-	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
+				ObjectIdGetDatum(rule));
+	scan = systable_beginscan(depend, DependDependerIndexId, true, NULL, 2, keys);
 	while (!OidIsValid(found) && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		Oid relid;
 
-		if (form->classid != TriggerRelationId)
-			continue;
-		relid = trigger_names_model(form->objid, model);
-		if (OidIsValid(relid) && ls_relation_owner(relid) == owner)
-			found = relid;
+		if (form->refclassid == RelationRelationId && form->refobjid != view &&
+			form->refobjid != score)
+			found = form->refobjid;
 	}
 	systable_endscan(scan);
 	table_close(depend, AccessShareLock);
 	return found;
+}
+
+/*
+ * find_bound: the relation under the model's view, where the view belongs to the
+ * role that activated the model.
+ */
+static Oid
+find_bound(const LsModelRow *model)
+{
+	Oid owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
+	Oid schema;
+	Oid view;
+	Oid score;
+
+	if (model->objects_schema == NULL || !OidIsValid(owner))
+		return InvalidOid;
+	schema = get_namespace_oid(model->objects_schema, true);
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	view = get_relname_relid(psprintf("%s_scored", model->name), schema);
+	score = get_relname_relid(psprintf("%s_score", model->name), schema);
+	if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW ||
+		ls_relation_owner(view) != owner)
+		return InvalidOid;
+	return other_relation(rule_of_view(view), view, score);
+}
+
+/*
+ * find_named: the relation by its name, if it belongs to the role that the model
+ * was made by: a table that took the name since is not it. Only a superuser may
+ * say that it is (by activating the model again).
+ */
+static Oid
+find_named(const LsModelRow *model)
+{
+	Oid relid = ls_relation_by_name(model->contacts);
+	Oid owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
+
+	if (OidIsValid(relid) && OidIsValid(owner) && ls_relation_owner(relid) != owner &&
+		!superuser())
+		return InvalidOid;
+	return relid;
 }
 
 /*
@@ -185,25 +191,20 @@ find_bound(const char *model, Oid owner)
 Oid
 ls_relation_of_model(const LsModelRow *model, bool missing_ok)
 {
-	Oid relid = InvalidOid;
+	Oid relid = find_bound(model);
 
-	if (model->owner != NULL)
-	{
-		Oid owner = get_role_oid(model->owner, true);
-
-		if (OidIsValid(owner))
-			relid = find_bound(model->name, owner);
-	}
 	if (!OidIsValid(relid))
-		relid = ls_relation_by_name(model->contacts);
+		relid = find_named(model);
 	if (!OidIsValid(relid) && !missing_ok)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("relation %s of model \"%s\" does not exist",
 					   model->contacts,
 					   model->name),
-				errhint("Update lead_scoring.model.contacts to its new name, or drop the "
-						"model with lead_scoring.drop_model()."));
+				errdetail("Or it has another owner than when the model was made."),
+				errhint("Update lead_scoring.model.contacts to its new name, drop the model "
+						"with lead_scoring.drop_model(), or let a superuser activate it "
+						"again."));
 	return relid;
 }
 
@@ -292,6 +293,24 @@ may_read_model(const LsModelRow *model, Oid role)
 							 : ls_relation_may_change_model(model, role);
 }
 
+/*
+ * ls_relation_readable_row: the model's row, for someone who may read it.
+ *
+ * Errors: 42704, 42501.
+ */
+LsModelRow *
+ls_relation_readable_row(text *name)
+{
+	LsModelRow *row = ls_catalog_model(text_to_cstring(name), false);
+
+	if (!may_read_model(row, GetUserId()))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for model \"%s\"", row->name),
+				errhint("Who may read its contacts may use it: ask for SELECT on them."));
+	return row;
+}
+
 /* by_argument: the model that is there, or the one that is being written. */
 static const LsModelRow *
 by_argument(FunctionCallInfo fcinfo)
@@ -331,7 +350,7 @@ ls_sql_may_change(PG_FUNCTION_ARGS)
 Datum
 ls_sql_contacts_of(PG_FUNCTION_ARGS)
 {
-	LsModelRow *row = ls_catalog_model(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	LsModelRow *row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	Oid relid = ls_relation_of_model(row, true);
 
 	if (!OidIsValid(relid))

@@ -18,6 +18,7 @@ extern bool ls_relation_is_part_of(Oid relid, Oid whole);
 extern bool ls_relation_may_change(Oid relid, Oid role);
 extern bool ls_relation_may_read(Oid relid, Oid role);
 extern bool ls_relation_may_change_model(const LsModelRow *model, Oid role);
+extern LsModelRow *ls_relation_readable_row(text *name);
 extern AttrNumber ls_relation_column(Oid relid, const char *column);
 
 #endif /* LS_RELATION_H */

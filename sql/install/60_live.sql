@@ -137,6 +137,7 @@ FROM %4$s AS contact
 LEFT JOIN %5$s AS score ON score.contact_id = contact.%2$I
 CROSS JOIN LATERAL (
     SELECT CASE WHEN score.problem IS NULL
+                  OR score.stamp <> lead_scoring.model_stamp(%3$L)
                 THEN lead_scoring.fit_score(contact.*, %3$L) END AS fit,
            0::float8 AS engagement,
            0::float8 AS intent
@@ -144,6 +145,7 @@ CROSS JOIN LATERAL (
 ) AS live
 WHERE contact.%2$I IS NOT NULL
   AND CASE WHEN score.problem IS NULL
+             OR score.stamp <> lead_scoring.model_stamp(%3$L)
            THEN lead_scoring.in_population(contact.*, %3$L) ELSE true END;
 COMMENT ON VIEW %1$s IS %6$L;
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';

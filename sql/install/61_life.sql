@@ -44,11 +44,11 @@ BEGIN
                                E'\n' ORDER BY t.tgrelid, t.tgname), '')
       INTO found
       FROM pg_trigger AS t
-      JOIN pg_class AS c ON c.oid = t.tgrelid
-      JOIN lead_scoring.model AS m ON m.name = model
-     WHERE t.tgfoid = 'lead_scoring.contact_changed'::regproc
+     WHERE t.tgrelid IN (SELECT lead_scoring.contacts_of(model)
+                          UNION SELECT relid
+                                  FROM pg_partition_tree(lead_scoring.contacts_of(model)))
+       AND t.tgfoid = 'lead_scoring.contact_changed'::regproc
        AND t.tgparentid = 0
-       AND pg_get_userbyid(c.relowner) = m.owner
        AND t.tgargs = convert_to(model, getdatabaseencoding()) || '\x00'::bytea;
     RETURN found;
 END
@@ -98,14 +98,26 @@ CREATE FUNCTION lead_scoring.drop_model(model text) RETURNS void
 COMMENT ON FUNCTION lead_scoring.drop_model(text) IS
     'Removes the model with its rules, triggers, tables and views. The contacts stay as they are.';
 
-CREATE PROCEDURE lead_scoring.refresh(model text, INOUT contacts bigint DEFAULT NULL)
+CREATE PROCEDURE lead_scoring.refresh(model text)
+    AS 'MODULE_PATHNAME', 'ls_sql_refresh'
+    LANGUAGE c;
+COMMENT ON PROCEDURE lead_scoring.refresh(text) IS
+    'Brings up to date whoever is due, queued or behind the rules, in batches of a transaction each.';
+
+CREATE PROCEDURE lead_scoring.refresh(model text, INOUT contacts bigint)
     AS 'MODULE_PATHNAME', 'ls_sql_refresh'
     LANGUAGE c;
 COMMENT ON PROCEDURE lead_scoring.refresh(text, bigint) IS
-    'Brings up to date whoever is due, queued or behind the rules, in batches of a transaction each; gives their number.';
+    'The same; contacts becomes the number of contacts looked at.';
 
-CREATE PROCEDURE lead_scoring.rescore(model text, INOUT contacts bigint DEFAULT NULL)
+CREATE PROCEDURE lead_scoring.rescore(model text)
+    AS 'MODULE_PATHNAME', 'ls_sql_rescore'
+    LANGUAGE c;
+COMMENT ON PROCEDURE lead_scoring.rescore(text) IS
+    'Brings everyone up to date, in batches of a transaction each. Unchanged rows are not written.';
+
+CREATE PROCEDURE lead_scoring.rescore(model text, INOUT contacts bigint)
     AS 'MODULE_PATHNAME', 'ls_sql_rescore'
     LANGUAGE c;
 COMMENT ON PROCEDURE lead_scoring.rescore(text, bigint) IS
-    'Brings everyone up to date, in batches of a transaction each; gives their number. Unchanged rows are not written.';
+    'The same; contacts becomes the number of contacts looked at.';

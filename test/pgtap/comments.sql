@@ -104,6 +104,8 @@ INSERT INTO pg_temp.label VALUES
     ('may_change(text, text)', 'stable', 'strict', 'safe'),
     ('may_read(text)', 'stable', 'strict', 'safe'),
     ('may_read(text, text)', 'stable', 'strict', 'safe'),
+    ('refresh(text)', 'volatile', 'called', 'unsafe'),
+    ('rescore(text)', 'volatile', 'called', 'unsafe'),
     ('key_type(text)', 'stable', 'strict', 'safe'),
     ('contacts_of(text)', 'stable', 'strict', 'safe'),
     ('model_stamp(text)', 'stable', 'strict', 'safe'),
