@@ -192,7 +192,7 @@ note(LsEvent *event, const TriggerData *data)
 	HeapTuple tuple = data->tg_trigtuple;
 
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		event->pending->sweep = true;
+		ls_pending_sweep(event->pending, true);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 		note_update(event, tuple, data->tg_newtuple);
 	else if (TRIGGER_FIRED_BY_INSERT(data->tg_event))

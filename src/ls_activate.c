@@ -269,6 +269,20 @@ warn_without_triggers(const LsLife *life)
 						quote_literal_cstr(life->row->name)));
 }
 
+/* settle_owner: from here on the contacts' present owner is the model's. */
+static void
+settle_owner(LsLife *life)
+{
+	if (!OidIsValid(life->contacts))
+		return;
+	follow_owner(life);
+	set_row(life,
+			life->row->status,
+			life->row->objects_schema,
+			GetUserNameFromId(ls_relation_owner(life->contacts), false));
+	life->row = ls_catalog_model(life->row->name, false);
+}
+
 /*
  * activate(model text, enrol_existing boolean, initial_scoring boolean)
  */
@@ -286,8 +300,8 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	check_key_type(&life);
 	(void) ls_model_get(life.row->name); /* every rule must work */
 
-	owner = GetUserNameFromId(ls_relation_owner(life.contacts), false);
-	follow_owner(&life);
+	settle_owner(&life);
+	owner = life.row->owner;
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);
 	run_script("objects_sql", life.row, ls_relation_owner(life.contacts));
 	set_row(&life, "active", schema_of_objects(&life), owner);
@@ -307,6 +321,7 @@ ls_sql_deactivate(PG_FUNCTION_ARGS)
 {
 	LsLife life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
 
+	settle_owner(&life);
 	if (OidIsValid(life.contacts) && life.row->objects_schema != NULL)
 		run_script("deactivation_sql", life.row, ls_relation_owner(life.contacts));
 	set_row(&life, "draft", life.row->objects_schema, life.row->owner);
@@ -327,6 +342,7 @@ ls_sql_drop_model(PG_FUNCTION_ARGS)
 			? ls_relation_owner(life.contacts)
 			: (life.row->owner ? get_role_oid(life.row->owner, true) : InvalidOid);
 
+	settle_owner(&life);
 	if (life.row->objects_schema != NULL && OidIsValid(owner))
 		run_script("drop_sql", life.row, owner);
 	SPI_connect();

@@ -144,6 +144,18 @@ ls_pending_add(LsPendingModel *pending, const LsChange *change)
 	add_change(pending, change);
 }
 
+/*
+ * ls_pending_sweep: contacts were truncated.
+ */
+void
+ls_pending_sweep(LsPendingModel *pending, bool truncated)
+{
+	if (!truncated)
+		return;
+	pending->sweep = true;
+	pending->swept = false;
+}
+
 static void
 merge_model(LsLevel *into, const LsPendingModel *from)
 {
@@ -154,7 +166,7 @@ merge_model(LsLevel *into, const LsPendingModel *from)
 	for (int i = 0; i < from->n; i++)
 		add_change(pending, &from->changes[i]);
 	pending->everyone |= from->everyone;
-	pending->sweep |= from->sweep;
+	ls_pending_sweep(pending, from->sweep);
 	pending->queue |= from->queue;
 }
 
@@ -246,6 +258,8 @@ ls_pending_take(LsPendingModel *pending)
 			copy->changes[copy->n++] = pending->changes[i];
 			pending->changes[i].applied = true;
 		}
+	copy->sweep = pending->sweep && !pending->swept;
+	pending->swept = true;
 	pending->everyone = false;
 	pending->queue = false;
 	if (current->above == NULL)
@@ -265,7 +279,7 @@ ls_pending_is_empty(const LsPendingModel *pending)
 	for (int i = 0; i < pending->n; i++)
 		if (!pending->changes[i].applied)
 			return false;
-	return !pending->everyone && !pending->sweep;
+	return !pending->everyone && (!pending->sweep || pending->swept);
 }
 
 /* copy_missing: changes that this level does not replace. */
@@ -281,7 +295,7 @@ copy_missing(LsLevel *into, const LsPendingModel *from)
 			keytab_lookup(pending->table->hash, from->changes[i].key) == NULL)
 			add_change(pending, &from->changes[i]);
 	pending->everyone |= from->everyone;
-	pending->sweep |= from->sweep;
+	ls_pending_sweep(pending, from->sweep);
 	pending->queue |= from->queue;
 }
 

@@ -17,6 +17,7 @@ typedef struct LsPendingModel
 	Oid key_type;
 	bool everyone; /* all contacts are stale */
 	bool sweep;	   /* contacts were truncated: look for orphans */
+	bool swept;	   /* that was done, should the subtransaction commit */
 	bool queue;	   /* leave it all to the next refresh: lead_scoring.apply */
 	int n;
 	int room;
@@ -26,6 +27,7 @@ typedef struct LsPendingModel
 
 extern LsPendingModel *ls_pending_model(const char *model, Oid key_type);
 extern void ls_pending_add(LsPendingModel *pending, const LsChange *change);
+extern void ls_pending_sweep(LsPendingModel *pending, bool truncated);
 extern List *ls_pending_models(void);
 extern LsPendingModel *ls_pending_take(LsPendingModel *pending);
 extern bool ls_pending_is_empty(const LsPendingModel *pending);

@@ -160,8 +160,8 @@ find_bound(const LsModelRow *model)
 		return InvalidOid;
 	view = get_relname_relid(psprintf("%s_scored", model->name), schema);
 	score = get_relname_relid(psprintf("%s_score", model->name), schema);
-	if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW ||
-		ls_relation_owner(view) != owner)
+	if (!OidIsValid(view) || !OidIsValid(score) ||
+		get_rel_relkind(view) != RELKIND_VIEW || ls_relation_owner(view) != owner)
 		return InvalidOid;
 	return other_relation(rule_of_view(view), view, score);
 }

@@ -251,7 +251,6 @@ SELECT is(sqlstate_of($$SELECT lead_scoring.activate('handed')$$), '', 'with all
 SET ROLE ls_second;
 RESET ROLE;
 REASSIGN OWNED BY ls_second TO ls_first;
-SET ROLE ls_first;
 SELECT is(sqlstate_of($$SELECT lead_scoring.drop_model('handed')$$), '', 'REASSIGN OWNED, then drop_model()');
 SELECT is(count(*), 0::bigint, 'leaves no trigger') FROM pg_trigger WHERE tgrelid = 'handed.contacts'::regclass;
 RESET ROLE;

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 195 ELSE 194 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 191 ELSE 190 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -467,6 +467,8 @@ DECLARE
     call text;
 BEGIN
     FOREACH call IN ARRAY ARRAY[
+        $q$SELECT lead_scoring.check_model('evil')$q$,
+        $q$SELECT lead_scoring.verify('evil')$q$,
         $q$INSERT INTO %1$s VALUES (11, 'x'), (12, 'y'); SELECT lead_scoring.flush()$q$,
         $q$UPDATE %1$s SET id = 13 WHERE id = 12; SELECT lead_scoring.flush()$q$,
         $q$SET LOCAL lead_scoring.apply = 'queue'; INSERT INTO %1$s VALUES (14, 'x');
@@ -503,6 +505,9 @@ BEGIN
 END
 $$;
 CREATE FUNCTION evil.constant() RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM tool.spy(); RETURN 1; END';
+CREATE TYPE evil.worded AS (a int);
+CREATE FUNCTION evil.words(evil.worded) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM tool.spy(); RETURN 1; END';
+CREATE CAST (evil.worded AS text) WITH FUNCTION evil.words(evil.worded) AS IMPLICIT;
 RESET ROLE;
 SELECT tool.trap(what, setting, removing) FROM (VALUES
     ('row triggers on the scores',
@@ -543,10 +548,27 @@ SELECT tool.trap(what, setting, removing) FROM (VALUES
     ('a table of the old name, of renamed contacts',
      $$ALTER TABLE evil.contacts RENAME TO kept; CREATE VIEW evil.contacts AS SELECT * FROM evil.kept WHERE tool.spy()$$,
      $$DROP VIEW evil.contacts CASCADE; ALTER TABLE evil.kept RENAME TO contacts$$),
+    ('a column of a type with a cast',
+     $$ALTER TABLE evil.evil_queue ALTER reason TYPE evil.worded USING ROW(1)::evil.worded;
+       INSERT INTO evil.evil_queue (contact_id, reason) VALUES (1, ROW(1))$$,
+     $$TRUNCATE evil.evil_queue; ALTER TABLE evil.evil_queue ALTER reason TYPE text USING ''$$),
     ('a child of the contacts',
      $$CREATE TABLE evil.child (extra int DEFAULT evil.constant()) INHERITS (evil.contacts);
        CREATE VIEW evil.child_view AS SELECT * FROM evil.child$$,
      $$DROP TABLE evil.child CASCADE$$)) AS t (what, setting, removing);
+
+-- Contacts that are a view: its functions run as whoever reads it.
+SET ROLE ls_evil;
+CREATE VIEW evil.seen AS SELECT id, email FROM evil.contacts WHERE tool.spy();
+SELECT lead_scoring.create_model('seen', 'evil.seen', 'id') \g /dev/null
+SELECT lead_scoring.activate('seen') \g /dev/null
+RESET ROLE;
+SELECT tool.spied() \g /dev/null
+SELECT tool.attempt(session_user, call)
+  FROM unnest(ARRAY[$$SELECT lead_scoring.check_model('seen')$$, $$SELECT lead_scoring.verify('seen')$$,
+                    $$CALL lead_scoring.refresh('seen')$$, $$CALL lead_scoring.rescore('seen')$$,
+                    $$SELECT lead_scoring.activate('seen')$$, $$SELECT lead_scoring.drop_model('seen')$$]) AS call \g /dev/null
+SELECT tool.unharmed('contacts that are a view');
 
 -- The same by a stranger: he takes the name that the owner's contacts had.
 SET ROLE ls_owner;
