@@ -107,9 +107,17 @@ rule_of_view(Oid view)
 	return rule;
 }
 
+/* is_score_table: by its columns, as it may have been renamed. */
+static bool
+is_score_table(Oid relid)
+{
+	return get_attnum(relid, "band_rank") > 0 && get_attnum(relid, "stamp") > 0 &&
+		   get_attnum(relid, "problem") > 0;
+}
+
 /* other_relation: what the rule depends on, besides the view and its scores. */
 static Oid
-other_relation(Oid rule, Oid view, Oid score)
+other_relation(Oid rule, Oid view)
 {
 	Relation depend = table_open(DependRelationId, AccessShareLock);
 	Oid found = InvalidOid;
@@ -133,7 +141,7 @@ other_relation(Oid rule, Oid view, Oid score)
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 
 		if (form->refclassid == RelationRelationId && form->refobjid != view &&
-			form->refobjid != score)
+			!is_score_table(form->refobjid))
 			found = form->refobjid;
 	}
 	systable_endscan(scan);
@@ -151,7 +159,6 @@ find_bound(const LsModelRow *model)
 	Oid owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
 	Oid schema;
 	Oid view;
-	Oid score;
 
 	if (model->objects_schema == NULL || !OidIsValid(owner))
 		return InvalidOid;
@@ -159,11 +166,10 @@ find_bound(const LsModelRow *model)
 	if (!OidIsValid(schema))
 		return InvalidOid;
 	view = get_relname_relid(psprintf("%s_scored", model->name), schema);
-	score = get_relname_relid(psprintf("%s_score", model->name), schema);
-	if (!OidIsValid(view) || !OidIsValid(score) ||
-		get_rel_relkind(view) != RELKIND_VIEW || ls_relation_owner(view) != owner)
+	if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW ||
+		ls_relation_owner(view) != owner)
 		return InvalidOid;
-	return other_relation(rule_of_view(view), view, score);
+	return other_relation(rule_of_view(view), view);
 }
 
 /*

@@ -93,13 +93,15 @@ BEGIN
     EXECUTE format('SELECT EXISTS (SELECT FROM %s) OR EXISTS (SELECT FROM %s WHERE stamp <> $1)', queue, score)
        INTO waiting USING stamp;
     BEGIN
+        -- Whose last upkeep failed may be shown without a score until the next one.
         RETURN QUERY EXECUTE format($q$
-            SELECT 'view: ' || v::text FROM (
-                SELECT contact_id, fit, total FROM %1$s EXCEPT ALL TABLE pg_temp.truth_now) AS v
-            UNION ALL
-            SELECT 'not in the view: ' || v::text FROM (
-                TABLE pg_temp.truth_now EXCEPT ALL SELECT contact_id, fit, total FROM %1$s) AS v
-            $q$, format('walk.%I', model || '_scored'));
+            SELECT 'view: ' || coalesce(v::text, '-') || ', right: ' || coalesce(t::text, '-')
+              FROM (SELECT contact_id, fit, total FROM %1$s) AS v
+              FULL JOIN pg_temp.truth_now AS t ON t.id = v.contact_id
+             WHERE (v.fit, v.total, v.contact_id) IS DISTINCT FROM (t.fit, t.total, t.id)
+               AND NOT ($1 AND v.fit IS NULL AND EXISTS (
+                   SELECT FROM %2$s AS s WHERE s.contact_id = v.contact_id AND s.problem IS NOT NULL))
+            $q$, format('walk.%I', model || '_scored'), score) USING waiting;
     EXCEPTION WHEN division_by_zero THEN
         -- Right, where upkeep has not met the contact yet.
         IF NOT waiting THEN

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 191 ELSE 190 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 193 ELSE 192 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -507,7 +507,7 @@ $$;
 CREATE FUNCTION evil.constant() RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM tool.spy(); RETURN 1; END';
 CREATE TYPE evil.worded AS (a int);
 CREATE FUNCTION evil.words(evil.worded) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM tool.spy(); RETURN 1; END';
-CREATE CAST (evil.worded AS text) WITH FUNCTION evil.words(evil.worded) AS IMPLICIT;
+CREATE CAST (evil.worded AS text) WITH FUNCTION evil.words(evil.worded);
 RESET ROLE;
 SELECT tool.trap(what, setting, removing) FROM (VALUES
     ('row triggers on the scores',
