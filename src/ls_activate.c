@@ -85,22 +85,12 @@ begin(text *name, LOCKMODE mode)
 static void
 run_script(const char *writer, const LsModelRow *row, Oid owner)
 {
-	Oid types[1] = {TEXTOID};
-	Datum values[1] = {CStringGetTextDatum(row->name)};
 	LsGuard guard;
 	char *script;
 
 	ls_guard_enter(&guard, owner, LS_SAFE_PATH);
 	SPI_connect();
-	if (SPI_execute_with_args(psprintf("SELECT lead_scoring.%s($1)", writer),
-							  1,
-							  types,
-							  values,
-							  NULL,
-							  false,
-							  0) != SPI_OK_SELECT)
-		elog(ERROR, "%s failed", writer);
-	script = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	script = ls_objects_script(writer, row->name, false);
 	if (script != NULL && SPI_execute(script, false, 0) < 0)
 		elog(ERROR, "script of %s failed", writer);
 	SPI_finish();

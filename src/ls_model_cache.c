@@ -6,11 +6,9 @@
  * tables; the callbacks here only count. The next use reads the rows again and
  * compiles anew where they differ, or where a relation was altered.
  */
-#include "ls_model_cache.h"
+#include "ls_model_compile.h"
 
 #include "ls_compat.h"
-#include "ls_error.h"
-#include "ls_guard.h"
 #include "ls_key.h"
 #include "ls_relation.h"
 
@@ -129,13 +127,6 @@ ls_model_cache_init(void)
 
 /* ---- reading ---------------------------------------------------------- */
 
-/* LsRows: what a model is compiled from; gone when that is done. */
-typedef struct LsRows
-{
-	List *groups;	 /* of LsGroupRow */
-	List *fit_rules; /* of LsFitRow, enabled ones only */
-} LsRows;
-
 static void
 watch_config(void)
 {
@@ -236,18 +227,6 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
 }
 
-static List *
-only_enabled(List *rules)
-{
-	List *enabled = NIL;
-	ListCell *cell;
-
-	foreach(cell, rules)
-		if (((LsFitRow *) lfirst(cell))->enabled)
-			enabled = lappend(enabled, lfirst(cell));
-	return enabled;
-}
-
 static uint64
 hash_text(const StringInfo text, uint64 seed)
 {
@@ -269,7 +248,7 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	model->thresholds = ls_catalog_thresholds(name);
 
 	old = MemoryContextSwitchTo(scratch);
-	rows->fit_rules = only_enabled(ls_catalog_fit_rules(name));
+	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
 	rows->groups = ls_catalog_groups(name);
 	initStringInfo(&signature);
 	sign_model(&signature, model->row);
@@ -280,181 +259,6 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	model->signature[1] = hash_text(&signature, 2);
 	MemoryContextSwitchTo(old);
 	return model;
-}
-
-/* ---- compiling -------------------------------------------------------- */
-
-/*
- * ls_model_scope: what a model's conditions may name: the columns of its
- * contacts, also as contact.column.
- */
-LsCondScope *
-ls_model_scope(const LsModelRow *row, Oid relid)
-{
-	LsCondScope *scope = palloc0(sizeof(LsCondScope));
-	LsCondRelation *contact = palloc0(sizeof(LsCondRelation));
-
-	contact->alias = "contact";
-	contact->relid = relid;
-	scope->relations = list_make1(contact);
-	scope->has_as_of = true;
-	scope->owner = ls_relation_owner(relid);
-	scope->search_path = row->search_path;
-	return scope;
-}
-
-static LsMatchRule *
-read_rule(LsModel *model,
-		  const LsCondScope *scope,
-		  const char *kind,
-		  const char *name,
-		  const char *condition)
-{
-	LsMatchRule *rule = palloc0(sizeof(LsMatchRule));
-	LsPlace place = {.kind = kind,
-					 .name = name,
-					 .model = model->row->name,
-					 .text = condition};
-	LsCond *cond;
-
-	ls_error_push_place(&place);
-	cond = ls_cond_read(scope, condition, BOOLOID);
-	ls_error_pop_place(&place);
-	model->uses_as_of |= cond->uses_as_of;
-	rule->name = name != NULL ? name : kind;
-	rule->expr = cond->expr;
-	return rule;
-}
-
-/* ls_model_slot_of: the slot of the rule's group; 0 = it has none. */
-int
-ls_model_slot_of(const LsFitRow *rule, List *groups)
-{
-	ListCell *cell;
-
-	if (rule->group_name == NULL)
-		return 0;
-	foreach(cell, groups)
-		if (strcmp(((LsGroupRow *) lfirst(cell))->name, rule->group_name) == 0)
-			return foreach_current_index(cell) + 1;
-	return 0;
-}
-
-static LsMatcher *
-compile_matcher(const LsModel *model,
-				const LsCondScope *scope,
-				List *rules,
-				LsMatchMode mode,
-				const char *kind)
-{
-	MemoryContext own = AllocSetContextCreate(model->context,
-											  "lead_scoring matcher",
-											  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(own);
-	LsMatcher *matcher;
-	LsGuard guard;
-
-	ls_guard_enter_reading(&guard, scope->owner, LS_SAFE_PATH);
-	matcher =
-		ls_match_compile(rules, scope, mode, model->nslots, kind, model->row->name);
-	ls_guard_leave(&guard);
-	MemoryContextSwitchTo(old);
-	return matcher;
-}
-
-static void
-compile_population(LsModel *model, const LsCondScope *scope)
-{
-	LsMatchRule *rule;
-
-	if (model->row->population == NULL)
-		return;
-	rule = read_rule(model, scope, "population", NULL, model->row->population);
-	model->population =
-		compile_matcher(model, scope, list_make1(rule), LS_MATCH_LIST, "population");
-}
-
-static LsMatcher *
-compile_fit(LsModel *model,
-			const LsCondScope *scope,
-			const LsRows *rows,
-			LsMatchMode mode)
-{
-	List *rules = NIL;
-	ListCell *cell;
-
-	foreach(cell, rows->fit_rules)
-	{
-		const LsFitRow *row = lfirst(cell);
-		LsMatchRule *rule =
-			read_rule(model, scope, "fit rule", row->name, row->condition);
-
-		rule->slot = ls_model_slot_of(row, rows->groups);
-		rule->points = row->points;
-		rules = lappend(rules, rule);
-	}
-	return compile_matcher(model, scope, rules, mode, "fit rule");
-}
-
-static void
-fill_slots(LsModel *model, const LsRows *rows)
-{
-	ListCell *cell;
-
-	model->nslots = 1 + list_length(rows->groups);
-	model->slot_limits = palloc(sizeof(LsLimits) * model->nslots);
-	model->slot_limits[0] = (LsLimits){-INFINITY, INFINITY};
-	foreach(cell, rows->groups)
-		model->slot_limits[foreach_current_index(cell) + 1] =
-			((LsGroupRow *) lfirst(cell))->limits;
-}
-
-/* compile: fill in the matchers; trees of conditions are in scratch. */
-static void
-compile(LsModel *model, const LsRows *rows, MemoryContext scratch)
-{
-	MemoryContext old;
-	LsCondScope *scope;
-
-	fill_slots(model, rows);
-	old = MemoryContextSwitchTo(scratch);
-	scope = ls_model_scope(model->row, model->relid);
-	compile_population(model, scope);
-	model->fit = compile_fit(model, scope, rows, LS_MATCH_SUM);
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * ls_model_explainer: the fit rules one by one, compiled when first asked for.
- */
-const LsExplainer *
-ls_model_explainer(LsModel *model)
-{
-	MemoryContext scratch;
-	MemoryContext old;
-	LsExplainer *explainer;
-	LsRows rows;
-
-	if (model->explainer != NULL)
-		return model->explainer;
-	scratch = AllocSetContextCreate(CurrentMemoryContext,
-									"lead_scoring conditions",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(model->context);
-	explainer = palloc0(sizeof(LsExplainer));
-	rows.fit_rules = only_enabled(ls_catalog_fit_rules(model->row->name));
-	rows.groups = ls_catalog_groups(model->row->name);
-	explainer->rules = rows.fit_rules;
-	explainer->groups = rows.groups;
-	MemoryContextSwitchTo(scratch);
-	explainer->matcher = compile_fit(model,
-									 ls_model_scope(model->row, model->relid),
-									 &rows,
-									 LS_MATCH_LIST);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
-	model->explainer = explainer;
-	return explainer;
 }
 
 /* ---- the cache -------------------------------------------------------- */
@@ -523,7 +327,7 @@ refresh_entry(LsCacheEntry *entry, const char *name)
 		MemoryContextDelete(context);
 	else
 	{
-		compile(fresh, &rows, scratch);
+		ls_model_compile(fresh, &rows, scratch);
 		MemoryContextSetParent(context, CacheMemoryContext);
 		bury(entry->model);
 		entry->model = fresh;

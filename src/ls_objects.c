@@ -9,6 +9,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -179,4 +180,25 @@ ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values)
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+/*
+ * ls_objects_script: the SQL that a function of ours, lead_scoring.<writer>,
+ * writes for the model; NULL for nothing. Inside SPI, as the owner.
+ */
+char *
+ls_objects_script(const char *writer, const char *model, bool read_only)
+{
+	Oid types[1] = {TEXTOID};
+	Datum values[1] = {CStringGetTextDatum(model)};
+
+	if (SPI_execute_with_args(psprintf("SELECT lead_scoring.%s($1)", writer),
+							  1,
+							  types,
+							  values,
+							  NULL,
+							  read_only,
+							  0) != SPI_OK_SELECT)
+		elog(ERROR, "%s failed", writer);
+	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }

@@ -46,7 +46,12 @@ COMMENT ON FUNCTION lead_scoring.trigger_problems(text) IS
 
 CREATE FUNCTION lead_scoring.score_problems(model text, OUT object text, OUT problem text)
     RETURNS SETOF record
-    -- UNSAFE: as rule_problems().
+    AS 'MODULE_PATHNAME', 'ls_sql_score_problems'
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION lead_scoring.score_problems(text) IS
+    'What is wrong, or waits, in the stored scores of an active model. Runs as the owner of the contacts.';
+
+CREATE FUNCTION lead_scoring.score_problems_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -59,8 +64,8 @@ BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
     score := format('%I.%I', m.objects_schema, model || '_score');
     queue := format('%I.%I', m.objects_schema, model || '_queue');
-    RETURN QUERY EXECUTE format($sql$
-        (SELECT 'contact ' || contact_id, problem FROM %1$s
+    RETURN format($sql$
+        (SELECT 'contact ' || contact_id::text, problem FROM %1$s
           WHERE problem IS NOT NULL ORDER BY contact_id LIMIT 20)
         UNION ALL
         SELECT 'queue', 'contacts that wait for refresh(): ' || count(*) || ', ' || reason
@@ -82,8 +87,8 @@ BEGIN
         lead_scoring.contacts_of(model), m.contact_id);
 END
 $$;
-COMMENT ON FUNCTION lead_scoring.score_problems(text) IS
-    'What is wrong, or waits, in the stored scores of an active model.';
+COMMENT ON FUNCTION lead_scoring.score_problems_sql(text) IS
+    'The query of score_problems(). NULL for a NULL name.';
 
 CREATE FUNCTION lead_scoring.check_model(
     model text, OUT severity text, OUT object text, OUT problem text, OUT suggestion text
@@ -144,6 +149,12 @@ CREATE FUNCTION lead_scoring.verify(
     model text, OUT contact_id text, OUT stored_fit float8, OUT fit float8,
     OUT stored_total float8, OUT total float8
 ) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ls_sql_verify'
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.verify(text) IS
+    'Contacts whose stored scores differ from what the facts give as of their scored_at, although nothing marks them due: none, unless triggers were bypassed. Runs as the owner of the contacts.';
+
+CREATE FUNCTION lead_scoring.verify_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -162,7 +173,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Call lead_scoring.activate() first.';
     END IF;
-    RETURN QUERY EXECUTE format($sql$
+    RETURN format($sql$
         WITH computed AS (
             SELECT c.%3$I AS id, s.contact_id IS NOT NULL AS has_score,
                    s.fit AS stored_fit, s.total AS stored_total, s.engagement, s.intent,
@@ -186,7 +197,7 @@ BEGIN
             OR abs(stored_total - lead_scoring.total_score(fit, engagement, intent, %5$L)) > 1e-6
             OR (stored_fit IS NULL) <> (fit IS NULL)
         UNION ALL
-        SELECT s.contact_id::text, s.fit, NULL, s.total, NULL
+        SELECT s.contact_id::text, s.fit, NULL::float8, s.total, NULL::float8
           FROM %2$s AS s
           LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id
          WHERE (c.%3$I IS NULL
@@ -202,5 +213,5 @@ BEGIN
         m.scored_stamp IS NOT DISTINCT FROM lead_scoring.model_stamp(model));
 END
 $$;
-COMMENT ON FUNCTION lead_scoring.verify(text) IS
-    'Contacts whose stored scores differ from what the facts give as of their scored_at, although nothing marks them due: none, unless triggers were bypassed.';
+COMMENT ON FUNCTION lead_scoring.verify_sql(text) IS
+    'The query of verify(). NULL for a NULL name.';

@@ -88,7 +88,11 @@ DECLARE
     waiting boolean;
 BEGIN
     CALL walk.find_truth(model);
-    RETURN QUERY SELECT 'verify: ' || v::text FROM lead_scoring.verify(model) AS v;
+    BEGIN
+        RETURN QUERY SELECT 'verify: ' || v::text FROM lead_scoring.verify(model) AS v;
+    EXCEPTION WHEN division_by_zero THEN
+        RETURN NEXT 'verify: division by zero';
+    END;
 
     EXECUTE format('SELECT EXISTS (SELECT FROM %s) OR EXISTS (SELECT FROM %s WHERE stamp <> $1)', queue, score)
        INTO waiting USING stamp;

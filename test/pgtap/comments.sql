@@ -123,7 +123,9 @@ INSERT INTO pg_temp.label VALUES
     ('trigger_problems(text)', 'stable', 'strict', 'safe'),
     ('triggers_sql(text)', 'stable', 'strict', 'safe'),
     ('upkeep_problem(text)', 'stable', 'strict', 'safe'),
-    ('verify(text)', 'stable', 'strict', 'safe');
+    ('verify(text)', 'stable', 'strict', 'unsafe'),
+    ('verify_sql(text)', 'stable', 'strict', 'safe'),
+    ('score_problems_sql(text)', 'stable', 'strict', 'unsafe');
 
 SELECT set_eq(
     $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 193 ELSE 192 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 196 ELSE 193 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -364,6 +364,15 @@ RESET ROLE;
 SELECT is(tool.outcome('ls_evil', $$UPDATE lead_scoring.model SET contacts = 'crm.contacts' WHERE name = 'evil'$$),
           '42501', 'nor behind a trigger on his own table');
 DROP TRIGGER bind ON evil.contacts;
+-- Nor by a view of the model's name that shows them.
+SELECT tool.attempt('ls_evil', $$SELECT lead_scoring.activate('evil');
+    DROP VIEW evil.evil_scored;
+    CREATE VIEW evil.evil_scored AS SELECT c.id AS contact_id FROM crm.contacts AS c
+      LEFT JOIN evil.evil_score AS s ON s.contact_id = c.id$$) \g /dev/null
+SELECT isnt(lead_scoring.contacts_of('evil'), 'crm.contacts'::regclass, 'nor by a view of the model''s name');
+SELECT tool.attempt('ls_evil', $$DROP VIEW evil.evil_scored; SELECT lead_scoring.drop_model('evil');
+    SELECT lead_scoring.create_model('evil', 'evil.contacts', 'id');
+    INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('evil', 'r', 'true', 1)$$) \g /dev/null
 SELECT is(tool.outcome('ls_evil', $$UPDATE lead_scoring.fit_rule SET model = 'crm' WHERE model = 'evil'$$),
           '42501', 'a rule cannot be moved to the model of others');
 SELECT is(tool.outcome('ls_evil', $$UPDATE lead_scoring.model SET name = 'crm' WHERE name = 'evil'$$) IN ('42501', '23505'),
@@ -450,7 +459,10 @@ SELECT tool.try_condition(condition) FROM (VALUES
     ($$span @> '[1,5)'$$),
     ($$id = 5::evil.traced$$)) AS t (condition);
 \if :has_hstore
-SELECT tool.try_condition($$(public.populate_record(pair, 'a=>1'::public.hstore)) IS NOT NULL$$);
+SELECT tool.try_condition(condition) FROM (VALUES
+    ($$(public.populate_record(pair, 'a=>1'::public.hstore)) IS NOT NULL$$),
+    ($$(pair OPERATOR(public.#=) 'a=>1'::public.hstore) IS NOT NULL$$),
+    ($$(coalesce(pair, NULL) OPERATOR(public.#=) 'a=>1'::public.hstore) IS NOT NULL$$)) AS t (condition);
 \endif
 
 -- --------------------------------------------------- traps on the model's tables
