@@ -283,6 +283,19 @@ check_like(const LsCheck *check, OpExpr *op)
 		   "Add COLLATE \"C\" to the column, or another deterministic collation.");
 }
 
+/* refuse_row_result: making a row may run the checks of a domain in it. */
+static void
+refuse_row_result(const LsCheck *check, Node *node)
+{
+	Oid type = getBaseType(exprType(node));
+
+	if (type == RECORDOID || get_typtype(type) == TYPTYPE_COMPOSITE)
+		refuse(check,
+			   node,
+			   "a function or operator that makes a row",
+			   "Use the fields of the row one by one.");
+}
+
 static void
 check_operator(const LsCheck *check, OpExpr *op)
 {
@@ -291,6 +304,7 @@ check_operator(const LsCheck *check, OpExpr *op)
 	set_opfuncid(op);
 	if (op->opretset)
 		refuse(check, (Node *) op, "a set", "A condition has one value for each row.");
+	refuse_row_result(check, (Node *) op);
 	moved = ls_cond_hint_interval(op, check->scope);
 	if (moved != NULL)
 		ereport(ERROR,
@@ -360,12 +374,7 @@ check_node(const LsCheck *check, Node *node)
 		case T_FuncExpr:
 			if (((FuncExpr *) node)->funcretset)
 				refuse(check, node, "a set", "A condition has one value for each row.");
-			if (get_typtype(getBaseType(((FuncExpr *) node)->funcresulttype)) ==
-				TYPTYPE_COMPOSITE)
-				refuse(check,
-					   node,
-					   "a function that makes a row",
-					   "Use its fields one by one.");
+			refuse_row_result(check, node);
 			break;
 		case T_CoerceToDomain:
 			refuse(check,

@@ -156,6 +156,8 @@ ls_fit_map(const LsMatcher *matcher, HeapTupleHeader row)
 static void
 bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_population)
 {
+	/* Taken first: what changes from here on is seen with the next row. */
+	uint64 generation = ls_model_generation;
 	LsModel *model = ls_fit_readable_model(name);
 	LsMatcher *matcher = by_population ? model->population : model->fit;
 	Oid type = HeapTupleHeaderGetTypeId(contact);
@@ -173,7 +175,7 @@ bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_populati
 	call->user = GetUserId();
 	call->type = type;
 	call->typmod = HeapTupleHeaderGetTypMod(contact);
-	call->generation = ls_model_generation;
+	call->generation = generation;
 }
 
 /* get_call: the call's state for this row's type and this model. */

@@ -149,12 +149,11 @@ write_model(void *arg)
 
 /* try_write: false, and nothing written, where it raised. */
 static bool
-try_write(const LsPendingModel *pending, const char *reason)
+try_write(const LsPendingModel *pending, const char *reason, ErrorData **error)
 {
 	LsWrite write = {pending, reason};
-	ErrorData *error;
 
-	return ls_attempt(write_model, &write, &error);
+	return ls_attempt(write_model, &write, error);
 }
 
 static const char *
@@ -175,16 +174,19 @@ static void
 flush_model(LsPendingModel *pending, bool is_prepare, int round)
 {
 	const char *reason = reason_to_queue(pending, is_prepare, round);
+	ErrorData *error = NULL;
 
 	if (reason == NULL && !ls_model_is_broken(pending->model) &&
-		try_write(pending, NULL))
+		try_write(pending, NULL, &error))
 		return;
 	if (reason == NULL)
 	{
-		reason = "scores could not be written";
+		reason = error == NULL
+					 ? "scores could not be written"
+					 : psprintf("scores could not be written: %s", error->message);
 		ls_flush_warn(pending->model);
 	}
-	if (!try_write(pending, reason))
+	if (!try_write(pending, reason, &error))
 		ls_flush_warn(pending->model);
 }
 
@@ -244,6 +246,7 @@ ls_flush_if_full(LsPendingModel *pending)
 {
 	MemoryContext context;
 	MemoryContext old;
+	ErrorData *error;
 
 	if (pending->n < ls_guc_pending_limit)
 		return;
@@ -252,7 +255,8 @@ ls_flush_if_full(LsPendingModel *pending)
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	if (!try_write(ls_pending_take(pending),
-				   "more changes than lead_scoring.pending_limit"))
+				   "more changes than lead_scoring.pending_limit",
+				   &error))
 		ls_flush_warn(pending->model);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -284,7 +288,7 @@ subxact_callback(SubXactEvent event,
 				 SubTransactionId parent,
 				 void *arg)
 {
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
 		ls_pending_commit_subxact();
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
 		ls_pending_abort_subxact();

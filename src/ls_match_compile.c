@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -305,6 +306,7 @@ ls_match_compile(List *rules,
 											"lead_scoring compile",
 											ALLOCSET_DEFAULT_SIZES);
 	matcher->mode = mode;
+	matcher->owner = scope->owner;
 	matcher->nslots = nslots;
 	matcher->sums = palloc0(sizeof(double) * nslots);
 	matcher->hits = palloc(sizeof(int) * (list_length(rules) + 1));
@@ -315,6 +317,7 @@ ls_match_compile(List *rules,
 		LsMatchRule *rule = lfirst(cell);
 		LsPlace place = {.kind = kind, .name = rule->name, .model = model};
 
+		CHECK_FOR_INTERRUPTS();
 		ls_error_push_place(&place);
 		compile_rule(&compile, rule, foreach_current_index(cell));
 		ls_error_pop_place(&place);

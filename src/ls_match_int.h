@@ -209,6 +209,7 @@ struct LsMatcher
 {
 	LsMatchMode mode;
 	int nslots;
+	Oid owner; /* as whom conditions are evaluated */
 
 	int ncolumns;
 	LsMatchColumn *columns;

@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/uuid.h"
 
 typedef struct LsPendingSet
@@ -200,6 +201,7 @@ ls_set_finish(LsSetIndex *index)
 	{
 		const LsPendingSet *set = lfirst(cell);
 
+		CHECK_FOR_INTERRUPTS();
 		if (set->negated)
 			enter_negated(index, set);
 		else

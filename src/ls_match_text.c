@@ -8,6 +8,7 @@
 
 #include "catalog/pg_collation.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
@@ -160,7 +161,10 @@ ls_text_finish(LsTextIndex *index)
 
 	index->passes = palloc(sizeof(LsTextPass) * index->npatterns);
 	for (int from = 0; from < index->npatterns;)
+	{
+		CHECK_FOR_INTERRUPTS();
 		from = take_pass(index, distinct, from);
+	}
 	list_free_deep(index->pending);
 	index->pending = NIL;
 }

@@ -108,21 +108,6 @@ typedef struct LsKeptPlan
 
 static HTAB *kept_plans = NULL;
 
-static void
-forget_plans(void)
-{
-	HASH_SEQ_STATUS status;
-	LsKeptPlan *kept;
-
-	hash_seq_init(&status, kept_plans);
-	while ((kept = hash_seq_search(&status)) != NULL)
-	{
-		SPI_freeplan(kept->plan);
-		pfree(kept->sql);
-		hash_search(kept_plans, &kept->key, HASH_REMOVE, NULL);
-	}
-}
-
 static SPIPlanPtr
 prepare(const char *sql, int nargs, Oid *types)
 {
@@ -154,11 +139,9 @@ keep_plan(const char *sql, int nargs, Oid *types)
 	if (kept != NULL && strcmp(kept->sql, sql) == 0)
 		return kept->plan;
 	plan = prepare(sql, nargs, types);
-	if (kept != NULL)
-		return plan; /* another statement has this hash: keep that one */
-
-	if (hash_get_num_entries(kept_plans) >= MAX_KEPT_PLANS)
-		forget_plans();
+	/* Another statement may have this hash; and some plan may be running. */
+	if (kept != NULL || hash_get_num_entries(kept_plans) >= MAX_KEPT_PLANS)
+		return plan;
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
 	kept = hash_search(kept_plans, &key, HASH_ENTER, NULL);

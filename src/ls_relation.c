@@ -159,6 +159,7 @@ find_bound(const LsModelRow *model)
 	Oid owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
 	Oid schema;
 	Oid view;
+	Oid relid;
 
 	if (model->objects_schema == NULL || !OidIsValid(owner))
 		return InvalidOid;
@@ -169,13 +170,14 @@ find_bound(const LsModelRow *model)
 	if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW ||
 		ls_relation_owner(view) != owner)
 		return InvalidOid;
-	return other_relation(rule_of_view(view), view);
+	relid = other_relation(rule_of_view(view), view);
+	/* The view of one's own model may be laid over anybody's table. */
+	return ls_relation_owner(relid) == owner ? relid : InvalidOid;
 }
 
 /*
  * find_named: the relation by its name, if it belongs to the role that the model
- * was made by: a table that took the name since is not it. Only a superuser may
- * say that it is (by activating the model again).
+ * was made by: a table that took the name since is not it.
  */
 static Oid
 find_named(const LsModelRow *model)
@@ -183,8 +185,7 @@ find_named(const LsModelRow *model)
 	Oid relid = ls_relation_by_name(model->contacts);
 	Oid owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
 
-	if (OidIsValid(relid) && OidIsValid(owner) && ls_relation_owner(relid) != owner &&
-		!superuser())
+	if (OidIsValid(relid) && OidIsValid(owner) && ls_relation_owner(relid) != owner)
 		return InvalidOid;
 	return relid;
 }
