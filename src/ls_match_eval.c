@@ -97,7 +97,7 @@ apply_bytes(LsMatcher *m, LsSubject *subject, Datum value)
 	{
 		struct varlena *packed = (struct varlena *) DatumGetPointer(value);
 
-		if (VARATT_IS_EXTENDED(packed) && !VARATT_IS_SHORT(packed))
+		if (VARATT_IS_COMPRESSED(packed) || VARATT_IS_EXTERNAL(packed))
 		{
 			MemoryContext old =
 				MemoryContextSwitchTo(m->context->ecxt_per_tuple_memory);

@@ -78,6 +78,7 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 
 	objects->model = pstrdup(row->name);
 	objects->owner = ls_relation_owner(contacts);
+	objects->contacts_relid = contacts;
 	objects->key_type = ls_key_stored_type(getBaseType(get_atttype(contacts, key)));
 	objects->contacts = ls_relation_name(contacts);
 	objects->id = pstrdup(quote_identifier(row->contact_id));

@@ -15,7 +15,8 @@
 typedef struct LsObjects
 {
 	char *model;
-	Oid owner;	  /* of the contacts; upkeep runs as it */
+	Oid owner; /* of the contacts; upkeep runs as it */
+	Oid contacts_relid;
 	Oid key_type; /* of contact_id in the score table */
 	char *contacts;
 	char *id; /* column of the contacts */
