@@ -73,6 +73,24 @@ find_contacts(const LsModelRow *row)
 	return relid;
 }
 
+/*
+ * lock_view: before the contacts: who has read the view and now writes contacts
+ * must not find us holding the one and waiting for the other.
+ */
+static void
+lock_view(const LsModelRow *row)
+{
+	Oid schema = row->objects_schema == NULL
+					 ? InvalidOid
+					 : get_namespace_oid(row->objects_schema, true);
+	Oid view = OidIsValid(schema)
+				   ? get_relname_relid(psprintf("%s_scored", row->name), schema)
+				   : InvalidOid;
+
+	if (OidIsValid(view))
+		LockRelationOid(view, AccessExclusiveLock);
+}
+
 /* begin: find the model, lock its contacts, and look again who owns them. */
 static LsLife
 begin(text *name, LOCKMODE mode)
@@ -82,6 +100,7 @@ begin(text *name, LOCKMODE mode)
 	life.row = ls_catalog_model(text_to_cstring(name), false);
 	check_may_change(life.row);
 	life.contacts = find_contacts(life.row);
+	lock_view(life.row);
 	if (OidIsValid(life.contacts))
 	{
 		LockRelationOid(life.contacts, mode);

@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(164);
+SELECT plan(180);
 
 -- ------------------------------------------------------------- a plain table
 
@@ -45,7 +45,7 @@ CALL make_live('employee', 'employee');
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES
     ('employee', 'acme', $$company LIKE 'A%'$$, 100),
     ('employee', 'left', $$former <> 'none'$$, 1000);
-CALL lead_scoring.refresh('employee', NULL) \g /dev/null
+CALL lead_scoring.refresh('employee');
 INSERT INTO employee SELECT g, 'CEO', g, c, 'none' FROM generate_series(1, 9) AS g,
     LATERAL (SELECT name FROM company WHERE name <> 'none' ORDER BY name OFFSET g % 3 LIMIT 1) AS t (c);
 SELECT sound('employee', 'contacts with foreign keys');
@@ -64,6 +64,18 @@ SELECT sound('employee', 'ON DELETE SET DEFAULT');
 UPDATE employee SET former = 'Crow';
 UPDATE company SET name = 'Crab' WHERE name = 'Crow';
 SELECT sound('employee', 'ON UPDATE SET NULL');
+
+CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree ON DELETE CASCADE ON UPDATE CASCADE,
+                   title text, size int);
+CALL make_live('tree', 'tree');
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
+VALUES ('tree', 'odd parent', 'parent % 2 = 1', 100);
+CALL lead_scoring.refresh('tree');
+INSERT INTO tree SELECT g, nullif(g / 2, 0), 'CEO', g FROM generate_series(1, 63) AS g;
+UPDATE tree SET id = 100 WHERE id = 5;
+SELECT sound('tree', 'ON UPDATE CASCADE among contacts');
+DELETE FROM tree WHERE id IN (100, 3);
+SELECT sound('tree', 'ON DELETE CASCADE among contacts');
 
 -- --------------------------------------------------------------- population
 
@@ -135,8 +147,13 @@ UPDATE plain SET size = 61 WHERE id = 1;
 SELECT set_eq('SELECT contact_id, writer, place, scored_at FROM now_stored',
               'SELECT contact_id, writer, place, scored_at FROM before',
               'UPDATE of a column that changes no score');
-CALL lead_scoring.refresh('plain', NULL) \g /dev/null
-CALL lead_scoring.rescore('plain', NULL) \g /dev/null
+SET lead_scoring.apply = 'queue';
+UPDATE plain SET note = 'fifth';
+RESET lead_scoring.apply;
+SELECT is_empty('TABLE plain_queue', 'nor does it queue anything');
+DELETE FROM plain_queue;
+CALL lead_scoring.refresh('plain');
+CALL lead_scoring.rescore('plain');
 SELECT set_eq('SELECT contact_id, writer, place, scored_at FROM now_stored',
               'SELECT contact_id, writer, place, scored_at FROM before',
               'refresh and rescore of scores that are right');
@@ -220,6 +237,50 @@ SELECT is(:'state'::text, '57014', 'a write can be cancelled while it is scored'
 SELECT ok(pg_current_xact_id_if_assigned() IS NULL, 'which ends its transaction');
 UPDATE plain SET size = 4 WHERE id = 1;
 SELECT sound_after_refresh('plain', 'and the session can go on');
+
+\echo # procedures that commit
+CREATE PROCEDURE by_steps() LANGUAGE plpgsql AS $$
+BEGIN
+    FOR step IN 1 .. 6 LOOP
+        UPDATE plain SET size = 50 * step, title = 'CEO' WHERE id = step;
+        INSERT INTO plain VALUES (3000 + step, 'CEO', step);
+        CASE step % 3 WHEN 0 THEN ROLLBACK; WHEN 1 THEN COMMIT; ELSE NULL; END CASE;
+    END LOOP;
+END
+$$;
+CALL by_steps();
+SELECT sound('plain', 'COMMIT and ROLLBACK in a procedure');
+SET lead_scoring.apply = 'statement';
+DELETE FROM plain WHERE id > 3000;
+CALL by_steps();
+RESET lead_scoring.apply;
+SELECT sound('plain', 'the same after each statement');
+
+\echo # long values
+ALTER TABLE plain ALTER COLUMN title SET STORAGE EXTERNAL;
+INSERT INTO plain VALUES (4000, repeat('x', 10000) || 'CEO' || repeat('y', 10000), 60, repeat('z', 20000));
+UPDATE plain SET note = 'short' WHERE id = 4000;
+SELECT sound('plain', 'a long value stays as it is');
+UPDATE plain SET title = replace(title, 'CEO', 'none') WHERE id = 4000;
+SELECT sound('plain', 'a long value changes');
+
+\echo # more contacts than a batch
+CREATE TABLE crowd (id text PRIMARY KEY, title text, size int, note text);
+INSERT INTO crowd SELECT CASE g % 2 WHEN 0 THEN 'a' ELSE 'B' END || g, 'CEO', g % 100 FROM generate_series(1, 2500) AS g;
+CALL make_live('crowd', 'crowd');
+SELECT sound('crowd', 'activated');
+UPDATE lead_scoring.fit_rule SET points = points + 1 WHERE model = 'crowd';
+SELECT sound_after_refresh('crowd', 'a rule changes');
+SET lead_scoring.apply = 'queue';
+UPDATE crowd SET size = size + 1;
+UPDATE crowd SET size = size + 1;
+DELETE FROM crowd WHERE size > 90;
+SELECT sound_after_refresh('crowd', 'all in the queue, twice');
+SET lead_scoring.apply = 'commit';
+UPDATE crowd SET size = 101 - size;
+DELETE FROM crowd WHERE size > 90;
+SELECT sound('crowd', 'in one transaction');
+RESET lead_scoring.apply;
 
 -- ----------------------------------------------------------- lead_scoring.apply
 
@@ -310,7 +371,7 @@ SELECT alike(problems('plain'), '%warning | queue | all scores may be behind: le
 SELECT sound_after_refresh('plain', 'off, then refresh');
 UPDATE plain SET size = 2 WHERE id < 15;
 RESET lead_scoring.apply;
-CALL lead_scoring.rescore('plain', NULL) \g /dev/null
+CALL lead_scoring.rescore('plain');
 SELECT sound('plain', 'off, then rescore');
 SELECT is(problems('plain'), '', 'after which there is no problem any more');
 
@@ -401,6 +462,15 @@ SELECT is_empty($$SELECT * FROM lead_scoring.verify('dated')$$,
 SELECT ok(due_at > scored_at AND due_at <= scored_at + interval '1 day', 'and are due when they can change')
 FROM dated_score;
 
+SET lead_scoring.as_of = '2020-01-01';
+INSERT INTO dated VALUES (2, '2021-01-01'), (3, '2019-01-01');
+SELECT results_eq('SELECT contact_id, fit FROM dated_score WHERE contact_id > 1 ORDER BY 1', 'VALUES (2, 10::float8), (3, 10)',
+                  'stored scores know no other clock');
+SELECT results_eq('SELECT contact_id, fit FROM dated_scored WHERE contact_id > 1 ORDER BY 1', 'VALUES (2, 0::float8), (3, 10)',
+                  'than the view');
+SELECT is_empty($$SELECT * FROM lead_scoring.verify('dated')$$, 'nor does verify');
+RESET lead_scoring.as_of;
+
 -- ------------------------------------------------------- conditions that fail
 
 \echo # conditions that fail
@@ -408,7 +478,7 @@ CREATE TABLE fails (id int PRIMARY KEY, title text, size int);
 CALL make_live('fails', 'fails');
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
 VALUES ('fails', 'inverse', '100 / size > 1', 30);
-CALL lead_scoring.refresh('fails', NULL) \g /dev/null
+CALL lead_scoring.refresh('fails');
 SELECT lives_ok($$INSERT INTO fails VALUES (1, 'CEO', 10), (2, 'CEO', 0), (3, 'CEO', 60)$$,
                 'the write succeeds');
 SELECT results_eq('SELECT contact_id, fit, total FROM fails_score ORDER BY 1',

@@ -122,9 +122,9 @@ INSERT INTO loop VALUES (1, 'CEO', 1), (2, NULL, 59);
 SELECT is(array_agg(size ORDER BY id), '{26,84}', 'a trigger on the scores may write contacts') FROM loop;
 SELECT sound('loop', 'which the view shows', false);
 SELECT isnt_empty('TABLE loop_queue', 'and whose scores wait in the queue');
-CALL lead_scoring.refresh('loop') \g /dev/null
-CALL lead_scoring.refresh('loop') \g /dev/null
-CALL lead_scoring.refresh('loop') \g /dev/null
+CALL lead_scoring.refresh('loop');
+CALL lead_scoring.refresh('loop');
+CALL lead_scoring.refresh('loop');
 SELECT sound('loop', 'until refreshes have come to an end');
 DROP TRIGGER grow ON loop_score;
 
