@@ -324,6 +324,27 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 }
 
 /*
+ * ls_apply_ensure: contacts without a score row get one, to be filled or deleted:
+ * a row that somebody else is just inserting cannot be locked, but is waited for
+ * here.
+ */
+void
+ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n)
+{
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum values[1] = {key_array(objects, changes, n, ANY_OUTCOME)};
+
+	(void) ls_objects_execute(
+		psprintf("INSERT INTO %s (contact_id, scored_at, due_at, stamp, band_rank)"
+				 " SELECT k, '-infinity', '-infinity', 0, 32767 FROM unnest($1) AS k"
+				 " ON CONFLICT (contact_id) DO NOTHING",
+				 objects->score),
+		1,
+		types,
+		values);
+}
+
+/*
  * mark_outdated: what was found before the rules changed, or at another moment
  * where that matters, is looked at again. True where a moment matters.
  */
@@ -340,10 +361,11 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 
 /*
  * ls_apply_changes: make the score rows what the changes say. The keys must be
- * distinct; the changes are put in order.
+ * distinct; the changes are put in order. is_locked: the rows are there, and
+ * locked by us.
  */
 void
-ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
+ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_locked)
 {
 	bool has_moment;
 	int gone;
@@ -353,9 +375,12 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 	has_moment = mark_outdated(objects, changes, n);
 	gone = count_outcome(changes, n, LS_GONE);
 	/* The clock is read when nobody else can write the rows any more. */
-	if (has_moment || count_outcome(changes, n, LS_RECOMPUTE) > 0 ||
-		(gone > 0 && gone < n))
+	if (!is_locked &&
+		(has_moment || gone > 0 || count_outcome(changes, n, LS_RECOMPUTE) > 0))
+	{
+		ls_apply_ensure(objects, changes, n);
 		lock_rows(objects, changes, n);
+	}
 	as_of = GetCurrentTimestamp();
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);

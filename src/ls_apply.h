@@ -35,7 +35,11 @@ extern void ls_apply_evaluate(LsModel *model,
 							  HeapTuple contact,
 							  TimestampTz as_of,
 							  LsChange *change);
-extern void ls_apply_changes(const LsObjects *objects, LsChange *changes, int n);
+extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);
+extern void ls_apply_changes(const LsObjects *objects,
+							 LsChange *changes,
+							 int n,
+							 bool is_locked);
 extern void ls_apply_queue(const LsObjects *objects,
 						   const LsChange *changes,
 						   int n,

@@ -84,7 +84,7 @@ write_changes(const LsObjects *objects,
 	if (reason != NULL)
 		ls_apply_queue(objects, pending->changes, pending->n, reason);
 	else
-		ls_apply_changes(objects, pending->changes, pending->n);
+		ls_apply_changes(objects, pending->changes, pending->n, false);
 }
 
 /* LsWrite: the changes of one model, and why they go to the queue, if they do. */

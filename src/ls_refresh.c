@@ -135,23 +135,6 @@ keys_of_result(const LsRun *run, LsChange **changes)
 	return n;
 }
 
-/* ensure_rows: contacts without a score row get one, to be filled. */
-static void
-ensure_rows(const LsRun *run, const LsChange *changes, int n)
-{
-	Oid types[1] = {get_array_type(run->objects->key_type)};
-	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
-
-	(void) ls_objects_execute(
-		psprintf("INSERT INTO %s (contact_id, scored_at, due_at, stamp, band_rank)"
-				 " SELECT k, '-infinity', '-infinity', 0, 32767 FROM unnest($1) AS k"
-				 " ON CONFLICT (contact_id) DO NOTHING",
-				 run->objects->score),
-		1,
-		types,
-		values);
-}
-
 /* lock_rows: gives those of the contacts whose rows nobody else has locked. */
 static int
 lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
@@ -203,16 +186,16 @@ recompute(LsRun *run, LsChange *changes, int n)
 		return;
 	if (run->alone)
 	{
-		ls_apply_changes(run->objects, changes, n);
+		ls_apply_changes(run->objects, changes, n, true);
 		run->done += n;
 		return;
 	}
-	ensure_rows(run, changes, n);
+	ls_apply_ensure(run->objects, changes, n);
 	nlocked = lock_rows(run, changes, n, &locked);
 	if (nlocked < n)
 		queue_others(run, changes, n, locked, nlocked);
 	if (nlocked > 0)
-		ls_apply_changes(run->objects, locked, nlocked);
+		ls_apply_changes(run->objects, locked, nlocked, true);
 	run->done += nlocked;
 }
 
@@ -470,7 +453,7 @@ refresh(LsRun *run)
 		begin_batch(run);
 		n = next_due(run, &changes);
 		if (n > 0)
-			ls_apply_changes(run->objects, changes, n);
+			ls_apply_changes(run->objects, changes, n, true);
 		run->done += n;
 		end_batch(run);
 	} while (n > 0);

@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(180);
+SELECT plan(182);
 
 -- ------------------------------------------------------------- a plain table
 
@@ -516,5 +516,11 @@ SELECT alike(problems('fails'), 'error | contact 1 | division by zero%population
 SELECT is(outcome($$SELECT lead_scoring.verify('fails')$$), '', 'verify does not stumble over it');
 UPDATE fails SET size = 1 WHERE size = 0;
 SELECT sound('fails', 'the contacts are changed');
+SET lead_scoring.apply = 'queue';
+INSERT INTO fails VALUES (5, 'CEO', 0);
+RESET lead_scoring.apply;
+SELECT is(outcome($$SELECT lead_scoring.verify('fails')$$), '',
+          'verify does not stumble over one that waits in the queue either');
+SELECT lives_ok($$CALL lead_scoring.refresh('fails')$$, 'nor refresh');
 
 SELECT * FROM finish();
