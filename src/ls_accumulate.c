@@ -37,6 +37,7 @@ typedef struct LsEvent
 	AttrNumber key; /* column of the contact's id */
 	Oid key_type;
 	Relation rel;
+	bool defer; /* leave scoring to the refresh */
 	LsPendingModel *pending;
 } LsEvent;
 
@@ -83,7 +84,7 @@ note_row(const LsEvent *event, HeapTuple tuple)
 {
 	LsChange change = {0};
 
-	if (event->model == NULL || is_superseded(tuple))
+	if (event->model == NULL || event->defer || is_superseded(tuple))
 	{
 		note_recompute(event, tuple);
 		return;
@@ -224,9 +225,8 @@ handle(LsEvent *event, const TriggerData *data)
 	}
 	if (ls_guc_apply == LS_APPLY_QUEUE)
 	{
-		/* Do not even score: the refresh will. */
 		event->pending->queue = true;
-		event->model = NULL;
+		event->defer = true;
 	}
 	note(event, data);
 }

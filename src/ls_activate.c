@@ -321,9 +321,9 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
 	refuse_gone(&life);
 	check_key_type(&life);
-	(void) ls_model_get(life.row->name); /* every rule must work */
 
 	settle_owner(&life);
+	(void) ls_model_get(life.row->name); /* every rule must work */
 	owner = life.row->owner;
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);
 	run_script("objects_sql", life.row, ls_relation_owner(life.contacts));

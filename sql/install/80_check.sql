@@ -174,7 +174,7 @@ BEGIN
                   HINT = 'Call lead_scoring.activate() first.';
     END IF;
     RETURN format($sql$
-        WITH computed AS (
+        WITH computed AS MATERIALIZED (
             SELECT c.%3$I AS id, s.contact_id IS NOT NULL AS has_score,
                    s.fit AS stored_fit, s.total AS stored_total, s.engagement, s.intent,
                    CASE WHEN s.problem IS NULL
@@ -182,11 +182,12 @@ BEGIN
                    END AS fit
               FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
              WHERE c.%3$I IS NOT NULL
-               AND CASE WHEN s.problem IS NULL
+               AND CASE WHEN EXISTS (SELECT FROM %4$s AS q
+                                      WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
+                        THEN false
+                        WHEN s.problem IS NULL
                         THEN lead_scoring.in_population(c.*, %5$L, coalesce(s.scored_at, now()))
                         ELSE true END
-               AND NOT EXISTS (SELECT FROM %4$s AS q
-                                WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
                AND CASE WHEN s.contact_id IS NULL THEN %7$L ELSE s.stamp = %6$s END
                AND (s.due_at IS NULL OR s.due_at > s.scored_at)
         )
