@@ -149,30 +149,62 @@ other_relation(Oid rule, Oid view)
 	return found;
 }
 
-/*
- * find_bound: the relation under the model's view, where the view belongs to the
- * role that activated the model.
- */
+/* under_view: the relation under a view of the owner's, if it is his, too. */
 static Oid
-find_bound(const LsModelRow *model)
+under_view(Oid view, Oid owner)
 {
-	Oid owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
-	Oid schema;
-	Oid view;
 	Oid relid;
 
-	if (model->objects_schema == NULL || !OidIsValid(owner))
-		return InvalidOid;
-	schema = get_namespace_oid(model->objects_schema, true);
-	if (!OidIsValid(schema))
-		return InvalidOid;
-	view = get_relname_relid(psprintf("%s_scored", model->name), schema);
 	if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW ||
 		ls_relation_owner(view) != owner)
 		return InvalidOid;
 	relid = other_relation(rule_of_view(view), view);
 	/* The view of one's own model may be laid over anybody's table. */
 	return ls_relation_owner(relid) == owner ? relid : InvalidOid;
+}
+
+/* find_elsewhere: the same, where the schema of the view was renamed. */
+static Oid
+find_elsewhere(const char *view, Oid owner)
+{
+	Relation rel = table_open(RelationRelationId, AccessShareLock);
+	Oid found = InvalidOid;
+	NameData name;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	namestrcpy(&name, view);
+	ScanKeyInit(&key,
+				Anum_pg_class_relname,
+				BTEqualStrategyNumber,
+				F_NAMEEQ,
+				NameGetDatum(&name));
+	scan = systable_beginscan(rel, ClassNameNspIndexId, true, NULL, 1, &key);
+	while (!OidIsValid(found) && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = under_view(((Form_pg_class) GETSTRUCT(tuple))->oid, owner);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * find_bound: the relation under the model's view, where both belong to the role
+ * that made the model.
+ */
+static Oid
+find_bound(const LsModelRow *model)
+{
+	Oid owner = model->owner == NULL ? InvalidOid : get_role_oid(model->owner, true);
+	char *view = psprintf("%s_scored", model->name);
+	Oid schema;
+
+	if (model->objects_schema == NULL || !OidIsValid(owner))
+		return InvalidOid;
+	schema = get_namespace_oid(model->objects_schema, true);
+	if (!OidIsValid(schema))
+		return find_elsewhere(view, owner);
+	return under_view(get_relname_relid(view, schema), owner);
 }
 
 /*

@@ -110,8 +110,9 @@ BEGIN
                   HINT = 'Look at lead_scoring.model for the names of those you may see.';
     END IF;
     IF lead_scoring.contacts_of(model) IS NULL THEN
-        RETURN QUERY SELECT 'error', 'model', 'relation ' || m.contacts || ' does not exist',
-            'Where it has another name, write that into lead_scoring.model.contacts; else drop the model with lead_scoring.drop_model().';
+        RETURN QUERY SELECT 'error', 'model', 'relation ' || m.contacts
+                || ' does not exist, or has another owner than when the model was made',
+            'Where it has another name, write that into lead_scoring.model.contacts; where it has another owner, let a superuser call activate(); else drop the model with lead_scoring.drop_model().';
         RETURN;
     END IF;
     RETURN QUERY
