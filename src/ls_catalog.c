@@ -11,10 +11,13 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "common/int.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 /* LsRow: a row taken apart; columns are found by name. */
 typedef struct LsRow
@@ -171,6 +174,7 @@ read_model(const LsRow *row)
 	model->stage_column = get_text(row, "stage_column");
 	model->created_column = get_text(row, "created_column");
 	model->population = get_text(row, "population");
+	model->time_zone = get_text(row, "time_zone");
 	model->fit_weight = get_double(row, "fit_weight", 1);
 	model->engagement_weight = get_double(row, "engagement_weight", 1);
 	model->intent_weight = get_double(row, "intent_weight", 1);
@@ -261,4 +265,180 @@ List *
 ls_catalog_thresholds(const char *model)
 {
 	return read_rows("threshold", "threshold_pkey", model, read_threshold);
+}
+
+/* ---- events ----------------------------------------------------------- */
+
+static void *
+read_source(const LsRow *row)
+{
+	LsSourceRow *source = palloc0(sizeof(LsSourceRow));
+
+	source->name = get_text(row, "name");
+	source->relation = get_text(row, "relation");
+	source->contact_id = get_text(row, "contact_id");
+	source->occurred_at = get_text(row, "occurred_at");
+	source->time_zone = get_text(row, "time_zone");
+	source->condition = get_text(row, "condition");
+	source->activity = get_text(row, "activity");
+	return source;
+}
+
+/* ls_catalog_sources: the event sources of a model (LsSourceRow), by name. */
+List *
+ls_catalog_sources(const char *model)
+{
+	return read_rows("event_source", "event_source_pkey", model, read_source);
+}
+
+/*
+ * ls_catalog_interval_us: an interval as a number of microseconds, a month being
+ * 30 days; the largest there is where it does not fit.
+ */
+int64
+ls_catalog_interval_us(const Interval *interval)
+{
+	int64 days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
+	int64 us;
+
+	if (pg_mul_s64_overflow(days, USECS_PER_DAY, &us) ||
+		pg_add_s64_overflow(us, interval->time, &us))
+		return PG_INT64_MAX;
+	return us;
+}
+
+static int64
+get_interval_us(const LsRow *row, const char *column)
+{
+	int i = find_column(row, column);
+
+	return row->nulls[i] ? 0
+						 : ls_catalog_interval_us(DatumGetIntervalP(row->values[i]));
+}
+
+static int
+get_int(const LsRow *row, const char *column)
+{
+	int i = find_column(row, column);
+
+	return row->nulls[i] ? -1 : DatumGetInt32(row->values[i]);
+}
+
+static TimestampTz
+get_moment(const LsRow *row, const char *column, TimestampTz if_null)
+{
+	int i = find_column(row, column);
+
+	return row->nulls[i] ? if_null : DatumGetTimestampTz(row->values[i]);
+}
+
+/* get_texts: of a text[] column; nulls in it are left out. */
+static List *
+get_texts(const LsRow *row, const char *column)
+{
+	int i = find_column(row, column);
+	List *texts = NIL;
+	Datum *values;
+	bool *nulls;
+	int n;
+
+	if (row->nulls[i])
+		return NIL;
+	deconstruct_array(DatumGetArrayTypeP(row->values[i]),
+					  TEXTOID,
+					  -1,
+					  false,
+					  TYPALIGN_INT,
+					  &values,
+					  &nulls,
+					  &n);
+	for (int j = 0; j < n; j++)
+		if (!nulls[j])
+			texts = lappend(texts, TextDatumGetCString(values[j]));
+	return texts;
+}
+
+static LsRuleKind
+get_kind(const LsRow *row)
+{
+	static const char *const kinds[] = {"each",
+										"count",
+										"inactive",
+										"sequence",
+										"streak"};
+	const char *kind = get_text(row, "kind");
+
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return (LsRuleKind) i;
+	elog(ERROR, "unknown kind of engagement rule: %s", kind);
+	return LS_KIND_EACH;
+}
+
+static LsStepOrder
+get_step_order(const LsRow *row)
+{
+	const char *order = get_text(row, "step_order");
+
+	if (order == NULL || strcmp(order, "in_order") == 0)
+		return LS_ORDER_IN_ORDER;
+	return strcmp(order, "any") == 0 ? LS_ORDER_ANY : LS_ORDER_CONSECUTIVE;
+}
+
+static void
+read_timing(const LsRow *row, LsEngagementRow *rule)
+{
+	const char *if_never = get_text(row, "if_never");
+	int64 grace_us = get_interval_us(row, "grace");
+
+	rule->within_us = get_interval_us(row, "within");
+	rule->after_us = get_interval_us(row, "after");
+	rule->counts_from = get_moment(row, "counts_from", DT_NOBEGIN);
+	rule->counts_until = get_moment(row, "counts_until", DT_NOEND);
+	rule->repeat_every_us = get_interval_us(row, "repeat_every");
+	rule->if_never_created =
+		if_never == NULL ? rule->condition == NULL : strcmp(if_never, "created") == 0;
+	rule->grace_us = grace_us != 0 ? grace_us : 3 * USECS_PER_DAY;
+	rule->half_life_us = get_interval_us(row, "half_life");
+	rule->linear_over_us = get_interval_us(row, "linear_over");
+	rule->decay_percent = get_double(row, "decay_percent", 0);
+	rule->decay_every_us = get_interval_us(row, "decay_every");
+	rule->expires_after_us = get_interval_us(row, "expires_after");
+}
+
+static void *
+read_engagement_rule(const LsRow *row)
+{
+	LsEngagementRow *rule = palloc0(sizeof(LsEngagementRow));
+
+	rule->name = get_text(row, "name");
+	rule->group_name = get_text(row, "group_name");
+	rule->is_intent = strcmp(get_text(row, "dimension"), "intent") == 0;
+	rule->source = get_text(row, "source");
+	rule->kind = get_kind(row);
+	rule->condition = get_text(row, "condition");
+	rule->points = get_double(row, "points", 0);
+	rule->max_count = get_int(row, "max_count");
+	rule->at_least = get_int(row, "at_least");
+	rule->at_most = get_int(row, "at_most");
+	rule->distinct_by = get_text(row, "distinct_by");
+	rule->value = get_text(row, "value");
+	rule->unless = get_text(row, "unless");
+	rule->requires = get_text(row, "requires");
+	rule->steps = get_texts(row, "steps");
+	rule->step_order = get_step_order(row);
+	rule->hit = get_text(row, "hit");
+	rule->enabled = get_bool(row, "enabled");
+	read_timing(row, rule);
+	return rule;
+}
+
+/* ls_catalog_engagement_rules: those of a model (LsEngagementRow), by name. */
+List *
+ls_catalog_engagement_rules(const char *model)
+{
+	return read_rows("engagement_rule",
+					 "engagement_rule_pkey",
+					 model,
+					 read_engagement_rule);
 }

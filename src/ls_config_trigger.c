@@ -373,19 +373,6 @@ check_lookup(LsConfigRow *row)
 	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_column"));
 }
 
-/* event_scope: conditions on events see the columns of their source alone. */
-static LsCondScope *
-event_scope(const LsConfigRow *row, Oid relid)
-{
-	LsCondScope *scope = ls_model_scope(row->model, row->relid);
-	LsCondRelation *event = linitial(scope->relations);
-
-	event->alias = "event";
-	event->relid = relid;
-	scope->has_as_of = false;
-	return scope;
-}
-
 static void
 check_event_source(LsConfigRow *row)
 {
@@ -397,7 +384,7 @@ check_event_source(LsConfigRow *row)
 	relid = named_relation(row, "relation");
 	(void) ls_relation_column(relid, ls_config_required(row, "contact_id"));
 	(void) ls_relation_column(relid, ls_config_required(row, "occurred_at"));
-	scope = event_scope(row, relid);
+	scope = ls_model_event_scope(row->model, row->relid, relid);
 	ls_config_check_condition(row, scope, "condition", BOOLOID);
 	ls_config_check_condition(row, scope, "activity", BOOLOID);
 }

@@ -65,5 +65,8 @@ extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);
 extern const LsTableMap *ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc);
 extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
+extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
+										 Oid contacts,
+										 Oid events);
 
 #endif /* LS_MODEL_CACHE_H */

@@ -43,6 +43,22 @@ ls_model_scope(const LsModelRow *row, Oid relid)
 	return scope;
 }
 
+/*
+ * ls_model_event_scope: what conditions on events may name: the event's columns,
+ * also as event.column. They are about the event alone: no as_of.
+ */
+LsCondScope *
+ls_model_event_scope(const LsModelRow *row, Oid contacts, Oid events)
+{
+	LsCondScope *scope = ls_model_scope(row, contacts);
+	LsCondRelation *event = linitial(scope->relations);
+
+	event->alias = "event";
+	event->relid = events;
+	scope->has_as_of = false;
+	return scope;
+}
+
 static LsMatchRule *
 read_rule(LsModel *model,
 		  const LsCondScope *scope,
