@@ -51,7 +51,8 @@ explain_contact(HeapTupleHeader header, text *name, TimestampTz as_of)
 		const LsFitRow *rule = list_nth(e.explainer->rules, numbers[i]);
 
 		e.matched[numbers[i]] = true;
-		e.by_slot[ls_model_slot_of(rule, e.explainer->groups)] += rule->points;
+		e.by_slot[ls_model_slot_of(rule->group_name, e.explainer->groups)] +=
+			rule->points;
 	}
 	return e;
 }
@@ -126,6 +127,8 @@ put_limits(ReturnSetInfo *result, const LsExplained *e)
 		const LsGroupRow *group = lfirst(cell);
 		int slot = foreach_current_index(cell) + 1;
 
+		if (strcmp(group->dimension, "fit") != 0)
+			continue;
 		sum += put_limit(result,
 						 psprintf("(limits of group %s)", group->name),
 						 group->name,

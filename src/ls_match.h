@@ -38,6 +38,13 @@ typedef struct LsMatchColumn
 	Oid collation;
 } LsMatchColumn;
 
+/* LsMatchValue: an expression whose value is wanted for some rows. */
+typedef struct LsMatchValue
+{
+	const char *name; /* of the rule that it is for */
+	Node *expr;		  /* from LsCond */
+} LsMatchValue;
+
 typedef enum LsMatchMode
 {
 	LS_MATCH_SUM, /* give the sums of points by slot */
@@ -53,6 +60,16 @@ extern LsMatcher *ls_match_compile(List *rules,
 								   int nslots,
 								   const char *kind,
 								   const char *model);
+extern LsMatcher *ls_match_compile_values(List *rules,
+										  List *values,
+										  const LsCondScope *scope,
+										  LsMatchMode mode,
+										  int nslots,
+										  const char *kind,
+										  const char *model);
+
+/* ls_match_value.c */
+extern Datum ls_match_value(LsMatcher *matcher, int number, bool *is_null);
 
 /* ls_match_eval.c */
 extern const double *ls_match_sums(LsMatcher *matcher, TimestampTz as_of);

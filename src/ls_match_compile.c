@@ -24,6 +24,7 @@ typedef struct LsCompile
 	List *moments;	   /* expressions over as_of alone; parameters 2, 3, ... */
 	List *guarded;	   /* of LsGuardedRule */
 	List *expressions; /* of the guarded rules */
+	List *outputs;	   /* expressions whose values are wanted */
 	const LsCondScope *scope;
 } LsCompile;
 
@@ -168,10 +169,10 @@ add_every(LsMatcher *matcher, int guarded)
 
 /* simplify: the tree over our columns, constants folded, as_of hoisted. */
 static Node *
-simplify(LsCompile *compile, const LsMatchRule *rule)
+simplify(LsCompile *compile, Node *written)
 {
 	MemoryContext old = MemoryContextSwitchTo(compile->scratch);
-	Node *expr = ls_match_map_columns(compile->matcher, rule->expr, compile->scope);
+	Node *expr = ls_match_map_columns(compile->matcher, written, compile->scope);
 
 	expr = eval_const_expressions(NULL, expr);
 	fix_opfuncids(expr);
@@ -184,7 +185,7 @@ static void
 compile_rule(LsCompile *compile, const LsMatchRule *rule, int number)
 {
 	LsMatcher *matcher = compile->matcher;
-	Node *expr = simplify(compile, rule);
+	Node *expr = simplify(compile, rule->expr);
 	LsTarget target = {matcher, number, -1, rule->slot, rule->points};
 	MemoryContext old = MemoryContextSwitchTo(compile->scratch);
 	LsAccess access = ls_match_access(expr);
@@ -282,6 +283,43 @@ prepare_subjects(LsMatcher *matcher)
 	}
 }
 
+static void
+simplify_outputs(LsCompile *compile, List *values)
+{
+	LsMatcher *matcher = compile->matcher;
+	ListCell *cell;
+
+	matcher->noutputs = list_length(values);
+	matcher->outputs = palloc0(sizeof(LsOutput) * (matcher->noutputs + 1));
+	foreach(cell, values)
+	{
+		const LsMatchValue *value = lfirst(cell);
+		LsOutput *output = &matcher->outputs[foreach_current_index(cell)];
+		LsPlace place = {.kind = matcher->place.kind,
+						 .name = value->name,
+						 .model = matcher->place.model};
+		Node *expr;
+
+		ls_error_push_place(&place);
+		expr = simplify(compile, value->expr);
+		ls_error_pop_place(&place);
+		output->name = value->name == NULL ? NULL : pstrdup(value->name);
+		output->column = IsA(expr, Var) ? ((Var *) expr)->varattno - 1 : -1;
+		compile->outputs = lappend(compile->outputs, expr);
+	}
+}
+
+static void
+prepare_outputs(LsCompile *compile)
+{
+	LsMatcher *matcher = compile->matcher;
+
+	for (int i = 0; i < matcher->noutputs; i++)
+		if (matcher->outputs[i].column < 0)
+			matcher->outputs[i].state =
+				prepare_expression(list_nth(compile->outputs, i), matcher);
+}
+
 /*
  * ls_match_compile: compile the rules (LsMatchRule). `kind` and `model` name
  * them in errors. Call it under ls_guard_enter as the relation's owner:
@@ -297,6 +335,22 @@ ls_match_compile(List *rules,
 				 int nslots,
 				 const char *kind,
 				 const char *model)
+{
+	return ls_match_compile_values(rules, NIL, scope, mode, nslots, kind, model);
+}
+
+/*
+ * ls_match_compile_values: the same, with expressions (LsMatchValue) over the
+ * same rows; ls_match_value gives their values.
+ */
+LsMatcher *
+ls_match_compile_values(List *rules,
+						List *values,
+						const LsCondScope *scope,
+						LsMatchMode mode,
+						int nslots,
+						const char *kind,
+						const char *model)
 {
 	LsMatcher *matcher = palloc0(sizeof(LsMatcher));
 	LsCompile compile = {.matcher = matcher, .scope = scope};
@@ -322,9 +376,11 @@ ls_match_compile(List *rules,
 		compile_rule(&compile, rule, foreach_current_index(cell));
 		ls_error_pop_place(&place);
 	}
+	simplify_outputs(&compile, values);
 	prepare_row(matcher);
 	prepare_params(&compile);
 	prepare_guarded(&compile);
+	prepare_outputs(&compile);
 	prepare_subjects(matcher);
 	MemoryContextDelete(compile.scratch);
 	return matcher;

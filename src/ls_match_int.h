@@ -205,6 +205,14 @@ typedef struct LsGuarded
 	ExprState *state;
 } LsGuarded;
 
+/* LsOutput: a value that is wanted for some rows. */
+typedef struct LsOutput
+{
+	const char *name;
+	int column; /* position of the column, -1 = evaluate `state` */
+	ExprState *state;
+} LsOutput;
+
 struct LsMatcher
 {
 	LsMatchMode mode;
@@ -222,6 +230,8 @@ struct LsMatcher
 	int nevery;
 	int *every; /* guarded rules that no index can spare */
 	LsPayload always;
+	int noutputs;
+	LsOutput *outputs;
 
 	/* as_of, and what is computed from it alone */
 	ParamListInfo params;

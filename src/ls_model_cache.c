@@ -133,7 +133,9 @@ watch_config(void)
 	static const char *const tables[] = {"model",
 										 "rule_group",
 										 "fit_rule",
-										 "threshold"};
+										 "threshold",
+										 "event_source",
+										 "engagement_rule"};
 
 	for (int i = 0; i < lengthof(tables); i++)
 		watch(ls_catalog_relid(tables[i]), true);
@@ -173,6 +175,76 @@ sign_model(StringInfo out, const LsModelRow *row)
 	sign_limits(out, row->engagement);
 	sign_limits(out, row->intent);
 	sign_limits(out, row->total);
+	sign_text(out, row->time_zone);
+}
+
+static void
+sign_sources(StringInfo out, List *sources)
+{
+	ListCell *cell;
+
+	foreach(cell, sources)
+	{
+		const LsSourceRow *source = lfirst(cell);
+
+		sign_text(out, source->name);
+		sign_text(out, source->relation);
+		sign_text(out, source->contact_id);
+		sign_text(out, source->occurred_at);
+		sign_text(out, source->time_zone);
+		sign_text(out, source->condition);
+		sign_text(out, source->activity);
+	}
+}
+
+static void
+sign_timing(StringInfo out, const LsEngagementRow *rule)
+{
+	const int64 times[] = {rule->within_us,
+						   rule->after_us,
+						   rule->counts_from,
+						   rule->counts_until,
+						   rule->repeat_every_us,
+						   rule->grace_us,
+						   rule->half_life_us,
+						   rule->linear_over_us,
+						   rule->decay_every_us,
+						   rule->expires_after_us,
+						   rule->max_count,
+						   rule->at_least,
+						   rule->at_most,
+						   rule->if_never_created,
+						   rule->step_order};
+
+	for (int i = 0; i < lengthof(times); i++)
+		appendStringInfo(out, INT64_FORMAT ";", times[i]);
+	sign_double(out, rule->decay_percent);
+}
+
+static void
+sign_behaviour(StringInfo out, List *rules)
+{
+	ListCell *cell;
+	ListCell *step;
+
+	foreach(cell, rules)
+	{
+		const LsEngagementRow *rule = lfirst(cell);
+
+		appendStringInfo(out, "%d;%d;", rule->kind, rule->is_intent);
+		sign_text(out, rule->group_name);
+		sign_text(out, rule->source);
+		sign_text(out, rule->condition);
+		sign_double(out, rule->points);
+		sign_text(out, rule->distinct_by);
+		sign_text(out, rule->value);
+		sign_text(out, rule->unless);
+		sign_text(out, rule->requires);
+		sign_text(out, rule->hit);
+		foreach(step, rule->steps)
+			sign_text(out, lfirst(step));
+		sign_timing(out, rule);
+	}
 }
 
 static void
@@ -196,6 +268,8 @@ sign_rules(StringInfo out, const LsModel *model, const LsRows *rows)
 		sign_text(out, rule->group_name);
 		sign_double(out, rule->points);
 	}
+	sign_sources(out, model->sources);
+	sign_behaviour(out, model->behaviour);
 	foreach(cell, model->thresholds)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
@@ -225,6 +299,8 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 					 model->row->scored_stamp);
 	foreach(cell, rows->fit_rules)
 		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
+	foreach(cell, model->behaviour)
+		sign_text(out, ((LsEngagementRow *) lfirst(cell))->name);
 }
 
 static uint64
@@ -246,10 +322,13 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	model->relid = ls_relation_of_model(model->row, false);
 	model->owner = ls_relation_owner(model->relid);
 	model->thresholds = ls_catalog_thresholds(name);
+	model->groups = ls_catalog_groups(name);
+	model->sources = ls_catalog_sources(name);
+	model->behaviour = ls_model_enabled_behaviour(ls_catalog_engagement_rules(name));
 
 	old = MemoryContextSwitchTo(scratch);
 	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
-	rows->groups = ls_catalog_groups(name);
+	rows->groups = model->groups;
 	initStringInfo(&signature);
 	sign_model(&signature, model->row);
 	sign_rules(&signature, model, rows);

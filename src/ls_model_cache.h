@@ -24,13 +24,17 @@ typedef struct LsModel
 	Oid owner;		  /* of the contacts */
 	int64 stamp;	  /* of all that scores depend on */
 	List *thresholds; /* of LsThresholdRow */
+	List *groups;	  /* of LsGroupRow */
+	List *sources;	  /* of LsSourceRow */
+	List *behaviour;  /* of LsEngagementRow, enabled ones only */
 	int nslots;		  /* slot 0 has no group and no limits */
 	LsLimits *slot_limits;
 	LsMatcher *fit;
-	LsMatcher *population;		   /* NULL = everyone */
-	bool uses_as_of;			   /* may a score change with time alone? */
-	struct LsExplainer *explainer; /* or NULL: see ls_model_explainer */
-	List *row_maps;				   /* of LsTableMap, of the tables with triggers */
+	LsMatcher *population;			 /* NULL = everyone */
+	bool uses_as_of;				 /* may a score change with time alone? */
+	struct LsExplainer *explainer;	 /* or NULL: see ls_model_explainer */
+	struct LsEngagement *engagement; /* or NULL: see ls_engagement_get */
+	List *row_maps;					 /* of LsTableMap, of the tables with triggers */
 } LsModel;
 
 /* LsExplainer: the fit rules one by one. */
@@ -56,7 +60,7 @@ extern uint64 ls_model_generation;
 
 extern void ls_model_cache_init(void);
 extern LsModel *ls_model_get(const char *name);
-extern int ls_model_slot_of(const LsFitRow *rule, List *groups);
+extern int ls_model_slot_of(const char *group_name, List *groups);
 extern const LsExplainer *ls_model_explainer(LsModel *model);
 extern bool ls_model_is_current(const char *name);
 extern bool ls_model_has_table_map(const char *name, Oid relid);

@@ -24,6 +24,19 @@ ls_model_enabled(List *rules)
 	return enabled;
 }
 
+/* ls_model_enabled_behaviour: the same for engagement rules. */
+List *
+ls_model_enabled_behaviour(List *rules)
+{
+	List *enabled = NIL;
+	ListCell *cell;
+
+	foreach(cell, rules)
+		if (((LsEngagementRow *) lfirst(cell))->enabled)
+			enabled = lappend(enabled, lfirst(cell));
+	return enabled;
+}
+
 /*
  * ls_model_scope: what a model's conditions may name: the columns of its
  * contacts, also as contact.column.
@@ -82,16 +95,16 @@ read_rule(LsModel *model,
 	return rule;
 }
 
-/* ls_model_slot_of: the slot of the rule's group; 0 = it has none. */
+/* ls_model_slot_of: the slot of a rule's group; 0 = it has none. */
 int
-ls_model_slot_of(const LsFitRow *rule, List *groups)
+ls_model_slot_of(const char *group_name, List *groups)
 {
 	ListCell *cell;
 
-	if (rule->group_name == NULL)
+	if (group_name == NULL)
 		return 0;
 	foreach(cell, groups)
-		if (strcmp(((LsGroupRow *) lfirst(cell))->name, rule->group_name) == 0)
+		if (strcmp(((LsGroupRow *) lfirst(cell))->name, group_name) == 0)
 			return foreach_current_index(cell) + 1;
 	return 0;
 }
@@ -145,7 +158,7 @@ compile_fit(LsModel *model,
 		LsMatchRule *rule =
 			read_rule(model, scope, "fit rule", row->name, row->condition);
 
-		rule->slot = ls_model_slot_of(row, rows->groups);
+		rule->slot = ls_model_slot_of(row->group_name, rows->groups);
 		rule->points = row->points;
 		rules = lappend(rules, rule);
 	}
@@ -161,8 +174,14 @@ fill_slots(LsModel *model, const LsRows *rows)
 	model->slot_limits = palloc(sizeof(LsLimits) * model->nslots);
 	model->slot_limits[0] = (LsLimits){-INFINITY, INFINITY};
 	foreach(cell, rows->groups)
+	{
+		const LsGroupRow *group = lfirst(cell);
+
+		/* Groups of other dimensions have no part in fit, whatever their limits. */
 		model->slot_limits[foreach_current_index(cell) + 1] =
-			((LsGroupRow *) lfirst(cell))->limits;
+			strcmp(group->dimension, "fit") == 0 ? group->limits
+												 : model->slot_limits[0];
+	}
 }
 
 /*

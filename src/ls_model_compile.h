@@ -16,6 +16,7 @@ typedef struct LsRows
 } LsRows;
 
 extern List *ls_model_enabled(List *rules);
+extern List *ls_model_enabled_behaviour(List *rules);
 extern void ls_model_compile(LsModel *model, const LsRows *rows, MemoryContext scratch);
 
 #endif /* LS_MODEL_COMPILE_H */

@@ -1,0 +1,71 @@
+/*
+ * ls_engagement.h: what they did: engagement states, made from events, joined,
+ * and read as of a moment.
+ */
+#ifndef LS_ENGAGEMENT_H
+#define LS_ENGAGEMENT_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "fmgr.h"
+
+#include "ls_engagement_model.h"
+
+/* LsAccumulator: a state in the making: of one contact, in one aggregate. */
+#define LS_ACCUMULATOR_FIRST 6
+
+typedef struct LsAccumulator
+{
+	LsEngagement *engagement; /* good until the end of the transaction */
+	LsFacts facts;
+	int64 last_activity_us;
+	int cap;
+	LsFact first[LS_ACCUMULATOR_FIRST]; /* where facts are, as long as they fit */
+} LsAccumulator;
+
+/* LsEventReader: how events of one row type are read. */
+typedef struct LsEventReader
+{
+	LsEventSource *source;
+	LsRowMap *gate;
+	LsRowMap *map;
+} LsEventReader;
+
+/* ls_engagement_accumulate.c */
+extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
+										 TimestampTz as_of,
+										 MemoryContext context);
+extern void ls_accumulator_add(LsAccumulator *acc,
+							   const LsEventReader *reader,
+							   HeapTuple event);
+extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
+extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);
+extern LsState *ls_accumulator_state(LsAccumulator *acc, bool is_final);
+
+/* ls_engagement_type.c */
+extern const LsState *ls_state_from_datum(Datum datum);
+extern char *ls_state_model_name(const LsState *state);
+#define PG_GETARG_ENGAGEMENT(n) ls_state_from_datum(PG_GETARG_DATUM(n))
+
+/* ls_engagement_score.c */
+extern LsEngagement *ls_engagement_of_state(FunctionCallInfo fcinfo,
+											const LsState *state);
+extern void ls_engagement_check_moment(const LsState *state,
+									   const LsEngagement *engagement,
+									   TimestampTz as_of);
+extern void ls_engagement_open(LsEngagement *engagement,
+							   const LsState *state,
+							   LsMoment *moment,
+							   TimestampTz as_of,
+							   TimestampTz since);
+extern void ls_engagement_tally(const LsEngagement *engagement,
+								const LsBehaviour *rule,
+								const LsMoment *moment,
+								LsTally *tally);
+extern double ls_engagement_points(LsEngagement *engagement,
+								   const LsMoment *moment,
+								   bool is_intent);
+extern void ls_engagement_close(LsEngagement *engagement, const LsState *state);
+
+#endif /* LS_ENGAGEMENT_H */

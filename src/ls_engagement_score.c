@@ -1,0 +1,293 @@
+/*
+ * ls_engagement_score.c: scores read off a state as of a moment.
+ */
+#include "ls_engagement.h"
+
+#include "ls_compat.h"
+#include "ls_fit.h"
+#include "ls_points.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_engagement_score);
+PG_FUNCTION_INFO_V1(ls_sql_intent_score);
+PG_FUNCTION_INFO_V1(ls_sql_last_activity);
+
+/* LsStateCall: what one place in a query needs, kept from row to row. */
+typedef struct LsStateCall
+{
+	uint64 generation;
+	LsEngagement *engagement;
+	Oid user;
+	int name_length;
+	char name[LS_STATE_MAX_NAME + 1];
+} LsStateCall;
+
+static LsStateCall *
+bind_state(FunctionCallInfo fcinfo, const LsState *state)
+{
+	LsStateCall *call = fcinfo->flinfo->fn_extra;
+	char *name = ls_state_model_name(state);
+	/* Taken first: what changes from here on is seen with the next row. */
+	uint64 generation = ls_model_generation;
+	LsModel *model = ls_fit_readable_model(cstring_to_text(name));
+
+	if (call == NULL)
+	{
+		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LsStateCall));
+		fcinfo->flinfo->fn_extra = call;
+	}
+	call->generation = 0;
+	call->engagement = ls_engagement_get(model);
+	call->user = GetUserId();
+	call->name_length = state->name_length;
+	memcpy(call->name, name, state->name_length);
+	call->generation = generation;
+	return call;
+}
+
+/*
+ * ls_engagement_of_state: the rules that the state was made by.
+ *
+ * Errors: 42704, 42501; 55000 where the rules accumulate something else by now.
+ */
+LsEngagement *
+ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state)
+{
+	LsStateCall *call = fcinfo->flinfo->fn_extra;
+
+	if (call == NULL || call->generation != ls_model_generation ||
+		call->user != GetUserId() || call->name_length != state->name_length ||
+		memcmp(call->name, ls_state_name(state), state->name_length) != 0)
+		call = bind_state(fcinfo, state);
+	if (state->fingerprint != call->engagement->fingerprint)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("engagement state of model \"%s\" is stale",
+					   ls_state_model_name(state)),
+				errdetail("It was made under other engagement rules or event sources."),
+				errhint("Aggregate the events again with "
+						"lead_scoring.engagement_agg()."));
+	if (!ls_state_fits(state, call->engagement->tracks, call->engagement->ntracks))
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_CORRUPTED),
+				errmsg("malformed engagement state: it does not fit model \"%s\"",
+					   ls_state_model_name(state)),
+				errhint("Aggregate the events again with "
+						"lead_scoring.engagement_agg()."));
+	return call->engagement;
+}
+
+/*
+ * ls_engagement_check_moment: can the state be read as of this moment?
+ */
+void
+ls_engagement_check_moment(const LsState *state,
+						   const LsEngagement *engagement,
+						   TimestampTz as_of)
+{
+	const char *model = engagement->model->row->name;
+
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errmsg("as_of must be finite"),
+				errhint("Give the moment of scoring."));
+	if (as_of >= state->from_us && as_of < state->until_us)
+		return;
+	if (state->from_us == PG_INT64_MAX)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("merged engagement states of model \"%s\" overlap in time", model),
+				errdetail("A rule of kind sequence or streak needs the order of all "
+						  "events."),
+				errhint("Aggregate the events of all together with "
+						"lead_scoring.engagement_agg()."));
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("engagement state of model \"%s\" cannot be read as of %s",
+				   model,
+				   timestamptz_to_str(as_of)),
+			as_of < state->from_us
+				? errdetail("What counted before %s is no longer in it.",
+							timestamptz_to_str(state->from_us))
+				: errdetail("An event of %s is not in it.",
+							timestamptz_to_str(state->until_us)),
+			errhint("Aggregate the events with that moment: engagement_agg(event, "
+					"model, source, as_of)."));
+}
+
+/*
+ * ls_engagement_open: set the sections of the state out by track, for reading;
+ * ls_engagement_close puts them back. Between the two nothing may raise.
+ */
+void
+ls_engagement_open(LsEngagement *engagement,
+				   const LsState *state,
+				   LsMoment *moment,
+				   TimestampTz as_of,
+				   TimestampTz since)
+{
+	LsSectionReader reader;
+	LsSection section;
+
+	ls_state_read(state, &reader);
+	while (ls_state_next(&reader, &section))
+		engagement->sections[section.track] = section;
+	moment->now_us = as_of;
+	moment->since_us = since == DT_NOEND ? DT_NOBEGIN : since;
+	moment->last_activity_us = state->last_activity_us;
+}
+
+void
+ls_engagement_close(LsEngagement *engagement, const LsState *state)
+{
+	LsSectionReader reader;
+	LsSection section;
+
+	ls_state_read(state, &reader);
+	while (ls_state_next(&reader, &section))
+	{
+		engagement->sections[section.track].n = 0;
+		engagement->sections[section.track].unless_us = PG_INT64_MIN;
+	}
+}
+
+/*
+ * ls_engagement_tally: what a rule gives, what it requires considered.
+ */
+void
+ls_engagement_tally(const LsEngagement *engagement,
+					const LsBehaviour *rule,
+					const LsMoment *moment,
+					LsTally *tally)
+{
+	static const LsSection empty = {.unless_us = PG_INT64_MIN};
+	const LsSection *section =
+		rule->track < 0 ? &empty : &engagement->sections[rule->track];
+	LsTally required;
+
+	ls_timing_tally(&rule->timing, section, moment, tally);
+	if (rule->requires == LS_REQUIRES_NOTHING || tally->points == 0)
+		return;
+	required.is_counted = false;
+	if (rule->requires >= 0)
+	{
+		const LsBehaviour *other = &engagement->rules[rule->requires];
+
+		ls_timing_tally(&other->timing,
+						&engagement->sections[other->track],
+						moment,
+						&required);
+	}
+	if (!required.is_counted)
+		tally->points = 0;
+}
+
+/* can_give: without facts most kinds give nothing. */
+static inline bool
+can_give(const LsEngagement *engagement, const LsBehaviour *rule)
+{
+	return rule->timing.kind == LS_TIMING_COUNT ||
+		   rule->timing.kind == LS_TIMING_INACTIVE ||
+		   engagement->sections[rule->track].n > 0;
+}
+
+/*
+ * ls_engagement_points: a dimension's points as of the moment: groups clamped,
+ * then the sum; not rounded, may be infinite. The state must be open.
+ */
+double
+ls_engagement_points(LsEngagement *engagement, const LsMoment *moment, bool is_intent)
+{
+	const LsModelRow *row = engagement->model->row;
+	const LsLimits *limits = engagement->limits[is_intent];
+	double *sums = engagement->sums;
+	int nslots = engagement->model->nslots;
+	double points;
+
+	memset(sums, 0, sizeof(double) * nslots);
+	for (int i = 0; i < engagement->nrules; i++)
+	{
+		const LsBehaviour *rule = &engagement->rules[i];
+		LsTally tally;
+
+		if (rule->row->is_intent != is_intent || !can_give(engagement, rule))
+			continue;
+		ls_engagement_tally(engagement, rule, moment, &tally);
+		sums[rule->slot] += tally.points;
+	}
+	points = sums[0];
+	for (int slot = 1; slot < nslots; slot++)
+		points += ls_points_clamp(sums[slot], limits[slot]);
+	return ls_points_clamp(points, is_intent ? row->intent : row->engagement);
+}
+
+static double
+round_score(const LsEngagement *engagement, double points, const char *score)
+{
+	double rounded;
+
+	if (!ls_points_round(points, &rounded))
+		ereport(ERROR,
+				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				errmsg("%s score of model \"%s\" is out of range",
+					   score,
+					   engagement->model->row->name),
+				errhint("Use smaller points, or set limits on the groups."));
+	return rounded;
+}
+
+static Datum
+score_of(FunctionCallInfo fcinfo, bool is_intent)
+{
+	const LsState *state;
+	LsEngagement *engagement;
+	LsMoment moment;
+	double points;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	state = PG_GETARG_ENGAGEMENT(0);
+	engagement = ls_engagement_of_state(fcinfo, state);
+	ls_engagement_check_moment(state, engagement, PG_GETARG_TIMESTAMPTZ(1));
+	ls_engagement_open(engagement,
+					   state,
+					   &moment,
+					   PG_GETARG_TIMESTAMPTZ(1),
+					   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2));
+	points = ls_engagement_points(engagement, &moment, is_intent);
+	ls_engagement_close(engagement, state);
+	PG_RETURN_FLOAT8(
+		round_score(engagement, points, is_intent ? "intent" : "engagement"));
+}
+
+/* engagement_score(state engagement, as_of timestamptz, since timestamptz) -> float8 */
+Datum
+ls_sql_engagement_score(PG_FUNCTION_ARGS)
+{
+	return score_of(fcinfo, false);
+}
+
+/* intent_score(state engagement, as_of timestamptz, since timestamptz) -> float8 */
+Datum
+ls_sql_intent_score(PG_FUNCTION_ARGS)
+{
+	return score_of(fcinfo, true);
+}
+
+/* last_activity(state engagement) -> timestamptz; NULL where there was none */
+Datum
+ls_sql_last_activity(PG_FUNCTION_ARGS)
+{
+	const LsState *state = PG_GETARG_ENGAGEMENT(0);
+
+	(void) ls_engagement_of_state(fcinfo, state);
+	if (state->last_activity_us == PG_INT64_MIN)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(state->last_activity_us);
+}

@@ -1,0 +1,329 @@
+/*
+ * ls_engagement_sequence.c: sequences: were all steps met, in the right order
+ * and close enough together, and when were they last?
+ *
+ * Dynamic programming over the distinct times at which steps were met, oldest
+ * first: for each number of steps, the chain that began last. A chain that began
+ * later can do all that one that began earlier can.
+ */
+#include "ls_engagement_fact.h"
+
+#include <string.h>
+
+/* LsChain: times by their position in the array, one for each step. */
+typedef struct LsChain
+{
+	bool is_found;
+	int64_t start_us;
+	int at[LS_TRACK_MAX_STEPS];
+} LsChain;
+
+typedef struct LsScan
+{
+	const LsTrack *track;
+	const int64_t *times_us; /* the latest first */
+	const uint32_t *steps;
+	int n;
+	LsChain best[LS_TRACK_MAX_STEPS]; /* in order: of so many steps; any: the step */
+	LsChain done;					  /* the chain that was completed last */
+	int64_t done_us;
+} LsScan;
+
+static bool
+is_within(const LsScan *scan, int64_t start_us, int64_t end_us)
+{
+	return scan->track->within_us == 0 || end_us - start_us <= scan->track->within_us;
+}
+
+static void
+complete(LsScan *scan, const LsChain *chain, int i)
+{
+	scan->done = *chain;
+	scan->done_us = scan->times_us[i];
+}
+
+static void
+extend_in_order(LsScan *scan, int i)
+{
+	int64_t now_us = scan->times_us[i];
+
+	for (int step = scan->track->nsteps - 1; step >= 0; step--)
+	{
+		LsChain chain = {.is_found = true, .start_us = now_us};
+
+		if (!(scan->steps[i] >> step & 1))
+			continue;
+		if (step > 0)
+			chain = scan->best[step - 1];
+		if (!chain.is_found || !is_within(scan, chain.start_us, now_us))
+			continue;
+		chain.at[step] = i;
+		if (step == scan->track->nsteps - 1)
+			complete(scan, &chain, i);
+		else if (!scan->best[step].is_found ||
+				 chain.start_us >= scan->best[step].start_us)
+			scan->best[step] = chain;
+	}
+}
+
+static void
+extend_any(LsScan *scan, int i)
+{
+	LsChain chain = {.is_found = true, .start_us = INT64_MAX};
+
+	if (scan->steps[i] == 0)
+		return;
+	for (int step = 0; step < scan->track->nsteps; step++)
+	{
+		LsChain *last = &scan->best[step];
+
+		if (scan->steps[i] >> step & 1)
+		{
+			last->is_found = true;
+			last->start_us = scan->times_us[i];
+			last->at[0] = i;
+		}
+		chain.is_found &= last->is_found;
+		chain.at[step] = last->at[0];
+		if (last->start_us < chain.start_us)
+			chain.start_us = last->start_us;
+	}
+	if (chain.is_found && is_within(scan, chain.start_us, scan->times_us[i]))
+		complete(scan, &chain, i);
+}
+
+static void
+extend_consecutive(LsScan *scan, int i)
+{
+	int nsteps = scan->track->nsteps;
+	int first = i + nsteps - 1;
+	LsChain chain = {.is_found = true};
+
+	if (first >= scan->n)
+		return;
+	for (int step = 0; step < nsteps; step++)
+	{
+		chain.at[step] = first - step;
+		if (!(scan->steps[first - step] >> step & 1))
+			return;
+	}
+	chain.start_us = scan->times_us[first];
+	if (is_within(scan, chain.start_us, scan->times_us[i]))
+		complete(scan, &chain, i);
+}
+
+/* scan_all: what was met at or before a moment. */
+static void
+scan_all(LsScan *scan, int64_t now_us)
+{
+	for (int i = scan->n - 1; i >= 0 && scan->times_us[i] <= now_us; i--)
+		switch (scan->track->order)
+		{
+			case LS_TRACK_IN_ORDER:
+				extend_in_order(scan, i);
+				break;
+			case LS_TRACK_ANY:
+				extend_any(scan, i);
+				break;
+			case LS_TRACK_CONSECUTIVE:
+				extend_consecutive(scan, i);
+				break;
+		}
+}
+
+static void
+begin_scan(LsScan *scan,
+		   const LsTrack *track,
+		   const int64_t *times_us,
+		   const uint32_t *steps,
+		   int n)
+{
+	scan->track = track;
+	scan->times_us = times_us;
+	scan->steps = steps;
+	scan->n = n;
+	scan->done.is_found = false;
+	for (int step = 0; step < track->nsteps; step++)
+		scan->best[step].is_found = false;
+}
+
+/*
+ * ls_sequence_completed: was it completed at or before a moment, and when last?
+ * Times are distinct, the latest first, each with the steps that were met.
+ */
+bool
+ls_sequence_completed(const LsTrack *track,
+					  const int64_t *times_us,
+					  const uint32_t *steps,
+					  int n,
+					  int64_t now_us,
+					  int64_t *completed_us)
+{
+	LsScan scan;
+
+	begin_scan(&scan, track, times_us, steps, n);
+	scan_all(&scan, now_us);
+	*completed_us = scan.done_us;
+	return scan.done.is_found;
+}
+
+/* ---- reducing --------------------------------------------------------- */
+
+/* merge_times: one fact for each time, with all steps that were met then. */
+static int
+merge_times(LsFact *items, int n)
+{
+	int left = 0;
+
+	for (int i = 0; i < n; i++)
+		if (left > 0 && items[left - 1].at_us == items[i].at_us)
+			items[left - 1].what |= items[i].what;
+		else
+			items[left++] = items[i];
+	return left;
+}
+
+/*
+ * drop_superseded: what lies more than a span before the last completion cannot
+ * be part of a later one. (Where neighbours matter, it can: something that comes
+ * to lie between them would bring an older completion back.)
+ */
+static int
+drop_superseded(LsFacts *facts, const LsScan *scan, int n)
+{
+	int64_t within_us = scan->track->within_us;
+	int left = n;
+
+	if (!scan->done.is_found || within_us == 0 ||
+		scan->track->order == LS_TRACK_CONSECUTIVE)
+		return n;
+	while (left > 0 && scan->times_us[left - 1] < scan->done_us - within_us)
+		left--;
+	if (left < n)
+		ls_facts_readable_from(facts, scan->done_us);
+	return left;
+}
+
+static void
+keep_chain(const LsChain *chain, bool *keep, int length)
+{
+	for (int step = 0; chain->is_found && step < length; step++)
+		keep[chain->at[step]] = true;
+}
+
+/* choose: what may be needed once no earlier facts can come. */
+static void
+choose(const LsScan *scan, bool *keep, uint32_t *steps)
+{
+	int nsteps = scan->track->nsteps;
+
+	memset(keep, 0, sizeof(bool) * scan->n);
+	keep_chain(&scan->done, keep, nsteps);
+	if (scan->track->order == LS_TRACK_IN_ORDER)
+		for (int step = 0; step < nsteps - 1; step++)
+			keep_chain(&scan->best[step], keep, step + 1);
+	if (scan->track->order == LS_TRACK_ANY)
+		for (int step = 0; step < nsteps; step++)
+			keep_chain(&scan->best[step], keep, 1);
+	if (scan->track->order != LS_TRACK_CONSECUTIVE)
+		return;
+	for (int i = 0; i < nsteps - 1; i++)
+		keep[i] = true;
+	/* The two ends must not become neighbours: an event without steps parts them. */
+	if (scan->done.is_found && scan->done.at[nsteps - 1] > nsteps - 1)
+	{
+		int between = scan->done.at[nsteps - 1] - 1;
+
+		keep[between] = true;
+		steps[between] = 0;
+	}
+}
+
+/* LsColumns: facts as the scan wants them, in memory of the caller's. */
+typedef struct LsColumns
+{
+	int64_t *times_us;
+	uint32_t *steps;
+	bool *keep;
+} LsColumns;
+
+static LsColumns
+to_columns(const LsFact *items, int n, void *memory)
+{
+	LsColumns columns;
+
+	columns.times_us = memory;
+	columns.steps = (uint32_t *) (columns.times_us + n);
+	columns.keep = (bool *) (columns.steps + n);
+	for (int i = 0; i < n; i++)
+	{
+		columns.times_us[i] = items[i].at_us;
+		columns.steps[i] = items[i].what;
+	}
+	return columns;
+}
+
+/* reduce_times: the facts without UNLESS and MARK; gives what is left of them. */
+static int
+reduce_times(LsFacts *facts,
+			 const LsTrack *track,
+			 LsFact *items,
+			 int n,
+			 bool is_final,
+			 void *memory)
+{
+	LsColumns columns = to_columns(items, n, memory);
+	LsScan scan;
+	int left = 0;
+
+	begin_scan(&scan, track, columns.times_us, columns.steps, n);
+	scan_all(&scan, INT64_MAX);
+	if (!is_final)
+		return drop_superseded(facts, &scan, n);
+	choose(&scan, columns.keep, columns.steps);
+	for (int i = 0; i < n; i++)
+		if (columns.keep[i])
+		{
+			items[left] = items[i];
+			items[left++].what = columns.steps[i];
+		}
+	if (left < n && scan.done.is_found)
+		ls_facts_readable_from(facts, scan.done_us);
+	return left;
+}
+
+/*
+ * ls_sequence_reduce: a state for storing keeps the chains that may still be
+ * completed and the one that was completed last; a mark says up to when.
+ */
+int
+ls_sequence_reduce(LsFacts *facts,
+				   const LsTrack *track,
+				   LsFact *items,
+				   int n,
+				   bool is_final)
+{
+	int head = 0;
+	int left;
+	LsFact mark = {.track = items[0].track, .what = LS_FACT_MARK};
+	void *memory;
+
+	while (head < n &&
+		   (items[head].what == LS_FACT_UNLESS || items[head].what == LS_FACT_MARK))
+		head++;
+	n = merge_times(items + head, n - head);
+	if (n <= (is_final ? 2 * track->nsteps : 64))
+		return head + n;
+	mark.at_us = items[head].at_us;
+	memory = ls_facts_alloc((sizeof(int64_t) + sizeof(uint32_t) + sizeof(bool)) * n);
+	left = reduce_times(facts, track, items + head, n, is_final, memory);
+	ls_facts_free(memory);
+	if (!is_final || left == n)
+		return head + left;
+	if (head > 0 && items[head - 1].what == LS_FACT_MARK)
+		head--;
+	else
+		memmove(items + head + 1, items + head, sizeof(LsFact) * left);
+	items[head] = mark;
+	return head + 1 + left;
+}

@@ -1,0 +1,409 @@
+/*
+ * ls_engagement_state.c: states: written, read, and checked byte by byte before
+ * anything else looks at them.
+ */
+#include "ls_engagement_state.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t
+padded(size_t size)
+{
+	return (size + 7) & ~(size_t) 7;
+}
+
+/* section_size: of a section with these columns and so many facts. */
+static size_t
+section_size(int columns, size_t n)
+{
+	size_t size = sizeof(LsSectionHead) + 8 * n;
+
+	size += columns & LS_SECTION_UNLESS ? 8 : 0;
+	size += columns & LS_SECTION_MARK ? 8 : 0;
+	size += columns & LS_SECTION_KEYS ? 8 * n : 0;
+	size += columns & LS_SECTION_VALUES ? 8 * n : 0;
+	size += columns & LS_SECTION_STEPS ? padded(4 * n) : 0;
+	return size;
+}
+
+/*
+ * ls_track_columns: the columns of a track's section, UNLESS and MARK aside.
+ */
+int
+ls_track_columns(const LsTrack *track)
+{
+	switch (track->kind)
+	{
+		case LS_TRACK_LIST:
+			return (track->has_key ? LS_SECTION_KEYS : 0) |
+				   (track->has_value ? LS_SECTION_VALUES : 0);
+		case LS_TRACK_SUM:
+			return LS_SECTION_KEYS |
+				   (track->has_value || track->half_life_us > 0 ? LS_SECTION_VALUES
+																: 0);
+		case LS_TRACK_SEQUENCE:
+			return LS_SECTION_STEPS;
+		case LS_TRACK_STREAK:
+			return LS_SECTION_KEYS | LS_SECTION_STEPS;
+	}
+	return 0;
+}
+
+/* max_facts: how many a final reduction leaves. */
+static size_t
+max_facts(const LsTrack *track)
+{
+	size_t nsteps = track->nsteps;
+
+	switch (track->kind)
+	{
+		case LS_TRACK_LIST:
+			return track->cap + (track->after_us > 0 ? LS_TRACK_YOUNG : 0);
+		case LS_TRACK_SUM:
+			return 1;
+		case LS_TRACK_SEQUENCE:
+			return track->order == LS_TRACK_IN_ORDER ? nsteps * (nsteps + 1) / 2
+													 : 2 * nsteps;
+		case LS_TRACK_STREAK:
+			return 2 * (size_t) (track->cap + LS_TRACK_YOUNG) + LS_TRACK_YOUNG;
+	}
+	return 0;
+}
+
+/*
+ * ls_track_max_size: the most bytes that a track can take in a stored state.
+ */
+size_t
+ls_track_max_size(const LsTrack *track)
+{
+	int columns = ls_track_columns(track);
+
+	if (track->has_unless)
+		columns |= LS_SECTION_UNLESS;
+	if (track->kind == LS_TRACK_SEQUENCE || track->kind == LS_TRACK_STREAK)
+		columns |= LS_SECTION_MARK;
+	return section_size(columns, max_facts(track));
+}
+
+/* ---- writing ---------------------------------------------------------- */
+
+/* count_section: how many facts of the same track stand at i, UNLESS and MARK
+ * aside, and the section's columns. */
+static int
+count_section(const LsFacts *facts, const LsTrack *tracks, int *i, int *columns)
+{
+	uint32_t track = facts->items[*i].track;
+	int n = 0;
+
+	*columns = ls_track_columns(&tracks[track]);
+	for (; *i < facts->n && facts->items[*i].track == track; (*i)++)
+		if (facts->items[*i].what == LS_FACT_UNLESS)
+			*columns |= LS_SECTION_UNLESS;
+		else if (facts->items[*i].what == LS_FACT_MARK)
+			*columns |= LS_SECTION_MARK;
+		else
+			n++;
+	return n;
+}
+
+/*
+ * ls_state_size: of the state that ls_state_write would make.
+ */
+size_t
+ls_state_size(const LsFacts *facts, const LsTrack *tracks, int name_length)
+{
+	size_t size = sizeof(LsState) + name_length;
+
+	for (int i = 0; i < facts->n;)
+	{
+		int columns;
+		int n = count_section(facts, tracks, &i, &columns);
+
+		size += section_size(columns, n);
+	}
+	return size;
+}
+
+static char *
+write_section(char *at, const LsSectionHead *head, const LsFact *items)
+{
+	int n = head->n;
+	int64_t *times_us;
+	uint64_t *keys;
+	double *values;
+	uint32_t *steps;
+
+	memcpy(at, head, sizeof(LsSectionHead));
+	times_us = (int64_t *) (at + sizeof(LsSectionHead));
+	if (head->columns & LS_SECTION_UNLESS)
+		*times_us++ = (items++)->at_us;
+	if (head->columns & LS_SECTION_MARK)
+		*times_us++ = (items++)->at_us;
+	for (int i = 0; i < n; i++)
+		times_us[i] = items[i].at_us;
+	keys = (uint64_t *) (times_us + n);
+	for (int i = 0; i < n && head->columns & LS_SECTION_KEYS; i++)
+		keys[i] = items[i].key;
+	values = (double *) (head->columns & LS_SECTION_KEYS ? keys + n : keys);
+	for (int i = 0; i < n && head->columns & LS_SECTION_VALUES; i++)
+		values[i] = items[i].value;
+	steps = (uint32_t *) (head->columns & LS_SECTION_VALUES ? values + n : values);
+	for (int i = 0; i < n && head->columns & LS_SECTION_STEPS; i++)
+		steps[i] = items[i].what;
+	return at + section_size(head->columns, n);
+}
+
+/*
+ * ls_state_write: facts must be reduced; the state is as large as ls_state_size
+ * says and all zero, its size word, fingerprint and last activity aside.
+ */
+void
+ls_state_write(LsState *state,
+			   const LsFacts *facts,
+			   const LsTrack *tracks,
+			   const char *name)
+{
+	char *at = (char *) (state + 1);
+
+	state->version = LS_STATE_VERSION;
+	state->name_length = (uint8_t) strlen(name);
+	state->nsections = 0;
+	state->as_of_us = facts->as_of_us;
+	state->from_us = facts->from_us;
+	state->until_us = facts->until_us;
+	for (int i = 0; i < facts->n;)
+	{
+		const LsFact *items = &facts->items[i];
+		LsSectionHead head = {.track = (uint16_t) items->track};
+		int columns;
+
+		head.n = (uint32_t) count_section(facts, tracks, &i, &columns);
+		head.columns = (uint8_t) columns;
+		at = write_section(at, &head, items);
+		state->nsections++;
+	}
+	memcpy(at, name, state->name_length);
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+/*
+ * ls_state_read: to the first section of a state that was checked.
+ */
+void
+ls_state_read(const LsState *state, LsSectionReader *reader)
+{
+	reader->at = (const char *) (state + 1);
+	reader->left = state->nsections;
+}
+
+/*
+ * ls_state_next: the next section; false at the end.
+ */
+bool
+ls_state_next(LsSectionReader *reader, LsSection *section)
+{
+	const LsSectionHead *head = (const LsSectionHead *) reader->at;
+	const int64_t *words = (const int64_t *) (head + 1);
+	size_t n;
+
+	if (reader->left == 0)
+		return false;
+	n = head->n;
+	section->track = head->track;
+	section->columns = head->columns;
+	section->n = (int) n;
+	section->unless_us = head->columns & LS_SECTION_UNLESS ? *words++ : INT64_MIN;
+	section->mark_us = head->columns & LS_SECTION_MARK ? *words++ : INT64_MIN;
+	section->times_us = words;
+	words += n;
+	section->keys = (const uint64_t *) words;
+	words += head->columns & LS_SECTION_KEYS ? n : 0;
+	section->values = (const double *) words;
+	words += head->columns & LS_SECTION_VALUES ? n : 0;
+	section->steps = (const uint32_t *) words;
+	reader->at += section_size(head->columns, n);
+	reader->left--;
+	return true;
+}
+
+/*
+ * ls_state_name: of the model; not terminated, see name_length.
+ */
+const char *
+ls_state_name(const LsState *state)
+{
+	LsSectionReader reader;
+	LsSection section;
+
+	ls_state_read(state, &reader);
+	while (ls_state_next(&reader, &section))
+		;
+	return reader.at;
+}
+
+/*
+ * ls_state_count: how many facts ls_state_facts gives.
+ */
+int
+ls_state_count(const LsState *state)
+{
+	LsSectionReader reader;
+	LsSection section;
+	int count = 0;
+
+	ls_state_read(state, &reader);
+	while (ls_state_next(&reader, &section))
+		count += section.n + (section.columns & LS_SECTION_UNLESS ? 1 : 0) +
+				 (section.columns & LS_SECTION_MARK ? 1 : 0);
+	return count;
+}
+
+static int
+section_facts(const LsSection *section, LsFact *items)
+{
+	LsFact none = {.track = (uint32_t) section->track};
+	int n = 0;
+
+	if (section->columns & LS_SECTION_UNLESS)
+	{
+		items[n] = none;
+		items[n].what = LS_FACT_UNLESS;
+		items[n++].at_us = section->unless_us;
+	}
+	if (section->columns & LS_SECTION_MARK)
+	{
+		items[n] = none;
+		items[n].what = LS_FACT_MARK;
+		items[n++].at_us = section->mark_us;
+	}
+	for (int i = 0; i < section->n; i++, n++)
+	{
+		items[n] = none;
+		items[n].at_us = section->times_us[i];
+		if (section->columns & LS_SECTION_KEYS)
+			items[n].key = section->keys[i];
+		if (section->columns & LS_SECTION_VALUES)
+			items[n].value = section->values[i];
+		if (section->columns & LS_SECTION_STEPS)
+			items[n].what = section->steps[i];
+	}
+	return n;
+}
+
+/*
+ * ls_state_facts: the facts of a state that was checked. Gives their number.
+ */
+int
+ls_state_facts(const LsState *state, LsFact *items)
+{
+	LsSectionReader reader;
+	LsSection section;
+	int n = 0;
+
+	ls_state_read(state, &reader);
+	while (ls_state_next(&reader, &section))
+		n += section_facts(&section, items + n);
+	return n;
+}
+
+/* ---- checking --------------------------------------------------------- */
+
+static const char *
+check_section(const LsSection *section)
+{
+	for (int i = 0; i < section->n; i++)
+	{
+		if (section->times_us[i] == INT64_MIN || section->times_us[i] == INT64_MAX)
+			return "a time is infinite";
+		if (i > 0 && section->times_us[i] > section->times_us[i - 1])
+			return "times are not in order";
+		if (section->columns & LS_SECTION_VALUES && !isfinite(section->values[i]))
+			return "a value is not finite";
+		if (section->columns & LS_SECTION_STEPS &&
+			section->steps[i] >> LS_TRACK_MAX_STEPS != 0)
+			return "there is no such step";
+	}
+	return NULL;
+}
+
+/* check_sizes: do the sections and the name fill the state exactly? */
+static const char *
+check_sizes(const LsState *state, size_t size)
+{
+	const char *at = (const char *) (state + 1);
+	size_t left = size - sizeof(LsState);
+	int track = -1;
+
+	for (int i = 0; i < state->nsections; i++)
+	{
+		const LsSectionHead *head = (const LsSectionHead *) at;
+		size_t section;
+
+		if (left < sizeof(LsSectionHead))
+			return "it ends within a section";
+		if (head->columns & ~LS_SECTION_ALL || head->reserved != 0)
+			return "a section has unknown columns";
+		if (head->track <= track)
+			return "sections are not in order";
+		if (head->n > left / 8)
+			return "it ends within a section";
+		section = section_size(head->columns, head->n);
+		if (section > left)
+			return "it ends within a section";
+		track = head->track;
+		at += section;
+		left -= section;
+	}
+	return left == state->name_length ? NULL : "its size is wrong";
+}
+
+/*
+ * ls_state_check: is this a state that can be read without harm? NULL, or what
+ * is wrong.
+ */
+const char *
+ls_state_check(const LsState *state, size_t size)
+{
+	const char *problem;
+	LsSectionReader reader;
+	LsSection section;
+
+	if (size < sizeof(LsState))
+		return "it is too short";
+	if (state->version != LS_STATE_VERSION)
+		return "it has another format";
+	if (state->name_length == 0 || state->name_length > LS_STATE_MAX_NAME)
+		return "it names no model";
+	problem = check_sizes(state, size);
+	if (problem != NULL)
+		return problem;
+	ls_state_read(state, &reader);
+	while (problem == NULL && ls_state_next(&reader, &section))
+		problem = check_section(&section);
+	if (problem == NULL && memchr(reader.at, '\0', state->name_length) != NULL)
+		problem = "it names no model";
+	return problem;
+}
+
+/*
+ * ls_state_fits: are its sections those of the tracks?
+ */
+bool
+ls_state_fits(const LsState *state, const LsTrack *tracks, int ntracks)
+{
+	LsSectionReader reader;
+	LsSection section;
+
+	ls_state_read(state, &reader);
+	while (ls_state_next(&reader, &section))
+	{
+		int columns = section.columns & ~(LS_SECTION_UNLESS | LS_SECTION_MARK);
+
+		if (section.track >= ntracks ||
+			columns != ls_track_columns(&tracks[section.track]))
+			return false;
+	}
+	return true;
+}
