@@ -68,4 +68,9 @@ extern double ls_engagement_points(LsEngagement *engagement,
 								   bool is_intent);
 extern void ls_engagement_close(LsEngagement *engagement, const LsState *state);
 
+/* ls_engagement_change.c */
+extern int64 ls_engagement_next_change(LsEngagement *engagement,
+									   const LsMoment *moment,
+									   double fit);
+
 #endif /* LS_ENGAGEMENT_H */

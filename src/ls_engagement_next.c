@@ -99,15 +99,14 @@ next_sequence(const LsTiming *timing,
 			  int64_t now_us,
 			  int64_t *next_us)
 {
+	int64_t end_us;
+
 	sooner(next_us, now_us, section->unless_us);
 	for (int i = 0; i < section->n; i++)
-	{
 		sooner(next_us, now_us, section->times_us[i]);
-		if (timing->expires_after_us > 0)
-			sooner(next_us,
-				   now_us,
-				   ls_decay_later(section->times_us[i], timing->expires_after_us));
-	}
+	if (timing->expires_after_us > 0 &&
+		ls_timing_completed(timing, section, now_us, &end_us))
+		sooner(next_us, now_us, ls_decay_later(end_us, timing->expires_after_us));
 }
 
 static void

@@ -197,12 +197,14 @@ tally_inactive(const LsTiming *timing,
 	tally->points = timing->points * (double) tally->occurrences;
 }
 
-/* sequence_end: when the sequence that counts was completed. */
-static bool
-sequence_end(const LsTiming *timing,
-			 const LsSection *section,
-			 int64_t now_us,
-			 int64_t *end_us)
+/*
+ * ls_timing_completed: was the sequence completed, and when last?
+ */
+bool
+ls_timing_completed(const LsTiming *timing,
+					const LsSection *section,
+					int64_t now_us,
+					int64_t *end_us)
 {
 	int n = section->n;
 
@@ -226,7 +228,7 @@ tally_sequence(const LsTiming *timing,
 {
 	int64_t end_us;
 
-	if (!sequence_end(timing, section, moment->now_us, &end_us))
+	if (!ls_timing_completed(timing, section, moment->now_us, &end_us))
 		return;
 	tally->last_us = end_us;
 	if (timing->expires_after_us > 0 &&

@@ -58,6 +58,10 @@ extern void ls_timing_tally(const LsTiming *timing,
 							const LsSection *section,
 							const LsMoment *moment,
 							LsTally *tally);
+extern bool ls_timing_completed(const LsTiming *timing,
+								const LsSection *section,
+								int64_t now_us,
+								int64_t *completed_us);
 extern int64_t ls_timing_next(const LsTiming *timing,
 							  const LsSection *section,
 							  const LsMoment *moment);

@@ -156,32 +156,3 @@ CREATE AGGREGATE lead_scoring.rollup(lead_scoring.engagement) (
 );
 COMMENT ON AGGREGATE lead_scoring.rollup(lead_scoring.engagement) IS
     'State of the events of all, such as a company''s contacts or several sources. NULL states are left out; NULL without any.';
-
--- ---- from states to scores
-
-CREATE FUNCTION lead_scoring.engagement_score(
-    state lead_scoring.engagement,
-    as_of timestamptz DEFAULT lead_scoring.as_of(),
-    since timestamptz DEFAULT NULL
-) RETURNS float8
-    AS 'MODULE_PATHNAME', 'ls_sql_engagement_score'
-    LANGUAGE c STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION
-    lead_scoring.engagement_score(lead_scoring.engagement, timestamptz, timestamptz) IS
-    'Engagement as of a moment, in points; since = when the contact came to be, for silence rules. NULL for a NULL state or moment; a NULL since means no penalty for who never did anything.';
-CREATE FUNCTION lead_scoring.intent_score(
-    state lead_scoring.engagement,
-    as_of timestamptz DEFAULT lead_scoring.as_of(),
-    since timestamptz DEFAULT NULL
-) RETURNS float8
-    AS 'MODULE_PATHNAME', 'ls_sql_intent_score'
-    LANGUAGE c STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION
-    lead_scoring.intent_score(lead_scoring.engagement, timestamptz, timestamptz) IS
-    'Intent as of a moment, in points; since as for engagement_score. NULL for a NULL state or moment.';
-CREATE FUNCTION lead_scoring.last_activity(state lead_scoring.engagement)
-    RETURNS timestamptz
-    AS 'MODULE_PATHNAME', 'ls_sql_last_activity'
-    LANGUAGE c STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION lead_scoring.last_activity(lead_scoring.engagement) IS
-    'When the contact was active last. NULL where it never was.';

@@ -1,0 +1,180 @@
+/*
+ * ls_engagement_change.c: next_change(state, as_of, since, fit): when a score
+ * next changes by itself.
+ *
+ * What jumps is known: windows that close, matches that expire, silence. What
+ * fades continuously matters where the total, or a sub-score, crosses a
+ * threshold. That moment is approached from the left: at each step, no threshold
+ * can be reached before the distance to it, divided by the fastest that points
+ * can fade from there on. So the answer may be early, never late.
+ */
+#include "ls_engagement.h"
+
+#include "ls_band.h"
+#include "ls_compat.h"
+#include "ls_decay.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_next_change);
+
+#define MAX_STEPS 64
+#define NEAR_US USECS_PER_SEC
+
+/* Scores are rounded to 6 decimals before they are compared. */
+#define ROUNDING 5e-7
+
+/* LsFading: a score, and bounds on how it moves, in points a second. */
+typedef struct LsFading
+{
+	const char *score;
+	double points;
+	double falling;
+	double rising;
+} LsFading;
+
+/* next_jump: the earliest moment at which a rule gives something else. */
+static int64
+next_jump(const LsEngagement *engagement, const LsMoment *moment)
+{
+	static const LsSection empty = {.unless_us = PG_INT64_MIN};
+	int64 next_us = PG_INT64_MAX;
+
+	for (int i = 0; i < engagement->nrules; i++)
+	{
+		const LsBehaviour *rule = &engagement->rules[i];
+		const LsSection *section =
+			rule->track < 0 ? &empty : &engagement->sections[rule->track];
+
+		next_us = Min(next_us, ls_timing_next(&rule->timing, section, moment));
+	}
+	return next_us;
+}
+
+static LsFading
+fading_of(LsEngagement *engagement, const LsMoment *moment, bool is_intent)
+{
+	LsFading fading = {.score = is_intent ? "intent" : "engagement"};
+
+	fading.points = ls_engagement_points(engagement, moment, is_intent);
+	for (int i = 0; i < engagement->nrules; i++)
+	{
+		const LsBehaviour *rule = &engagement->rules[i];
+
+		if (rule->row->is_intent == is_intent && rule->track >= 0)
+			ls_timing_rates(&rule->timing,
+							&engagement->sections[rule->track],
+							moment,
+							&fading.falling,
+							&fading.rising);
+	}
+	return fading;
+}
+
+static void
+add_weighted(LsFading *total, const LsFading *part, double weight)
+{
+	total->points += weight * part->points;
+	total->falling += weight > 0 ? weight * part->falling : -weight * part->rising;
+	total->rising += weight > 0 ? weight * part->rising : -weight * part->falling;
+}
+
+/* secs_to_threshold: how long the score certainly stays between thresholds. */
+static double
+secs_to_threshold(const LsModel *model, const LsFading *fading)
+{
+	double least = INFINITY;
+	ListCell *cell;
+
+	foreach(cell, model->thresholds)
+	{
+		const LsThresholdRow *threshold = lfirst(cell);
+		double above = fading->points - (threshold->min_score - ROUNDING);
+		double rate = above >= 0 ? fading->falling : fading->rising;
+
+		if (strcmp(threshold->score, fading->score) == 0 && rate > 0)
+			least = Min(least, fabs(above) / rate);
+	}
+	return least;
+}
+
+/* secs_unchanged: the same for all scores. */
+static double
+secs_unchanged(LsEngagement *engagement, const LsMoment *moment, double fit)
+{
+	const LsModelRow *row = engagement->model->row;
+	LsFading behaviour = fading_of(engagement, moment, false);
+	LsFading intent = fading_of(engagement, moment, true);
+	LsFading total = {.score = "total", .points = row->fit_weight * fit};
+	double secs;
+
+	add_weighted(&total, &behaviour, row->engagement_weight);
+	add_weighted(&total, &intent, row->intent_weight);
+	total.points = ls_points_clamp(total.points, row->total);
+	secs = secs_to_threshold(engagement->model, &total);
+	secs = Min(secs, secs_to_threshold(engagement->model, &behaviour));
+	return Min(secs, secs_to_threshold(engagement->model, &intent));
+}
+
+/* next_crossing: of a threshold, before `end_us`; else end_us. */
+static int64
+next_crossing(LsEngagement *engagement, LsMoment moment, double fit, int64 end_us)
+{
+	int64 start_us = moment.now_us;
+
+	for (int i = 0; i < MAX_STEPS; i++)
+	{
+		double secs = secs_unchanged(engagement, &moment, fit);
+		double left = (double) ls_decay_age(end_us, moment.now_us);
+
+		if (!(secs * 1e6 < left))
+			return end_us;
+		if (secs * 1e6 < NEAR_US)
+			break;
+		moment.now_us += (int64) (secs * 1e6);
+	}
+	return Max(moment.now_us, start_us + 1);
+}
+
+/*
+ * ls_engagement_next_change: of a state that is open; INT64_MAX = never.
+ */
+int64
+ls_engagement_next_change(LsEngagement *engagement, const LsMoment *moment, double fit)
+{
+	return next_crossing(engagement, *moment, fit, next_jump(engagement, moment));
+}
+
+/*
+ * next_change(state engagement, as_of timestamptz, since timestamptz, fit float8)
+ * -> timestamptz; NULL = never
+ */
+Datum
+ls_sql_next_change(PG_FUNCTION_ARGS)
+{
+	const LsState *state;
+	LsEngagement *engagement;
+	LsMoment moment;
+	int64 next_us;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	state = PG_GETARG_ENGAGEMENT(0);
+	engagement = ls_engagement_of_state(fcinfo, state);
+	ls_engagement_check_moment(state, engagement, PG_GETARG_TIMESTAMPTZ(1));
+	ls_engagement_open(engagement,
+					   state,
+					   &moment,
+					   PG_GETARG_TIMESTAMPTZ(1),
+					   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2));
+	next_us = ls_engagement_next_change(engagement,
+										&moment,
+										PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3));
+	ls_engagement_close(engagement, state);
+	next_us = Min(next_us, state->until_us);
+	if (!IS_VALID_TIMESTAMP(next_us))
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(next_us);
+}
