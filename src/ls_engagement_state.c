@@ -113,7 +113,7 @@ count_section(const LsFacts *facts, const LsTrack *tracks, int *i, int *columns)
 size_t
 ls_state_size(const LsFacts *facts, const LsTrack *tracks, int name_length)
 {
-	size_t size = sizeof(LsState) + name_length;
+	size_t size = sizeof(LsState) + padded(name_length);
 
 	for (int i = 0; i < facts->n;)
 	{
@@ -164,7 +164,7 @@ ls_state_write(LsState *state,
 			   const LsTrack *tracks,
 			   const char *name)
 {
-	char *at = (char *) (state + 1);
+	char *at;
 
 	state->version = LS_STATE_VERSION;
 	state->name_length = (uint8_t) strlen(name);
@@ -172,6 +172,8 @@ ls_state_write(LsState *state,
 	state->as_of_us = facts->as_of_us;
 	state->from_us = facts->from_us;
 	state->until_us = facts->until_us;
+	memcpy(state + 1, name, state->name_length);
+	at = (char *) ls_state_sections(state);
 	for (int i = 0; i < facts->n;)
 	{
 		const LsFact *items = &facts->items[i];
@@ -183,7 +185,6 @@ ls_state_write(LsState *state,
 		at = write_section(at, &head, items);
 		state->nsections++;
 	}
-	memcpy(at, name, state->name_length);
 }
 
 /* ---- reading ---------------------------------------------------------- */
@@ -194,7 +195,7 @@ ls_state_write(LsState *state,
 void
 ls_state_read(const LsState *state, LsSectionReader *reader)
 {
-	reader->at = (const char *) (state + 1);
+	reader->at = ls_state_sections(state);
 	reader->left = state->nsections;
 }
 
@@ -226,21 +227,6 @@ ls_state_next(LsSectionReader *reader, LsSection *section)
 	reader->at += section_size(head->columns, n);
 	reader->left--;
 	return true;
-}
-
-/*
- * ls_state_name: of the model; not terminated, see name_length.
- */
-const char *
-ls_state_name(const LsState *state)
-{
-	LsSectionReader reader;
-	LsSection section;
-
-	ls_state_read(state, &reader);
-	while (ls_state_next(&reader, &section))
-		;
-	return reader.at;
 }
 
 /*
@@ -328,35 +314,38 @@ check_section(const LsSection *section)
 	return NULL;
 }
 
-/* check_sizes: do the sections and the name fill the state exactly? */
+/* check_sections: are they sound, and do they fill the state exactly? */
 static const char *
-check_sizes(const LsState *state, size_t size)
+check_sections(const LsState *state, size_t left)
 {
-	const char *at = (const char *) (state + 1);
-	size_t left = size - sizeof(LsState);
+	LsSectionReader reader;
+	LsSection section;
 	int track = -1;
 
-	for (int i = 0; i < state->nsections; i++)
+	ls_state_read(state, &reader);
+	while (reader.left > 0)
 	{
-		const LsSectionHead *head = (const LsSectionHead *) at;
-		size_t section;
+		const LsSectionHead *head = (const LsSectionHead *) reader.at;
+		const char *problem;
+		size_t size;
 
-		if (left < sizeof(LsSectionHead))
+		if (left < sizeof(LsSectionHead) || head->n > left / 8)
 			return "it ends within a section";
 		if (head->columns & ~LS_SECTION_ALL || head->reserved != 0)
 			return "a section has unknown columns";
 		if (head->track <= track)
 			return "sections are not in order";
-		if (head->n > left / 8)
-			return "it ends within a section";
-		section = section_size(head->columns, head->n);
-		if (section > left)
+		size = section_size(head->columns, head->n);
+		if (size > left)
 			return "it ends within a section";
 		track = head->track;
-		at += section;
-		left -= section;
+		left -= size;
+		(void) ls_state_next(&reader, &section);
+		problem = check_section(&section);
+		if (problem != NULL)
+			return problem;
 	}
-	return left == state->name_length ? NULL : "its size is wrong";
+	return left == 0 ? NULL : "its size is wrong";
 }
 
 /*
@@ -366,25 +355,17 @@ check_sizes(const LsState *state, size_t size)
 const char *
 ls_state_check(const LsState *state, size_t size)
 {
-	const char *problem;
-	LsSectionReader reader;
-	LsSection section;
+	size_t head;
 
 	if (size < sizeof(LsState))
 		return "it is too short";
 	if (state->version != LS_STATE_VERSION)
 		return "it has another format";
-	if (state->name_length == 0 || state->name_length > LS_STATE_MAX_NAME)
+	head = sizeof(LsState) + padded(state->name_length);
+	if (state->name_length == 0 || state->name_length > LS_STATE_MAX_NAME ||
+		head > size || memchr(ls_state_name(state), '\0', state->name_length) != NULL)
 		return "it names no model";
-	problem = check_sizes(state, size);
-	if (problem != NULL)
-		return problem;
-	ls_state_read(state, &reader);
-	while (problem == NULL && ls_state_next(&reader, &section))
-		problem = check_section(&section);
-	if (problem == NULL && memchr(reader.at, '\0', state->name_length) != NULL)
-		problem = "it names no model";
-	return problem;
+	return check_sections(state, size - head);
 }
 
 /*

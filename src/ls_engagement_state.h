@@ -1,13 +1,13 @@
 /*
- * ls_engagement_state.h: an engagement state as it is stored: a header, a
- * section for each track that has facts, and the model's name.
+ * ls_engagement_state.h: an engagement state as it is stored: a header, the
+ * model's name, and a section for each track that has facts.
  *
  *     size, version, name's length, number of sections      8 bytes
  *     fingerprint, as_of, from, until, last activity         8 bytes each
+ *     name, padded to 8
  *     sections: track, columns, number of facts              8 bytes
  *               UNLESS, MARK (8 bytes each, where there), then the columns:
  *               times, keys, values (8 bytes a fact), steps (4, padded to 8)
- *     name
  *
  * Everything in memory is aligned to 8 bytes.
  */
@@ -80,7 +80,21 @@ extern const char *ls_state_check(const LsState *state, size_t size);
 extern bool ls_state_fits(const LsState *state, const LsTrack *tracks, int ntracks);
 extern void ls_state_read(const LsState *state, LsSectionReader *reader);
 extern bool ls_state_next(LsSectionReader *reader, LsSection *section);
-extern const char *ls_state_name(const LsState *state);
+
+/* ls_state_name: of the model; not terminated, see name_length. */
+static inline const char *
+ls_state_name(const LsState *state)
+{
+	return (const char *) (state + 1);
+}
+
+/* ls_state_sections: where they begin. */
+static inline const char *
+ls_state_sections(const LsState *state)
+{
+	return (const char *) (state + 1) + ((state->name_length + 7u) & ~7u);
+}
+
 extern int ls_state_count(const LsState *state);
 extern int ls_state_facts(const LsState *state, LsFact *items);
 extern int ls_track_columns(const LsTrack *track);

@@ -275,9 +275,11 @@ read_state(LsInput *in)
 	state.nsections = take_int16(in);
 	initStringInfo(&out);
 	appendBinaryStringInfo(&out, (char *) &state, sizeof(state));
+	appendBinaryStringInfo(&out, name, state.name_length);
+	while (out.len % 8 != 0)
+		appendStringInfoChar(&out, '\0');
 	for (int i = 0; i < state.nsections; i++)
 		copy_section(in, &out);
-	appendBinaryStringInfo(&out, name, state.name_length);
 	if (in->left > 0)
 		refuse(in->sqlstate, "it is too long");
 	SET_VARSIZE(out.data, out.len);
