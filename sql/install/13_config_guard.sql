@@ -12,7 +12,18 @@ CREATE FUNCTION lead_scoring.config_changed() RETURNS trigger
 COMMENT ON FUNCTION lead_scoring.config_changed() IS
     'Trigger: tells all sessions that rules have changed.';
 
-REVOKE ALL ON FUNCTION lead_scoring.check_config(), lead_scoring.config_changed() FROM PUBLIC;
+CREATE FUNCTION lead_scoring.check_requires() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'ls_sql_check_requires'
+    LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.check_requires() IS
+    'Trigger: refuses an engagement rule that requires one that is not there, or is of kind inactive.';
+
+REVOKE ALL ON FUNCTION lead_scoring.check_config(), lead_scoring.check_requires(),
+    lead_scoring.config_changed() FROM PUBLIC;
+
+CREATE TRIGGER check_requires AFTER INSERT OR UPDATE ON lead_scoring.engagement_rule
+    FOR EACH ROW WHEN (new.requires IS NOT NULL OR new.kind = 'inactive')
+    EXECUTE FUNCTION lead_scoring.check_requires();
 
 CREATE TYPE lead_scoring.score AS (
     fit float8,

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 196 ELSE 193 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 198 ELSE 195 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -180,6 +180,8 @@ INSERT INTO tool.matrix VALUES
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id')$$, '42710', '42710', '42710', '42501', '42501'),
+    ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.check_requires()$$,              '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
@@ -202,7 +204,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
                     nullif(tool.holds(call, 'ls_writer', writer), ''),
                     nullif(tool.holds(call, 'ls_stranger', stranger), ''),
                     nullif(tool.holds(call, session_user,
-                        CASE WHEN call ~ 'check_config|config_changed' THEN '39P01' ELSE owner END), '')),
+                        CASE WHEN call ~ 'check_config|check_requires|config_changed' THEN '39P01' ELSE owner END), '')),
           '', call)
   FROM tool.matrix;
 
@@ -248,7 +250,7 @@ INSERT INTO tool.config VALUES
     ('event_source', 'model, name, relation, contact_id, occurred_at', $$'crm', 'free', 'crm.events', 'contact', 'at'$$),
     ('rule_group', 'model, name, dimension', $$'crm', 'free', 'fit'$$),
     ('fit_rule', 'model, name, condition, points', $$'crm', 'free', 'true', 1$$),
-    ('engagement_rule', 'model, name, kind, points', $$'crm', 'free', 'count', 1$$),
+    ('engagement_rule', 'model, name, kind, points, source, at_least', $$'crm', 'free', 'count', 1, 'base', 2$$),
     ('threshold', 'model, score, label, min_score', $$'crm', 'total', 'free', 99$$),
     ('stage', 'model, name, position', $$'crm', 'free', 99$$),
     ('transition', 'model, from_stage, to_stage, condition', $$'crm', 'lead', 'sql', 'score.total > 0'$$),
