@@ -45,13 +45,6 @@ is_renaming(const LsConfigRow *row)
 		   ls_catalog_model(model, true) == NULL;
 }
 
-/* watches_all: a rule that looks at the activity in all sources. */
-static bool
-watches_all(LsRuleKind kind, const char *source, const char *condition)
-{
-	return kind == LS_KIND_INACTIVE && source == NULL && condition == NULL;
-}
-
 /* ---- event sources ---------------------------------------------------- */
 
 static void
@@ -127,8 +120,7 @@ check_not_ambiguous(const LsConfigRow *row)
 	{
 		const LsEngagementRow *rule = lfirst(cell);
 
-		if (rule->source != NULL ||
-			watches_all(rule->kind, rule->source, rule->condition))
+		if (rule->source != NULL || ls_catalog_watches_all(rule))
 			continue;
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -346,15 +338,16 @@ static LsSourceRow *
 check_source(const LsConfigRow *row, LsRuleKind kind)
 {
 	List *sources = ls_catalog_sources(row->model->name);
+	LsEngagementRow rule = {.kind = kind,
+							.source = ls_config_text(row, "source"),
+							.condition = ls_config_text(row, "condition")};
 
 	if (sources == NIL)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("model \"%s\" has no event source", row->model->name),
 				errhint("Add one with lead_scoring.add_event_source() first."));
-	if (watches_all(kind,
-					ls_config_text(row, "source"),
-					ls_config_text(row, "condition")))
+	if (ls_catalog_watches_all(&rule))
 		return NULL;
 	return find_source(row, sources);
 }

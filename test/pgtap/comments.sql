@@ -118,6 +118,8 @@ INSERT INTO pg_temp.label VALUES
     ('refresh(text, bigint)', 'volatile', 'called', 'unsafe'),
     ('rescore(text, bigint)', 'volatile', 'called', 'unsafe'),
     ('rule_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('event_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('sample_problems(text)', 'stable', 'strict', 'unsafe'),
     ('score_problems(text)', 'stable', 'strict', 'unsafe'),
     ('scored_view_sql(text)', 'stable', 'strict', 'safe'),
     ('to_sql(text)', 'stable', 'strict', 'unsafe'),
