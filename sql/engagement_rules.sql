@@ -279,7 +279,7 @@ EXECUTE rule('{"name": "each", "kind": "each", "group_name": "pages", "condition
     "unless": "type = ''order''", "after": "1 hour", "decay_percent": 100, "decay_every": "1000 years",
     "counts_from": "2026-01-01 00:00+00", "counts_until": "2026-01-01 00:00:00.000001+00"}');
 EXECUTE rule('{"name": "each, for ever", "kind": "each", "dimension": "intent", "value": "clicks", "half_life": "14 days"}');
-EXECUTE rule('{"name": "count", "kind": "count", "at_least": 1000, "requires": "each"}');
+EXECUTE rule('{"name": "count", "kind": "count", "at_least": 500, "requires": "each"}');
 EXECUTE rule('{"name": "count, none", "kind": "count", "at_most": 0, "within": "1 microsecond", "distinct_by": "mail"}');
 EXECUTE rule('{"name": "inactive", "kind": "inactive", "within": "60 days", "points": -20, "repeat_every": "30 days", "max_count": 3}');
 EXECUTE rule('{"name": "inactive, one source", "kind": "inactive", "within": "60 days", "if_never": "created", "source": "events"}');
@@ -298,6 +298,11 @@ EXECUTE rule('{"kind": "each", "requires": "inactive"}');
 UPDATE lead_scoring.engagement_rule SET requires = 'inactive' WHERE name = 'count';
 UPDATE lead_scoring.engagement_rule SET kind = 'inactive', within = '1 day' WHERE name = 'second';
 \echo :SQLSTATE
+-- Together they must not ask for too large a state.
+EXECUTE rule('{"kind": "each", "max_count": 1000}');
+\echo :SQLSTATE
+EXECUTE rule('{"name": "much", "kind": "each", "max_count": 1000, "enabled": false}');
+UPDATE lead_scoring.engagement_rule SET enabled = true WHERE name = 'much';
 -- Updates are looked at as a whole, too.
 UPDATE lead_scoring.engagement_rule SET at_least = NULL WHERE name = 'count';
 UPDATE lead_scoring.engagement_rule SET source = NULL WHERE name = 'inactive, one source';

@@ -7,6 +7,7 @@
 #include "ls_config.h"
 
 #include "ls_compat.h"
+#include "ls_engagement_model.h"
 #include "ls_guard.h"
 #include "ls_model_cache.h"
 #include "ls_relation.h"
@@ -28,7 +29,10 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-PG_FUNCTION_INFO_V1(ls_sql_check_requires);
+PG_FUNCTION_INFO_V1(ls_sql_check_rules);
+
+/* The largest state of a contact that rules may ask for. */
+#define MAX_STATE_BYTES 8192
 
 /* is_renaming: the row only follows its model to a new name. */
 static bool
@@ -369,7 +373,7 @@ relation_of_source(const LsSourceRow *source)
 
 /*
  * ls_config_check_engagement_rule: check a row of lead_scoring.engagement_rule.
- * The rule that it requires may come with the same statement: see check_requires.
+ * The rule that it requires may come with the same statement: see check_rules.
  */
 void
 ls_config_check_engagement_rule(LsConfigRow *row)
@@ -398,7 +402,7 @@ ls_config_check_engagement_rule(LsConfigRow *row)
 	check_steps(row, scope);
 }
 
-/* ---- rules that other rules require ----------------------------------- */
+/* ---- the rules of a model together ------------------------------------- */
 
 static void
 refuse_inactive(const char *name, const char *required)
@@ -443,22 +447,54 @@ check_among(const LsConfigRow *row, List *rules)
 				errhint("Name another engagement rule of the model, or insert it first."));
 }
 
+/* check_size: a state that knows enough for all rules must stay small. */
+static void
+check_size(const LsConfigRow *row, const char *model, List *rules)
+{
+	List *sources = ls_catalog_sources(model);
+	List *known = NIL;
+	ListCell *cell;
+	size_t size;
+
+	foreach(cell, rules)
+	{
+		const LsEngagementRow *rule = lfirst(cell);
+
+		if (rule->enabled && (ls_catalog_watches_all(rule) ||
+							  ls_catalog_source_of(rule, sources) != NULL))
+			known = lappend(known, lfirst(cell));
+	}
+	size = ls_engagement_max_size(known, sources, model);
+	if (size > MAX_STATE_BYTES)
+		ereport(ERROR,
+				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("with engagement rule \"%s\" the state of a contact could become "
+					   "too large",
+					   ls_config_required(row, "name")),
+				errdetail("It could take %zu bytes, and may take %d.",
+						  size,
+						  MAX_STATE_BYTES),
+				errhint("Lower max_count, at_least or at_most, of this rule or of others."));
+}
+
 /*
- * check_requires(): AFTER ROW trigger of engagement_rule, when all rows of the
- * statement are there. A required rule may go later: then there are no points,
- * and check_model says so.
+ * check_rules(): AFTER ROW trigger of engagement_rule: the rules together, when
+ * all rows of the statement are there. A required rule may go later: then there
+ * are no points, and check_model says so.
  */
 Datum
-ls_sql_check_requires(PG_FUNCTION_ARGS)
+ls_sql_check_rules(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	LsConfigRow row = {0};
+	char *model;
+	List *rules;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		ereport(ERROR,
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("check_requires() is an AFTER ROW trigger of engagement_rule"),
+				errmsg("check_rules() is an AFTER ROW trigger of engagement_rule"),
 				errhint("Do not call it."));
 	if (!check_function_bodies)
 		return PointerGetDatum(NULL);
@@ -468,6 +504,9 @@ ls_sql_check_requires(PG_FUNCTION_ARGS)
 														: data->tg_trigtuple;
 	/* Make what the statement wrote visible, as SPI does. */
 	CommandCounterIncrement();
-	check_among(&row, ls_catalog_engagement_rules(ls_config_required(&row, "model")));
+	model = ls_config_required(&row, "model");
+	rules = ls_catalog_engagement_rules(model);
+	check_among(&row, rules);
+	check_size(&row, model, rules);
 	return PointerGetDatum(NULL);
 }

@@ -84,7 +84,7 @@ INSERT INTO pg_temp.label VALUES
     ('band(double precision, text)', 'stable', 'strict', 'safe'),
     ('band_rank(double precision, text)', 'stable', 'strict', 'safe'),
     ('check_config()', 'volatile', 'called', 'unsafe'),
-    ('check_requires()', 'volatile', 'called', 'unsafe'),
+    ('check_rules()', 'volatile', 'called', 'unsafe'),
     ('check_model(text)', 'stable', 'strict', 'unsafe'),
     ('config_changed()', 'volatile', 'called', 'unsafe'),
     ('contact_changed()', 'volatile', 'called', 'unsafe'),
