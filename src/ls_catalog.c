@@ -442,3 +442,32 @@ ls_catalog_engagement_rules(const char *model)
 					 model,
 					 read_engagement_rule);
 }
+
+/*
+ * ls_catalog_watches_all: is it about the activity in all sources?
+ */
+bool
+ls_catalog_watches_all(const LsEngagementRow *rule)
+{
+	return rule->kind == LS_KIND_INACTIVE && rule->source == NULL &&
+		   rule->condition == NULL;
+}
+
+/*
+ * ls_catalog_source_of: the source that the rule names, or else the only one;
+ * NULL where it is about all, or does not say which.
+ */
+LsSourceRow *
+ls_catalog_source_of(const LsEngagementRow *rule, List *sources)
+{
+	ListCell *cell;
+
+	if (rule->source == NULL)
+		return list_length(sources) == 1 && !ls_catalog_watches_all(rule)
+				   ? linitial(sources)
+				   : NULL;
+	foreach(cell, sources)
+		if (strcmp(((LsSourceRow *) lfirst(cell))->name, rule->source) == 0)
+			return lfirst(cell);
+	return NULL;
+}

@@ -137,6 +137,8 @@ extern List *ls_catalog_fit_rules(const char *model);
 extern List *ls_catalog_thresholds(const char *model);
 extern List *ls_catalog_sources(const char *model);
 extern List *ls_catalog_engagement_rules(const char *model);
+extern bool ls_catalog_watches_all(const LsEngagementRow *rule);
+extern LsSourceRow *ls_catalog_source_of(const LsEngagementRow *rule, List *sources);
 extern int64 ls_catalog_interval_us(const Interval *interval);
 
 #endif /* LS_CATALOG_H */

@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
@@ -23,43 +24,177 @@ PG_FUNCTION_INFO_V1(ls_sql_upkeep_problem);
 PG_FUNCTION_INFO_V1(ls_sql_score_problems);
 PG_FUNCTION_INFO_V1(ls_sql_verify);
 
-/* LsTrial: a condition that is read to see whether it can be. */
+/* LsTrial: an expression that is read to see whether it can be. */
 typedef struct LsTrial
 {
 	const LsCondScope *scope;
 	const char *text;
+	Oid type; /* InvalidOid: any */
 } LsTrial;
 
 static void
-read_condition(void *arg)
+read_expression(void *arg)
 {
 	const LsTrial *trial = arg;
 
-	(void) ls_cond_read(trial->scope, trial->text, BOOLOID);
+	(void) ls_cond_read(trial->scope, trial->text, trial->type);
 }
 
 static void
 put_problem(ReturnSetInfo *result,
-			const LsCondScope *scope,
 			const char *kind,
 			const char *name,
-			const char *condition)
+			const char *problem,
+			const char *hint)
 {
-	LsTrial trial = {scope, condition};
-	ErrorData *error;
 	Datum values[4] = {0};
-	bool nulls[4] = {false, name == NULL, false, false};
+	bool nulls[4] = {false, name == NULL, false, hint == NULL};
 
-	if (ls_attempt(read_condition, &trial, &error))
-		return;
 	values[0] = CStringGetTextDatum(kind);
 	if (name != NULL)
 		values[1] = CStringGetTextDatum(name);
-	values[2] = CStringGetTextDatum(error->message);
-	nulls[3] = error->hint == NULL;
-	if (error->hint != NULL)
-		values[3] = CStringGetTextDatum(error->hint);
+	values[2] = CStringGetTextDatum(problem);
+	if (hint != NULL)
+		values[3] = CStringGetTextDatum(hint);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* try_expression: nothing where text is NULL. */
+static void
+try_expression(ReturnSetInfo *result,
+			   const LsCondScope *scope,
+			   const char *kind,
+			   const char *name,
+			   const char *text,
+			   Oid type)
+{
+	LsTrial trial = {scope, text, type};
+	ErrorData *error;
+
+	if (text != NULL && !ls_attempt(read_expression, &trial, &error))
+		put_problem(result, kind, name, error->message, error->hint);
+}
+
+/* try_source: its scope; NULL where its relation cannot be read. */
+static LsCondScope *
+try_source(ReturnSetInfo *result,
+		   const LsModelRow *row,
+		   Oid contacts,
+		   const LsSourceRow *source)
+{
+	Oid relid = ls_relation_by_name(source->relation);
+	const char *columns[] = {source->contact_id, source->occurred_at};
+	LsCondScope *scope;
+
+	if (!OidIsValid(relid))
+	{
+		put_problem(result,
+					"event source",
+					source->name,
+					psprintf("relation %s does not exist", source->relation),
+					"Write its name of now into lead_scoring.event_source.relation.");
+		return NULL;
+	}
+	for (int i = 0; i < lengthof(columns); i++)
+		if (get_attnum(relid, columns[i]) <= 0)
+			put_problem(result,
+						"event source",
+						source->name,
+						psprintf("column \"%s\" of %s does not exist",
+								 columns[i],
+								 source->relation),
+						"Write its name of now into lead_scoring.event_source.");
+	if (!ls_relation_may_select(relid, ls_relation_owner(contacts)))
+		put_problem(result,
+					"event source",
+					source->name,
+					psprintf("who owns the contacts may not read %s", source->relation),
+					"Grant SELECT on it, and USAGE on its schema.");
+	scope = ls_model_event_scope(row, contacts, relid);
+	try_expression(result,
+				   scope,
+				   "condition of event source",
+				   source->name,
+				   source->condition,
+				   BOOLOID);
+	try_expression(result,
+				   scope,
+				   "activity of event source",
+				   source->name,
+				   source->activity,
+				   BOOLOID);
+	return scope;
+}
+
+static void
+try_engagement_rule(ReturnSetInfo *result,
+					const LsCondScope *scope,
+					const LsEngagementRow *rule)
+{
+	const struct
+	{
+		const char *kind;
+		const char *text;
+		Oid type;
+	} expressions[] = {
+		{"condition of engagement rule", rule->condition, BOOLOID},
+		{"unless of engagement rule", rule->unless, BOOLOID},
+		{"hit of engagement rule", rule->hit, BOOLOID},
+		{"value of engagement rule", rule->value, FLOAT8OID},
+		{"distinct_by of engagement rule", rule->distinct_by, InvalidOid},
+	};
+	ListCell *cell;
+
+	for (int i = 0; i < lengthof(expressions); i++)
+		try_expression(result,
+					   scope,
+					   expressions[i].kind,
+					   rule->name,
+					   expressions[i].text,
+					   expressions[i].type);
+	foreach(cell, rule->steps)
+		try_expression(result,
+					   scope,
+					   "steps of engagement rule",
+					   rule->name,
+					   lfirst(cell),
+					   BOOLOID);
+}
+
+/* try_events: the event sources, and the enabled rules on each. */
+static void
+try_events(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	List *sources = ls_catalog_sources(row->name);
+	List *rules = ls_catalog_engagement_rules(row->name);
+	ListCell *source_cell;
+	ListCell *cell;
+
+	foreach(source_cell, sources)
+	{
+		const LsSourceRow *source = lfirst(source_cell);
+		LsCondScope *scope = try_source(result, row, contacts, source);
+
+		foreach(cell, scope == NULL ? NIL : rules)
+		{
+			const LsEngagementRow *rule = lfirst(cell);
+
+			if (rule->enabled && ls_catalog_source_of(rule, sources) == source)
+				try_engagement_rule(result, scope, rule);
+		}
+	}
+	foreach(cell, rules)
+	{
+		const LsEngagementRow *rule = lfirst(cell);
+
+		if (rule->enabled && ls_catalog_source_of(rule, sources) == NULL &&
+			!(ls_catalog_watches_all(rule) && sources != NIL))
+			put_problem(result,
+						"engagement rule",
+						rule->name,
+						"it is not known which event source is meant",
+						"Set its source.");
+	}
 }
 
 /*
@@ -72,20 +207,27 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	LsModelRow *row;
 	LsCondScope *scope;
+	Oid contacts;
 	ListCell *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
-	scope = ls_model_scope(row, ls_relation_of_model(row, false));
-	if (row->population != NULL)
-		put_problem(result, scope, "population", NULL, row->population);
+	contacts = ls_relation_of_model(row, false);
+	scope = ls_model_scope(row, contacts);
+	try_expression(result, scope, "population", NULL, row->population, BOOLOID);
 	foreach(cell, ls_catalog_fit_rules(row->name))
 	{
 		const LsFitRow *rule = lfirst(cell);
 
 		if (rule->enabled)
-			put_problem(result, scope, "fit rule", rule->name, rule->condition);
+			try_expression(result,
+						   scope,
+						   "fit rule",
+						   rule->name,
+						   rule->condition,
+						   BOOLOID);
 	}
+	try_events(result, row, contacts);
 	return (Datum) 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "ls_catalog.h"
 #include "ls_cond.h"
+#include "ls_error.h"
 
 /* LsConfigRow: a row that is being written. */
 typedef struct LsConfigRow
@@ -24,22 +25,38 @@ typedef struct LsConfigRow
 } LsConfigRow;
 
 /* ls_config_trigger.c */
+extern Datum ls_config_value(const LsConfigRow *row, const char *column, bool *is_null);
 extern char *ls_config_text(const LsConfigRow *row, const char *column);
 extern char *ls_config_required(const LsConfigRow *row, const char *column);
 extern void ls_config_keep(LsConfigRow *row, const char *column);
 extern bool ls_config_double(const LsConfigRow *row, const char *column, double *value);
 extern void ls_config_set(LsConfigRow *row, const char *column, const char *value);
+extern LsPlace ls_config_place(const LsConfigRow *row);
+extern Oid ls_config_relation(const LsConfigRow *row, const char *column);
 extern void ls_config_check_finite(const LsConfigRow *row, const char *column);
+extern void ls_config_check_group(const LsConfigRow *row, const char *dimension);
+extern LsCond *ls_config_read(const LsConfigRow *row,
+							  const LsCondScope *scope,
+							  const char *column,
+							  const char *text,
+							  Oid type);
 extern void ls_config_check_condition(const LsConfigRow *row,
 									  const LsCondScope *scope,
 									  const char *column,
 									  Oid type);
-extern void ls_config_check_conditions(const LsConfigRow *row,
-									   const LsCondScope *scope,
-									   const char *column);
 
 /* ls_config_model.c */
 extern bool ls_config_by_function;
 extern void ls_config_check_model(LsConfigRow *row, bool is_delete);
+extern void ls_config_check_relkind(Oid relid, const char *what);
+extern void ls_config_check_zone(const LsConfigRow *row);
+extern void ls_config_check_moment(Oid relid, const char *setting, const char *column);
+
+/* ls_config_events.c */
+extern void ls_config_check_event_source(LsConfigRow *row);
+extern void ls_config_check_engagement_rule(LsConfigRow *row);
+
+/* ls_config_timing.c */
+extern LsRuleKind ls_config_check_timing(const LsConfigRow *row);
 
 #endif /* LS_CONFIG_H */

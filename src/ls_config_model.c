@@ -74,8 +74,11 @@ check_unique(Oid relid, const char *column)
 						quote_identifier(column)));
 }
 
-static void
-check_kind(Oid relid)
+/*
+ * ls_config_check_relkind: a permanent table or view; `what` it should hold.
+ */
+void
+ls_config_check_relkind(Oid relid, const char *what)
 {
 	if (get_rel_persistence(relid) == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
@@ -94,7 +97,7 @@ check_kind(Oid relid)
 			ereport(ERROR,
 					errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					errmsg("%s is not a table or view", ls_relation_name(relid)),
-					errhint("Name the relation that holds the contacts."));
+					errhint("Name the relation that holds the %s.", what));
 	}
 }
 
@@ -107,12 +110,15 @@ check_column(const LsConfigRow *row, const char *column)
 		(void) ls_relation_column(row->relid, name);
 }
 
-static void
-check_zone(const LsConfigRow *row)
+/*
+ * ls_config_check_zone: time_zone, where it is given.
+ */
+void
+ls_config_check_zone(const LsConfigRow *row)
 {
-	char *zone = ls_config_required(row, "time_zone");
+	char *zone = ls_config_text(row, "time_zone");
 
-	if (pg_tzset(zone) == NULL)
+	if (zone != NULL && pg_tzset(zone) == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("time zone \"%s\" is not known", zone),
@@ -147,20 +153,29 @@ check_segments(const LsConfigRow *row)
 			(void) ls_relation_column(row->relid, NameStr(*DatumGetName(names[i])));
 }
 
+/*
+ * ls_config_check_moment: the column that the row names says when something
+ * happened.
+ */
+void
+ls_config_check_moment(Oid relid, const char *setting, const char *column)
+{
+	Oid type = getBaseType(get_atttype(relid, ls_relation_column(relid, column)));
+
+	if (type != TIMESTAMPTZOID && type != TIMESTAMPOID && type != DATEOID)
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("%s \"%s\" has type %s", setting, column, format_type_be(type)),
+				errhint("Name a column of type timestamptz, timestamp or date."));
+}
+
 static void
 check_created(const LsConfigRow *row)
 {
 	char *name = ls_config_text(row, "created_column");
-	Oid type;
 
-	if (name == NULL)
-		return;
-	type = getBaseType(get_atttype(row->relid, ls_relation_column(row->relid, name)));
-	if (type != TIMESTAMPTZOID && type != TIMESTAMPOID && type != DATEOID)
-		ereport(ERROR,
-				errcode(ERRCODE_DATATYPE_MISMATCH),
-				errmsg("created_column \"%s\" has type %s", name, format_type_be(type)),
-				errhint("Name a column of type timestamptz, timestamp or date."));
+	if (name != NULL)
+		ls_config_check_moment(row->relid, "created_column", name);
 }
 
 static void
@@ -333,7 +348,7 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 					  GetUserNameFromId(ls_relation_owner(row->relid), false));
 	if (!check_function_bodies || ls_config_by_function)
 		return;
-	check_kind(row->relid);
+	ls_config_check_relkind(row->relid, "contacts");
 	keep_reserved(row);
 	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_id"));
 	check_column(row, "stage_column");
@@ -341,7 +356,8 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 	check_segments(row);
 	check_path(row);
 	check_unique(row->relid, ls_config_text(row, "contact_id"));
-	check_zone(row);
+	(void) ls_config_required(row, "time_zone");
+	ls_config_check_zone(row);
 	check_numbers(row);
 	ls_config_check_condition(row,
 							  ls_model_scope(row->model, row->relid),

@@ -22,7 +22,6 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -35,21 +34,30 @@ PG_FUNCTION_INFO_V1(ls_sql_config_changed);
 /* ---- values of the row ------------------------------------------------ */
 
 /*
+ * ls_config_value: a column as it is stored.
+ */
+Datum
+ls_config_value(const LsConfigRow *row, const char *column, bool *is_null)
+{
+	int attno = SPI_fnumber(row->desc, column);
+
+	if (attno <= 0)
+		elog(ERROR, "table \"%s\" has no column \"%s\"", row->table, column);
+	return heap_getattr(row->tuple, attno, row->desc, is_null);
+}
+
+/*
  * ls_config_text: a column as text; NULL where it is null.
  */
 char *
 ls_config_text(const LsConfigRow *row, const char *column)
 {
-	int attno = SPI_fnumber(row->desc, column);
 	bool is_null;
-	Datum value;
+	Datum value = ls_config_value(row, column, &is_null);
 
-	if (attno <= 0)
-		elog(ERROR, "table \"%s\" has no column \"%s\"", row->table, column);
-	value = heap_getattr(row->tuple, attno, row->desc, &is_null);
 	if (is_null)
 		return NULL;
-	return TupleDescAttr(row->desc, attno - 1)->atttypid == NAMEOID
+	return SPI_gettypeid(row->desc, SPI_fnumber(row->desc, column)) == NAMEOID
 			   ? pstrdup(NameStr(*DatumGetName(value)))
 			   : TextDatumGetCString(value);
 }
@@ -80,8 +88,7 @@ bool
 ls_config_double(const LsConfigRow *row, const char *column, double *value)
 {
 	bool is_null;
-	Datum datum =
-		heap_getattr(row->tuple, SPI_fnumber(row->desc, column), row->desc, &is_null);
+	Datum datum = ls_config_value(row, column, &is_null);
 
 	if (!is_null)
 		*value = DatumGetFloat8(datum);
@@ -190,12 +197,16 @@ try_compile(const LsConfigRow *row, const LsCondScope *scope, const LsCond *cond
 	MemoryContextDelete(own);
 }
 
-static void
-check_expression(const LsConfigRow *row,
-				 const LsCondScope *scope,
-				 const char *column,
-				 const char *text,
-				 Oid type)
+/*
+ * ls_config_read: read a condition (BOOLOID) or another expression of the row,
+ * whose place it is that errors name.
+ */
+LsCond *
+ls_config_read(const LsConfigRow *row,
+			   const LsCondScope *scope,
+			   const char *column,
+			   const char *text,
+			   Oid type)
 {
 	LsPlace place = {.kind = kind_of(row),
 					 .name = name_of(row),
@@ -209,6 +220,20 @@ check_expression(const LsConfigRow *row,
 	ls_error_pop_place(&place);
 	if (type == BOOLOID)
 		try_compile(row, scope, cond);
+	return cond;
+}
+
+/*
+ * ls_config_place: the row as a place for ls_error_push_place.
+ */
+LsPlace
+ls_config_place(const LsConfigRow *row)
+{
+	LsPlace place = {.kind = kind_of(row),
+					 .name = name_of(row),
+					 .model = row->model->name};
+
+	return place;
 }
 
 /*
@@ -224,50 +249,14 @@ ls_config_check_condition(const LsConfigRow *row,
 	char *text = ls_config_text(row, column);
 
 	if (text != NULL && check_function_bodies)
-		check_expression(row, scope, column, text, type);
+		(void) ls_config_read(row, scope, column, text, type);
 }
 
 /*
- * ls_config_check_conditions: the same for each element of a text array.
+ * ls_config_check_group: the group that the row names must be of the dimension.
  */
 void
-ls_config_check_conditions(const LsConfigRow *row,
-						   const LsCondScope *scope,
-						   const char *column)
-{
-	bool is_null;
-	Datum value =
-		heap_getattr(row->tuple, SPI_fnumber(row->desc, column), row->desc, &is_null);
-	Datum *texts;
-	bool *nulls;
-	int n;
-
-	if (is_null || !check_function_bodies)
-		return;
-	deconstruct_array(DatumGetArrayTypeP(value),
-					  TEXTOID,
-					  -1,
-					  false,
-					  TYPALIGN_INT,
-					  &texts,
-					  &nulls,
-					  &n);
-	for (int i = 0; i < n; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					errmsg("element %d of \"%s\" is null", i + 1, column),
-					errhint("Give a condition for each."));
-		check_expression(row, scope, column, TextDatumGetCString(texts[i]), BOOLOID);
-	}
-}
-
-/*
- * ls_config_group: the group that the row names must be of the dimension.
- */
-static void
-check_group(const LsConfigRow *row, const char *dimension)
+ls_config_check_group(const LsConfigRow *row, const char *dimension)
 {
 	char *name = ls_config_text(row, "group_name");
 	ListCell *cell;
@@ -302,7 +291,7 @@ static void
 check_fit_rule(LsConfigRow *row)
 {
 	ls_config_check_finite(row, "points");
-	check_group(row, "fit");
+	ls_config_check_group(row, "fit");
 	ls_config_check_condition(row,
 							  ls_model_scope(row->model, row->relid),
 							  "condition",
@@ -347,8 +336,11 @@ check_score_condition(LsConfigRow *row)
 	ls_config_check_condition(row, scope, "condition", BOOLOID);
 }
 
-static Oid
-named_relation(const LsConfigRow *row, const char *column)
+/*
+ * ls_config_relation: the relation that a column names.
+ */
+Oid
+ls_config_relation(const LsConfigRow *row, const char *column)
 {
 	char *name = ls_config_required(row, column);
 	Oid relid = ls_relation_by_name(name);
@@ -368,25 +360,9 @@ check_lookup(LsConfigRow *row)
 
 	if (!check_function_bodies)
 		return;
-	relid = named_relation(row, "relation");
+	relid = ls_config_relation(row, "relation");
 	(void) ls_relation_column(relid, ls_config_required(row, "key"));
 	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_column"));
-}
-
-static void
-check_event_source(LsConfigRow *row)
-{
-	LsCondScope *scope;
-	Oid relid;
-
-	if (!check_function_bodies)
-		return;
-	relid = named_relation(row, "relation");
-	(void) ls_relation_column(relid, ls_config_required(row, "contact_id"));
-	(void) ls_relation_column(relid, ls_config_required(row, "occurred_at"));
-	scope = ls_model_event_scope(row->model, row->relid, relid);
-	ls_config_check_condition(row, scope, "condition", BOOLOID);
-	ls_config_check_condition(row, scope, "activity", BOOLOID);
 }
 
 static void
@@ -437,11 +413,11 @@ static const LsConfigTable tables[] = {
 	{"transition", check_score_condition},
 	{"action", check_score_condition},
 	{"lookup", check_lookup},
-	{"event_source", check_event_source},
+	{"event_source", ls_config_check_event_source},
 	{"stage", check_nothing},
 	{"milestone", check_nothing},
 	{"deal_source", check_nothing},
-	{"engagement_rule", check_nothing},
+	{"engagement_rule", ls_config_check_engagement_rule},
 };
 
 static void

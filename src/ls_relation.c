@@ -288,6 +288,19 @@ ls_relation_may_read(Oid relid, Oid role)
 }
 
 /*
+ * ls_relation_may_select: may the role read all columns of the relation?
+ */
+bool
+ls_relation_may_select(Oid relid, Oid role)
+{
+	if (!ls_may_use_schema(get_rel_namespace(relid), role))
+		return false;
+	return pg_class_aclcheck(relid, role, ACL_SELECT) == ACLCHECK_OK ||
+		   pg_attribute_aclcheck_all(relid, role, ACL_SELECT, ACLMASK_ALL) ==
+			   ACLCHECK_OK;
+}
+
+/*
  * ls_relation_column: the number of a column.
  *
  * Errors: 42703.

@@ -17,6 +17,7 @@ extern Oid ls_relation_owner(Oid relid);
 extern bool ls_relation_is_part_of(Oid relid, Oid whole);
 extern bool ls_relation_may_change(Oid relid, Oid role);
 extern bool ls_relation_may_read(Oid relid, Oid role);
+extern bool ls_relation_may_select(Oid relid, Oid role);
 extern bool ls_relation_may_change_model(const LsModelRow *model, Oid role);
 extern LsModelRow *ls_relation_readable_row(text *name);
 extern AttrNumber ls_relation_column(Oid relid, const char *column);

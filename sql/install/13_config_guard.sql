@@ -12,7 +12,18 @@ CREATE FUNCTION lead_scoring.config_changed() RETURNS trigger
 COMMENT ON FUNCTION lead_scoring.config_changed() IS
     'Trigger: tells all sessions that rules have changed.';
 
-REVOKE ALL ON FUNCTION lead_scoring.check_config(), lead_scoring.config_changed() FROM PUBLIC;
+CREATE FUNCTION lead_scoring.check_rules() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'ls_sql_check_rules'
+    LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.check_rules() IS
+    'Trigger: refuses an engagement rule that requires one that cannot be required, or with which states could exceed 8 kB.';
+
+REVOKE ALL ON FUNCTION lead_scoring.check_config(), lead_scoring.check_rules(),
+    lead_scoring.config_changed() FROM PUBLIC;
+
+CREATE TRIGGER check_rules AFTER INSERT OR UPDATE ON lead_scoring.engagement_rule
+    FOR EACH ROW
+    EXECUTE FUNCTION lead_scoring.check_rules();
 
 CREATE TYPE lead_scoring.score AS (
     fit float8,

@@ -119,6 +119,7 @@ BEGIN
         SELECT 'error', concat_ws(' ', p.kind, '"' || p.name || '"'), p.problem,
                coalesce(p.hint, 'Change or delete it.')
           FROM lead_scoring.rule_problems(model) AS p;
+    RETURN QUERY SELECT * FROM lead_scoring.event_problems(model);
     IF m.status NOT IN ('active', 'shadow') THEN
         RETURN;
     END IF;

@@ -77,11 +77,14 @@ SELECT is_empty(
 CREATE TABLE pg_temp.label (signature text, volatility text, on_null text, parallel text);
 INSERT INTO pg_temp.label VALUES
     ('activate(text, boolean, boolean)', 'volatile', 'strict', 'unsafe'),
+    ('add_event_source(text, regclass, name, name, text, text, text, text)',
+     'volatile', 'called', 'unsafe'),
     ('add_defaults(text)', 'volatile', 'called', 'unsafe'),
     ('as_of()', 'stable', 'called', 'safe'),
     ('band(double precision, text)', 'stable', 'strict', 'safe'),
     ('band_rank(double precision, text)', 'stable', 'strict', 'safe'),
     ('check_config()', 'volatile', 'called', 'unsafe'),
+    ('check_rules()', 'volatile', 'called', 'unsafe'),
     ('check_model(text)', 'stable', 'strict', 'unsafe'),
     ('config_changed()', 'volatile', 'called', 'unsafe'),
     ('contact_changed()', 'volatile', 'called', 'unsafe'),
@@ -115,6 +118,8 @@ INSERT INTO pg_temp.label VALUES
     ('refresh(text, bigint)', 'volatile', 'called', 'unsafe'),
     ('rescore(text, bigint)', 'volatile', 'called', 'unsafe'),
     ('rule_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('event_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('sample_problems(text)', 'stable', 'strict', 'unsafe'),
     ('score_problems(text)', 'stable', 'strict', 'unsafe'),
     ('scored_view_sql(text)', 'stable', 'strict', 'safe'),
     ('to_sql(text)', 'stable', 'strict', 'unsafe'),

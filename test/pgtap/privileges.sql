@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 196 ELSE 193 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 200 ELSE 197 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -171,6 +171,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.contacts_of('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.key_type('crm')$$,               'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.rule_problems('crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.event_problems('crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT count(*) FROM lead_scoring.sample_problems('crm')$$, 'ok', 'ok', 'refused', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.check_model('crm')$$, 'ok', 'ok', 'refused', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.verify('crm')$$,   'ok', 'ok', 'refused', 'refused', 'refused'),
     ($$SELECT lead_scoring.activate('crm')$$,               'ok', 'ok', '42501', '42501', '42501'),
@@ -180,6 +182,8 @@ INSERT INTO tool.matrix VALUES
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id')$$, '42710', '42710', '42710', '42501', '42501'),
+    ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.check_rules()$$,              '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
@@ -202,7 +206,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
                     nullif(tool.holds(call, 'ls_writer', writer), ''),
                     nullif(tool.holds(call, 'ls_stranger', stranger), ''),
                     nullif(tool.holds(call, session_user,
-                        CASE WHEN call ~ 'check_config|config_changed' THEN '39P01' ELSE owner END), '')),
+                        CASE WHEN call ~ 'check_config|check_rules|config_changed' THEN '39P01' ELSE owner END), '')),
           '', call)
   FROM tool.matrix;
 
@@ -248,7 +252,7 @@ INSERT INTO tool.config VALUES
     ('event_source', 'model, name, relation, contact_id, occurred_at', $$'crm', 'free', 'crm.events', 'contact', 'at'$$),
     ('rule_group', 'model, name, dimension', $$'crm', 'free', 'fit'$$),
     ('fit_rule', 'model, name, condition, points', $$'crm', 'free', 'true', 1$$),
-    ('engagement_rule', 'model, name, kind, points', $$'crm', 'free', 'count', 1$$),
+    ('engagement_rule', 'model, name, kind, points, source, at_least', $$'crm', 'free', 'count', 1, 'base', 2$$),
     ('threshold', 'model, score, label, min_score', $$'crm', 'total', 'free', 99$$),
     ('stage', 'model, name, position', $$'crm', 'free', 99$$),
     ('transition', 'model, from_stage, to_stage, condition', $$'crm', 'lead', 'sql', 'score.total > 0'$$),
