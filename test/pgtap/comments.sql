@@ -95,6 +95,35 @@ INSERT INTO pg_temp.label VALUES
     ('deactivation_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_model(text)', 'volatile', 'strict', 'unsafe'),
     ('drop_sql(text)', 'stable', 'strict', 'safe'),
+    ('engagement_accumulate(internal, record, text)', 'stable', 'called', 'safe'),
+    ('engagement_accumulate(internal, record, text, text)', 'stable', 'called', 'safe'),
+    ('engagement_accumulate(internal, record, text, text, timestamp with time zone)',
+     'stable', 'called', 'safe'),
+    ('engagement_agg(record, text)', 'immutable', 'called', 'safe'),
+    ('engagement_agg(record, text, text)', 'immutable', 'called', 'safe'),
+    ('engagement_agg(record, text, text, timestamp with time zone)',
+     'immutable', 'called', 'safe'),
+    ('engagement_combine(internal, internal)', 'stable', 'called', 'safe'),
+    ('engagement_deserialize(bytea, internal)', 'stable', 'strict', 'safe'),
+    ('engagement_empty(text)', 'stable', 'strict', 'safe'),
+    ('engagement_finish(internal)', 'stable', 'called', 'safe'),
+    ('engagement_in(cstring)', 'immutable', 'strict', 'safe'),
+    ('engagement_out(lead_scoring.engagement)', 'immutable', 'strict', 'safe'),
+    ('engagement_recv(internal)', 'immutable', 'strict', 'safe'),
+    ('engagement_score(lead_scoring.engagement, timestamp with time zone, timestamp with time zone)',
+     'stable', 'called', 'safe'),
+    ('engagement_send(lead_scoring.engagement)', 'immutable', 'strict', 'safe'),
+    ('engagement_serialize(internal)', 'stable', 'strict', 'safe'),
+    ('explain_engagement(lead_scoring.engagement, timestamp with time zone, timestamp with time zone)',
+     'stable', 'called', 'safe'),
+    ('intent_score(lead_scoring.engagement, timestamp with time zone, timestamp with time zone)',
+     'stable', 'called', 'safe'),
+    ('last_activity(lead_scoring.engagement)', 'stable', 'strict', 'safe'),
+    ('merge(lead_scoring.engagement, lead_scoring.engagement)', 'stable', 'strict', 'safe'),
+    ('next_change(lead_scoring.engagement, timestamp with time zone, timestamp with time zone, double precision)',
+     'stable', 'called', 'safe'),
+    ('rollup(lead_scoring.engagement)', 'immutable', 'called', 'safe'),
+    ('rollup_accumulate(internal, lead_scoring.engagement)', 'stable', 'called', 'safe'),
     ('explain_fit(record, text)', 'stable', 'strict', 'safe'),
     ('explain_fit(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
     ('fit_score(record, text)', 'stable', 'strict', 'safe'),
@@ -163,7 +192,8 @@ SELECT is_empty(
     $$SELECT p.oid::regprocedure
         FROM pg_proc AS p JOIN pg_temp.member AS m ON m.objid = p.oid
         JOIN pg_language AS l ON l.oid = p.prolang
-       WHERE m.classid = 'pg_proc'::regclass AND l.lanname <> 'c' AND p.prosqlbody IS NULL
+       WHERE m.classid = 'pg_proc'::regclass AND p.prokind <> 'a'
+         AND l.lanname <> 'c' AND p.prosqlbody IS NULL
          AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)$$,
     'every function whose body is text has its own search_path');
 

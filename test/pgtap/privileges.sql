@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 200 ELSE 197 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 219 ELSE 216 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -140,9 +140,12 @@ INSERT INTO crm.contacts VALUES (1, 'x', 'lead'), (2, 'y', 'lead');
 SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id') \g /dev/null
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
     VALUES ('crm', 'ours', $$email = 'x'$$, 10);
+SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at') \g /dev/null
 SELECT lead_scoring.activate('crm') \g /dev/null
 GRANT SELECT ON crm.crm_score, crm.crm_queue, crm.crm_scored TO ls_reader;
 RESET ROLE;
+CREATE TABLE tool.state AS SELECT lead_scoring.engagement_empty('crm') AS s;
+GRANT SELECT ON tool.state TO PUBLIC;
 
 -- ------------------------------------------- the matrix: roles and functions
 
@@ -161,6 +164,25 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.in_population((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT * FROM lead_scoring.explain_fit((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, now()::timestamptz AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.rollup(s) FROM tool.state$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.merge(s, s) FROM tool.state$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.intent_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.last_activity(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.next_change(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM tool.state, lead_scoring.explain_engagement(s)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_out(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
+    ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.rollup_accumulate(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_combine(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_serialize(NULL)$$,    '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_deserialize(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_recv(NULL)$$,         '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.to_sql('crm')$$,                 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.total_score(1, 2, 3, 'crm')$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.band(1, 'crm')$$,                'ok', 'ok', 'ok', 'refused', 'refused'),
