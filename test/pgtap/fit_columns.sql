@@ -14,7 +14,6 @@ SELECT current_setting('server_version_num')::int >= 180000 AS has_18 \gset
 SELECT plan(CASE WHEN :'has_18' THEN 175 ELSE 170 END);
 
 DROP SCHEMA IF EXISTS tool, crm CASCADE;
-DROP ROLE IF EXISTS fc_reader;
 CREATE ROLE fc_reader;
 
 -- ------------------------------------------------------------------- tools
@@ -587,4 +586,6 @@ SELECT is(tool.outcome(tool.say(query, 'lead_scoring.fit_score')), tool.outcome(
                ($$UPDATE crm.virtual AS c SET size = 20 RETURNING id, fit(old, 'p'), fit(new, 'p'), fit(c, 'p')$$)) AS v (query);
 \endif
 
+DROP OWNED BY fc_reader;
+DROP ROLE fc_reader;
 SELECT * FROM finish();
