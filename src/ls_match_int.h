@@ -134,11 +134,20 @@ typedef struct LsRangeIndex
 	List *ranges; /* while building: of LsPendingRange */
 } LsRangeIndex;
 
+/*
+ * LsSetKey: a byte string. Up to 16 bytes they are in the words themselves, the
+ * first and the last eight, which may overlap; beyond, the words are hash and
+ * address.
+ */
+typedef struct LsSetKey
+{
+	int length; /* -1 = free */
+	uint64 words[2];
+} LsSetKey;
+
 typedef struct LsSetEntry
 {
-	uint32 hash;
-	int length; /* -1 = free */
-	const char *bytes;
+	LsSetKey key;
 	LsPayload payload;
 } LsSetEntry;
 
