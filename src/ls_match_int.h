@@ -253,6 +253,7 @@ struct LsMatcher
 typedef struct LsTarget
 {
 	const LsMatcher *matcher;
+	MemoryContext scratch; /* goes when all is compiled */
 	int rule;
 	int guarded; /* position in guarded, -1 = the rule matches */
 	int slot;
@@ -260,6 +261,10 @@ typedef struct LsTarget
 } LsTarget;
 
 extern void ls_payload_add(LsPayload *payload, const LsTarget *target);
+extern List *ls_match_note(List *list,
+						   const void *element,
+						   Size size,
+						   const LsTarget *target);
 extern void ls_match_insert(LsSubject *subject,
 							const LsPredicate *predicate,
 							const LsTarget *target);

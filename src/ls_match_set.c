@@ -27,7 +27,10 @@ ls_set_insert(LsSetIndex **index,
 			  const LsPredicate *predicate,
 			  const LsTarget *target)
 {
-	LsPendingSet *set = palloc(sizeof(LsPendingSet));
+	LsPendingSet set = {predicate->negated,
+						predicate->nvalues,
+						predicate->values,
+						*target};
 
 	if (*index == NULL)
 	{
@@ -35,11 +38,7 @@ ls_set_insert(LsSetIndex **index,
 		(*index)->trim_blanks = subject->type == BPCHAROID;
 		(*index)->is_fixed = subject->type == UUIDOID;
 	}
-	set->negated = predicate->negated;
-	set->nvalues = predicate->nvalues;
-	set->values = predicate->values;
-	set->target = *target;
-	(*index)->sets = lappend((*index)->sets, set);
+	(*index)->sets = ls_match_note((*index)->sets, &set, sizeof(set), target);
 }
 
 static void
@@ -270,6 +269,5 @@ ls_set_finish(LsSetIndex *index)
 		else
 			enter_positive(index, set);
 	}
-	list_free_deep(index->sets);
 	index->sets = NIL;
 }
