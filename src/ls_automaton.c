@@ -25,11 +25,12 @@ typedef struct LsTrie
 	LsNode *nodes;
 	int32 *order; /* breadth first */
 	int nnodes;
-	uint32 room; /* in cells */
-	uint32 used; /* all rows and cells are below */
-	uint32 from; /* where to look for a row's place */
-	bool *taken; /* is there a row at this place? */
-	int32 *row;	 /* the row at hand by column, 0 = no cell */
+	uint32 room;   /* in cells */
+	uint32 used;   /* all rows and cells are below */
+	uint32 from;   /* where to look for a row's place */
+	uint32 nstart; /* entries of `start` */
+	bool *taken;   /* is there a row at this place? */
+	int32 *row;	   /* the row at hand by column, 0 = no cell */
 } LsTrie;
 
 /* assign_columns: bytes that stand in no pattern share column 0. */
@@ -88,7 +89,44 @@ add_pattern(LsTrie *trie, const LsPattern *pattern, int number)
 
 /* ---- rows and their places -------------------------------------------- */
 
-/* collect_row: where the node goes otherwise than the start. */
+/* fill_start: the rows of the start and of its children. */
+static void
+fill_start(LsTrie *trie)
+{
+	LsAutomaton *a = trie->automaton;
+	const LsNode *nodes = trie->nodes;
+	uint32 place = a->ncolumns;
+
+	trie->nstart = a->ncolumns;
+	for (int32 child = nodes[0].child; child != 0; child = nodes[child].sibling)
+		trie->nstart += a->ncolumns;
+	a->start = palloc0(sizeof(uint32) * trie->nstart);
+	a->start_row = palloc0(sizeof(uint32) * a->ncolumns);
+	for (int32 child = nodes[0].child; child != 0; child = nodes[child].sibling)
+		a->start[nodes[child].column] = child;
+	for (int32 child = nodes[0].child; child != 0; child = nodes[child].sibling)
+	{
+		uint32 *row = &a->start[place];
+
+		memcpy(row, a->start, sizeof(uint32) * a->ncolumns);
+		for (int32 next = nodes[child].child; next != 0; next = nodes[next].sibling)
+			row[nodes[next].column] = next;
+		a->start_row[nodes[child].column] = place;
+		place += a->ncolumns;
+	}
+}
+
+/* is_in_start: is all that follows on the node in `start`? */
+static bool
+is_in_start(const LsTrie *trie, int32 number)
+{
+	const LsAutomaton *a = trie->automaton;
+
+	return a->anchor == LS_ANYWHERE &&
+		   (number == 0 || a->start[trie->nodes[number].column] == number);
+}
+
+/* collect_row: where the node goes otherwise than `start` says. */
 static void
 collect_row(LsTrie *trie, int32 number)
 {
@@ -97,7 +135,9 @@ collect_row(LsTrie *trie, int32 number)
 	uint32 suffix = trie->nodes[node->fail].row;
 
 	memset(trie->row, 0, sizeof(int32) * a->ncolumns);
-	if (number == 0 && a->anchor == LS_ANYWHERE)
+	if (node->found >= 0)
+		trie->row[LS_END_COLUMN] = node->found + 1;
+	if (is_in_start(trie, number))
 		return;
 	if (node->fail != 0)
 		for (int i = LS_END_COLUMN + 1; i < a->ncolumns; i++)
@@ -105,8 +145,6 @@ collect_row(LsTrie *trie, int32 number)
 				trie->row[i] = a->cells[suffix + i].target;
 	for (int32 child = node->child; child != 0; child = trie->nodes[child].sibling)
 		trie->row[trie->nodes[child].column] = child;
-	if (node->found >= 0)
-		trie->row[LS_END_COLUMN] = node->found + 1;
 }
 
 static void
@@ -167,9 +205,12 @@ static int32
 step(const LsTrie *trie, int32 number, int column)
 {
 	const LsAutomaton *a = trie->automaton;
-	const LsCell *cell = &a->cells[trie->nodes[number].row + column];
+	const LsNode *node = &trie->nodes[number];
+	const LsCell *cell = &a->cells[node->row + column];
 
-	return cell->owner == trie->nodes[number].row ? cell->target : a->start[column];
+	if (cell->owner == node->row)
+		return cell->target;
+	return a->start[(number == 0 ? 0 : a->start_row[node->column]) + column];
 }
 
 /* link_child: its longest suffix, and the patterns that end there, too. */
@@ -182,9 +223,7 @@ link_child(LsTrie *trie, int32 parent, int32 number)
 
 	if (a->anchor != LS_ANYWHERE)
 		return;
-	if (parent == 0)
-		a->start[child->column] = number;
-	else
+	if (parent != 0)
 		child->fail = step(trie, trie->nodes[parent].fail, child->column);
 	if (last < 0)
 	{
@@ -243,8 +282,9 @@ resolve(LsTrie *trie)
 		else
 			cell->target = state_of(trie, cell->target);
 	}
-	for (int i = 0; i < a->ncolumns; i++)
-		a->start[i] = a->start[i] == 0 ? 0 : state_of(trie, a->start[i]);
+	for (uint32 i = 0; i < trie->nstart; i++)
+		if (a->start[i] != 0)
+			a->start[i] = state_of(trie, a->start[i]);
 	a->cells = repalloc(a->cells, sizeof(LsCell) * trie->used);
 }
 
@@ -266,7 +306,6 @@ ls_automaton_build(const LsPattern *patterns, int npatterns, LsAnchor anchor, bo
 		max_nodes += patterns[i].length;
 	automaton->anchor = anchor;
 	assign_columns(automaton, patterns, npatterns, fold);
-	automaton->start = palloc0(sizeof(uint32) * automaton->ncolumns);
 	automaton->next_found = palloc(sizeof(int32) * npatterns);
 	trie.nodes = palloc(sizeof(LsNode) * max_nodes);
 	trie.nodes[0] = (LsNode){.found = -1};
@@ -274,6 +313,8 @@ ls_automaton_build(const LsPattern *patterns, int npatterns, LsAnchor anchor, bo
 	trie.row = palloc(sizeof(int32) * automaton->ncolumns);
 	for (int i = 0; i < npatterns; i++)
 		add_pattern(&trie, &patterns[i], i);
+	if (anchor == LS_ANYWHERE)
+		fill_start(&trie);
 	lay_out(&trie);
 	resolve(&trie);
 	pfree(trie.nodes);
@@ -302,13 +343,15 @@ scan_anywhere(const LsAutomaton *a,
 			  void *context)
 {
 	uint32 state = 0;
+	uint32 row = 0;
 
 	for (int i = 0; i < length; i++)
 	{
 		int column = a->column_of[(uint8) bytes[i]];
 		const LsCell *cell = &a->cells[state + column];
-		uint32 target = cell->owner == state ? cell->target : a->start[column];
+		uint32 target = cell->owner == state ? cell->target : a->start[row + column];
 
+		row = a->start_row[column];
 		state = target & ~LS_FOUND;
 		if (unlikely(target & LS_FOUND))
 			report(a, state, found, context);

@@ -34,16 +34,18 @@ typedef struct LsCell
 
 /*
  * LsAutomaton: a state is the place of its row in `cells`; rows share the gaps
- * of one another. In a row are the bytes on which the state goes elsewhere than
- * the start state does; for those `start` has the target. The anchored kinds
- * die there, and the row of their start, at 0, has all of it.
+ * of one another. Most steps follow from the last two bytes alone: for each byte
+ * that begins a pattern, and for all others together, `start` has a row of its
+ * own, and `cells` only what is different there. The anchored kinds have no such
+ * rows: where there is no cell, they die.
  */
 typedef struct LsAutomaton
 {
 	LsAnchor anchor;
 	int ncolumns;
 	uint16 column_of[256]; /* byte -> column, LS_NO_COLUMN = in no pattern */
-	uint32 *start;		   /* by column */
+	uint32 *start;
+	uint32 *start_row; /* column of the byte before -> place of its row in `start` */
 	LsCell *cells;
 	int32 *next_found; /* pattern -> next that ends in the same place, -1 = none */
 } LsAutomaton;
