@@ -35,6 +35,7 @@ INSERT INTO inner_function VALUES
     ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('contact_changed'),
     ('current_path'), ('deactivation_sql'), ('drop_sql'), ('may_change'), ('may_read'),
+    ('fit_score_columns'), ('fit_score_support'),
     ('model_stamp'), ('objects_sql'), ('rule_problems'), ('score_problems'),
     ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('upkeep_problem');
 

@@ -128,6 +128,8 @@ INSERT INTO pg_temp.label VALUES
     ('explain_fit(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
     ('fit_score(record, text)', 'stable', 'strict', 'safe'),
     ('fit_score(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
+    ('fit_score_columns(text[], text, timestamp with time zone, "any")', 'stable', 'called', 'safe'),
+    ('fit_score_support(internal)', 'immutable', 'strict', 'safe'),
     ('flush()', 'volatile', 'called', 'unsafe'),
     ('grade(double precision, double precision, text)', 'stable', 'strict', 'safe'),
     ('in_population(record, text)', 'stable', 'strict', 'safe'),

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 219 ELSE 216 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 221 ELSE 218 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -161,6 +161,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.fit_score(ROW(1, 'x'), 'none')$$, '42704', '42704', '42704', '42704', '42704'),
     ($$SELECT lead_scoring.fit_score(NULL::crm.contacts, 'crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.fit_score((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_score(r, 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_score_columns('{email}', 'crm', lead_scoring.as_of(), 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_score_support(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.in_population((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT * FROM lead_scoring.explain_fit((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
