@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 221 ELSE 218 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 222 ELSE 219 END);
 
 -- ------------------------------------------------------------------- tools
 
