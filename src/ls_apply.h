@@ -44,6 +44,7 @@ extern void ls_apply_queue(const LsObjects *objects,
 						   const LsChange *changes,
 						   int n,
 						   const char *reason);
+extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern int ls_apply_compare(const void *a, const void *b);
 extern void ls_apply_sweep(const LsObjects *objects);

@@ -10,6 +10,8 @@
 #include "ls_refresh.h"
 
 #include "ls_apply.h"
+#include "ls_attempt.h"
+#include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_config.h"
 #include "ls_guc.h"
@@ -89,6 +91,8 @@ begin_batch(LsRun *run)
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
 	(void) find_all_inheritors(run->objects->contacts_relid, AccessShareLock, NULL);
+	if (!run->commits)
+		ls_claim_transaction(run->objects->score_relid);
 	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);
 }
 
@@ -114,27 +118,6 @@ end_batch(LsRun *run)
 	report(run);
 }
 
-/* keys_of_result: the first column of SPI_tuptable as contacts to recompute. */
-static int
-keys_of_result(const LsRun *run, LsChange **changes)
-{
-	int n = (int) SPI_tuptable->numvals;
-
-	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		bool is_null;
-		Datum value =
-			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-
-		(*changes)[i].key =
-			ls_key_copy(ls_key_from_datum(run->objects->key_type, value));
-		(*changes)[i].outcome = LS_RECOMPUTE;
-	}
-	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
-	return n;
-}
-
 /* lock_rows: gives those of the contacts whose rows nobody else has locked. */
 static int
 lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
@@ -149,7 +132,7 @@ lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
 							  1,
 							  types,
 							  values);
-	return keys_of_result(run, locked);
+	return ls_apply_found(run->objects, locked);
 }
 
 /* queue_others: contacts that are not among the locked ones. Both are in order. */
@@ -175,10 +158,32 @@ queue_others(const LsRun *run,
 		ls_apply_queue(run->objects, others, nothers, "locked by somebody else");
 }
 
-/* recompute: the contacts, as far as their rows are free. */
+/* LsMissing: contacts of which some may have no score row yet. */
+typedef struct LsMissing
+{
+	const LsObjects *objects;
+	const LsChange *changes;
+	int n;
+} LsMissing;
+
+static void
+ensure(void *arg)
+{
+	const LsMissing *missing = arg;
+
+	ls_apply_ensure(missing->objects, missing->changes, missing->n);
+}
+
+/*
+ * recompute: the contacts, as far as their rows are free. A row that somebody
+ * else is just inserting is waited for, but not long: he may be waiting for one
+ * that was inserted here.
+ */
 static void
 recompute(LsRun *run, LsChange *changes, int n)
 {
+	LsMissing missing = {run->objects, changes, n};
+	ErrorData *error;
 	LsChange *locked;
 	int nlocked;
 
@@ -190,7 +195,7 @@ recompute(LsRun *run, LsChange *changes, int n)
 		run->done += n;
 		return;
 	}
-	ls_apply_ensure(run->objects, changes, n);
+	(void) ls_attempt_briefly(ensure, &missing, &error);
 	nlocked = lock_rows(run, changes, n, &locked);
 	if (nlocked < n)
 		queue_others(run, changes, n, locked, nlocked);
@@ -216,7 +221,7 @@ take_queue(LsRun *run, LsChange **changes)
 		0,
 		NULL,
 		NULL);
-	return keys_of_result(run, changes);
+	return ls_apply_found(run->objects, changes);
 }
 
 /*
@@ -279,7 +284,9 @@ delete_marks(const LsRun *run, int64 mark)
 	Datum values[1] = {Int64GetDatum(mark)};
 
 	(void) ls_objects_execute(
-		psprintf("DELETE FROM %s WHERE contact_id IS NULL AND id <= $1",
+		psprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s"
+				 " WHERE contact_id IS NULL AND id <= $1 FOR UPDATE SKIP LOCKED)",
+				 run->objects->queue,
 				 run->objects->queue),
 		1,
 		types,
@@ -330,10 +337,13 @@ next_contacts(LsRun *run, LsChange **changes)
 	if (SPI_tuptable->numvals == 0)
 		return 0;
 	remember_last(run);
-	return keys_of_result(run, changes);
+	return ls_apply_found(run->objects, changes);
 }
 
-/* note_scored: everyone was scored under these rules. */
+/*
+ * note_scored: everyone was scored under these rules. Who has the row locked
+ * notes the same, or is changing the model.
+ */
 static void
 note_scored(const LsRun *run, int64 stamp)
 {
@@ -343,12 +353,14 @@ note_scored(const LsRun *run, int64 stamp)
 	ls_config_by_function = true;
 	PG_TRY();
 	{
-		(void) ls_objects_execute("UPDATE lead_scoring.model SET scored_stamp = $2"
-								  " WHERE name = $1 AND scored_stamp"
-								  " IS DISTINCT FROM $2",
-								  2,
-								  types,
-								  values);
+		(void)
+			ls_objects_execute("UPDATE lead_scoring.model SET scored_stamp = $2"
+							   " WHERE name = (SELECT name FROM lead_scoring.model"
+							   " WHERE name = $1 AND scored_stamp IS DISTINCT FROM $2"
+							   " FOR NO KEY UPDATE SKIP LOCKED)",
+							   2,
+							   types,
+							   values);
 	}
 	PG_FINALLY();
 	{
@@ -393,6 +405,8 @@ rescore(LsRun *run)
 	walk(run);
 	begin_batch(run);
 	ls_apply_sweep(run->objects);
+	end_batch(run);
+	begin_batch(run);
 	delete_marks(run, mark);
 	note_scored(run, stamp);
 	end_batch(run);
@@ -417,7 +431,7 @@ next_due(LsRun *run, LsChange **changes)
 		2,
 		types,
 		values);
-	return keys_of_result(run, changes);
+	return ls_apply_found(run->objects, changes);
 }
 
 /* is_everyone_due: do the rules, or a row of the queue, say so? */
