@@ -12,7 +12,14 @@ CREATE FUNCTION lead_scoring.config_changed() RETURNS trigger
 COMMENT ON FUNCTION lead_scoring.config_changed() IS
     'Trigger: tells all sessions that rules have changed.';
 
-REVOKE ALL ON FUNCTION lead_scoring.check_config(), lead_scoring.config_changed() FROM PUBLIC;
+CREATE FUNCTION lead_scoring.config_restored() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'ls_sql_config_restored'
+    LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.config_restored() IS
+    'Trigger: lets a superuser''s restore bring the rows of the configuration in any order.';
+
+REVOKE ALL ON FUNCTION lead_scoring.check_config(), lead_scoring.config_changed(),
+    lead_scoring.config_restored() FROM PUBLIC;
 
 CREATE TYPE lead_scoring.score AS (
     fit float8,
@@ -56,6 +63,12 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON lead_scoring.%I TO PUBLIC', tab);
         EXECUTE format('SELECT pg_extension_config_dump(%L, %L)', 'lead_scoring.' || tab, '');
         CONTINUE WHEN tab = 'model';
+        EXECUTE format('CREATE TRIGGER config_restored BEFORE INSERT
+            ON lead_scoring.%I FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.config_restored()', tab);
+        EXECUTE format('CREATE TRIGGER config_was_restored AFTER INSERT
+            ON lead_scoring.%I FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.config_restored()', tab);
+        EXECUTE format('ALTER TABLE lead_scoring.%I ENABLE ALWAYS TRIGGER config_restored', tab);
+        EXECUTE format('ALTER TABLE lead_scoring.%I ENABLE ALWAYS TRIGGER config_was_restored', tab);
         EXECUTE format('CREATE POLICY read ON lead_scoring.%I FOR SELECT
             USING (lead_scoring.may_read(model))', tab);
         EXECUTE format('CREATE POLICY change ON lead_scoring.%I

@@ -32,7 +32,7 @@ INSERT INTO later VALUES
 -- Functions that are for other functions, triggers and views.
 CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
-    ('add_defaults'), ('check_config'), ('config_changed'), ('contact_changed'),
+    ('add_defaults'), ('check_config'), ('config_changed'), ('config_restored'), ('contact_changed'),
     ('current_path'), ('deactivation_sql'), ('drop_sql'), ('may_change'), ('may_read'),
     ('model_stamp'), ('objects_sql'), ('rule_problems'), ('score_problems'),
     ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('upkeep_problem');

@@ -84,6 +84,7 @@ INSERT INTO pg_temp.label VALUES
     ('check_config()', 'volatile', 'called', 'unsafe'),
     ('check_model(text)', 'stable', 'strict', 'unsafe'),
     ('config_changed()', 'volatile', 'called', 'unsafe'),
+    ('config_restored()', 'volatile', 'called', 'unsafe'),
     ('contact_changed()', 'volatile', 'called', 'unsafe'),
     ('create_model(text, regclass, name, name, name, text, text, name[], text, text)',
      'volatile', 'called', 'unsafe'),

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 196 ELSE 193 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 197 ELSE 194 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -183,7 +183,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
-    ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501');
+    ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.config_restored()$$,             '42501', '42501', '42501', '42501', '42501');
 
 CREATE FUNCTION tool.holds(call text, role name, expected text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -202,7 +203,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
                     nullif(tool.holds(call, 'ls_writer', writer), ''),
                     nullif(tool.holds(call, 'ls_stranger', stranger), ''),
                     nullif(tool.holds(call, session_user,
-                        CASE WHEN call ~ 'check_config|config_changed' THEN '39P01' ELSE owner END), '')),
+                        CASE WHEN call ~ 'check_config|config_changed|config_restored' THEN '39P01' ELSE owner END), '')),
           '', call)
   FROM tool.matrix;
 
