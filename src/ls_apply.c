@@ -431,14 +431,17 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 #define SWEEP_BATCH 10000
 
 /*
- * lock_orphans: score rows without a contact, after `last` in the order of the
- * keys. Who has one locked is writing it, and knows better.
+ * ls_apply_orphans: lock a batch of score rows without a contact, after `last` in
+ * the order of the keys. Who has one locked is writing it, and knows better.
  */
-static int
-lock_orphans(const LsObjects *objects, const Datum *last, LsChange **changes)
+int
+ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes)
 {
 	Oid types[1] = {objects->key_type};
+	Datum values[1] = {0};
 
+	if (last != NULL)
+		values[0] = ls_key_to_datum(objects->key_type, *last);
 	(void) ls_objects_execute(
 		psprintf("SELECT s.contact_id FROM %s AS s WHERE NOT EXISTS"
 				 " (SELECT FROM %s AS c WHERE c.%s = s.contact_id)%s"
@@ -450,7 +453,7 @@ lock_orphans(const LsObjects *objects, const Datum *last, LsChange **changes)
 				 SWEEP_BATCH),
 		last != NULL ? 1 : 0,
 		types,
-		unconstify(Datum *, last));
+		values);
 	return ls_apply_found(objects, changes);
 }
 
@@ -462,16 +465,28 @@ void
 ls_apply_sweep(const LsObjects *objects)
 {
 	LsChange *changes;
-	Datum last;
-	int n = lock_orphans(objects, NULL, &changes);
+	LsKey last;
+	int n = ls_apply_orphans(objects, NULL, &changes);
 
 	while (n > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ls_apply_changes(objects, changes, n, true);
-		last = ls_key_to_datum(objects->key_type, changes[n - 1].key);
-		n = n < SWEEP_BATCH ? 0 : lock_orphans(objects, &last, &changes);
+		last = changes[n - 1].key;
+		n = ls_apply_orphans(objects, &last, &changes);
 	}
+}
+
+/*
+ * ls_apply_problem: there is no score for the contact, and this is why.
+ */
+void
+ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem)
+{
+	change->outcome = LS_FAILED;
+	change->problem = problem;
+	change->stamp = ls_model_get(objects->model)->stamp;
+	upsert(objects, change, 1, GetCurrentTimestamp());
 }
 
 /*
