@@ -42,13 +42,6 @@ evaluate(void *arg)
 	e->change->outcome = LS_SCORED;
 }
 
-static bool
-may_raise(const LsModel *model)
-{
-	return ls_match_may_raise(model->fit) ||
-		   (model->population != NULL && ls_match_may_raise(model->population));
-}
-
 /*
  * ls_apply_evaluate: score a contact; an error of a condition becomes a change
  * that says so. Where indexes decide alone there is nothing to guard against.
@@ -64,13 +57,12 @@ ls_apply_evaluate(LsModel *model,
 	ErrorData *error;
 
 	change->stamp = model->stamp;
-	if (!may_raise(model))
+	if (!ls_fit_may_raise(model))
 		evaluate(&evaluation);
 	else if (!ls_attempt(evaluate, &evaluation, &error))
 	{
 		change->outcome = LS_FAILED;
-		change->problem =
-			psprintf("%s (%s)", error->message, error->context ? error->context : "");
+		change->problem = ls_fit_describe(error);
 	}
 }
 

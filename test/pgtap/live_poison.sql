@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(18);
+SELECT plan(26);
 SET statement_timeout = '30s';
 
 CREATE TABLE poison (id int PRIMARY KEY, title text, size int, note text);
@@ -82,5 +82,45 @@ DROP TRIGGER refuse ON poison_score;
 ALTER TABLE poison_score DROP CONSTRAINT small;
 SELECT sound_after_refresh('poison', 'once all is gone that refused');
 SELECT is(problems('poison'), '', 'no problem is left');
+
+-- A new rule, or population, that fails for somebody: the view goes on at once.
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
+VALUES ('poison', 'share', '100 / (size - 30) > 1', 3);
+SELECT is(count(*), 2000::bigint, 'a new rule that fails: the view shows all')
+  FROM poison_scored;
+SELECT results_eq($$SELECT contact_id, total, reasons FROM poison_scored WHERE fit IS NULL$$,
+                  $$VALUES (30, NULL::float8,
+                            'not scored: division by zero (fit rule "share" of model "poison")')$$,
+                  'and why there is no score, before a refresh');
+CALL lead_scoring.refresh('poison');
+SELECT results_eq($$SELECT contact_id, reasons FROM poison_scored WHERE fit IS NULL$$,
+                  $$VALUES (30, 'not scored: division by zero (fit rule "share" of model "poison")')$$,
+                  'the same after a refresh');
+DELETE FROM lead_scoring.fit_rule WHERE model = 'poison' AND name = 'share';
+UPDATE lead_scoring.model SET population = '100 / (size - 50) <> 1' WHERE name = 'poison';
+SELECT results_eq($$SELECT contact_id, fit FROM poison_scored WHERE reasons LIKE 'not scored: %'$$,
+                  'VALUES (50, NULL::float8)', 'a population that fails');
+CALL lead_scoring.refresh('poison');
+SELECT results_eq($$SELECT contact_id, fit FROM poison_scored WHERE reasons LIKE 'not scored: %'$$,
+                  'VALUES (50, NULL::float8)', 'after a refresh, too');
+UPDATE lead_scoring.model SET population = NULL WHERE name = 'poison';
+CALL lead_scoring.refresh('poison');
+
+-- But a parallel query cannot go on after an error.
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
+VALUES ('poison', 'share', '100 / (size - 30) > 1', 3);
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SELECT alike(outcome('SELECT sum(total) FROM poison_scored'), '22012: division by zero%',
+             'a parallel query raises (README: Limits)');
+SET LOCAL max_parallel_workers_per_gather = 0;
+SELECT lives_ok('SELECT sum(total) FROM poison_scored', 'and does not without workers');
+COMMIT;
+CALL lead_scoring.refresh('poison');
+SET parallel_setup_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT lives_ok('SELECT sum(total) FROM poison_scored', 'nor after a refresh');
 
 SELECT * FROM finish();
