@@ -1,15 +1,18 @@
 /*
- * ls_fit.c: fit_score(contact, model [, as_of]), in_population(...), and
- * fit_score_columns(...), which the planner puts in the place of fit_score.
+ * ls_fit.c: fit_score(contact, model [, as_of]), in_population(...), the same where
+ * a condition that fails must not end the query, and fit_score_columns(...), which
+ * the planner puts in the place of fit_score.
  */
 #include "ls_fit.h"
 
+#include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_guc.h"
 #include "ls_points.h"
 #include "ls_relation.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -24,6 +27,9 @@
 PG_FUNCTION_INFO_V1(ls_sql_fit_score);
 PG_FUNCTION_INFO_V1(ls_sql_fit_score_columns);
 PG_FUNCTION_INFO_V1(ls_sql_in_population);
+PG_FUNCTION_INFO_V1(ls_sql_try_fit_score);
+PG_FUNCTION_INFO_V1(ls_sql_try_in_population);
+PG_FUNCTION_INFO_V1(ls_sql_fit_problem);
 
 /* score_row: groups clamped, then the sum, then 6 decimals. */
 static double
@@ -74,6 +80,28 @@ ls_fit_in_population(LsModel *model,
 }
 
 /*
+ * ls_fit_may_raise: can a contact make it fail? Else indexes decide alone.
+ */
+bool
+ls_fit_may_raise(const LsModel *model)
+{
+	return ls_match_may_raise(model->fit) ||
+		   (model->population != NULL && ls_match_may_raise(model->population));
+}
+
+/*
+ * ls_fit_describe: what was raised, and by which rule: that is the first line of
+ * the context; the others tell who asked.
+ */
+char *
+ls_fit_describe(const ErrorData *error)
+{
+	const char *rule = error->context != NULL ? error->context : "";
+
+	return psprintf("%s (%.*s)", error->message, (int) strcspn(rule, "\n"), rule);
+}
+
+/*
  * LsFitCall: what one place in a query needs, kept from row to row. The model
  * may be used only while the generation stands.
  */
@@ -81,8 +109,9 @@ typedef struct LsFitCall
 {
 	uint64 generation;
 	LsModel *model;
-	LsRowMap *map;
-	MemoryContext context; /* of the map */
+	LsRowMap *fit;
+	LsRowMap *population;  /* NULL where there is no condition */
+	MemoryContext context; /* of the maps */
 	Oid user;
 	Oid type; /* of the row, where it is one argument */
 	int32 typmod;
@@ -195,10 +224,10 @@ begin_binding(LsFitCall *call, text *name)
 
 /* bind_call: find the model, and the way to read rows of this type. */
 static void
-bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_population)
+bind_call(LsFitCall *call, HeapTupleHeader contact, text *name)
 {
 	uint64 generation = begin_binding(call, name);
-	LsMatcher *matcher = by_population ? call->model->population : call->model->fit;
+	LsModel *model = call->model;
 	Oid type = HeapTupleHeaderGetTypeId(contact);
 	Oid relid = get_typ_typrelid(type);
 	MemoryContext old;
@@ -206,7 +235,9 @@ bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_populati
 	if (OidIsValid(relid))
 		ls_model_watch(relid);
 	old = MemoryContextSwitchTo(call->context);
-	call->map = matcher == NULL ? NULL : ls_fit_map(matcher, contact);
+	call->fit = ls_fit_map(model->fit, contact);
+	call->population =
+		model->population == NULL ? NULL : ls_fit_map(model->population, contact);
 	MemoryContextSwitchTo(old);
 	call->type = type;
 	call->typmod = HeapTupleHeaderGetTypMod(contact);
@@ -215,10 +246,7 @@ bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_populati
 
 /* get_call: the call's state for this row's type and this model. */
 static inline LsFitCall *
-get_call(FunctionCallInfo fcinfo,
-		 HeapTupleHeader contact,
-		 text *name,
-		 bool by_population)
+get_call(FunctionCallInfo fcinfo, HeapTupleHeader contact, text *name)
 {
 	LsFitCall *call = fcinfo->flinfo->fn_extra;
 
@@ -226,7 +254,7 @@ get_call(FunctionCallInfo fcinfo,
 		call = new_call(fcinfo, name);
 	if (!is_bound(call) || call->type != HeapTupleHeaderGetTypeId(contact) ||
 		call->typmod != HeapTupleHeaderGetTypMod(contact))
-		bind_call(call, contact, name, by_population);
+		bind_call(call, contact, name);
 	return call;
 }
 
@@ -252,10 +280,10 @@ ls_sql_fit_score(PG_FUNCTION_ARGS)
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
 	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
-	LsFitCall *call = get_call(fcinfo, header, name, false);
+	LsFitCall *call = get_call(fcinfo, header, name);
 	HeapTupleData contact = ls_fit_tuple(header);
 
-	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->map, &contact, as_of));
+	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->fit, &contact, as_of));
 }
 
 /*
@@ -267,10 +295,104 @@ ls_sql_in_population(PG_FUNCTION_ARGS)
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
 	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
-	LsFitCall *call = get_call(fcinfo, header, name, true);
+	LsFitCall *call = get_call(fcinfo, header, name);
 	HeapTupleData contact = ls_fit_tuple(header);
 
-	PG_RETURN_BOOL(ls_fit_in_population(call->model, call->map, &contact, as_of));
+	PG_RETURN_BOOL(
+		ls_fit_in_population(call->model, call->population, &contact, as_of));
+}
+
+/* ---- for views: NULL instead of an error ------------------------------- */
+
+/* LsTry: a contact whose conditions may fail, and what came of them. */
+typedef struct LsTry
+{
+	LsFitCall *call;
+	HeapTupleData contact;
+	double fit;
+	bool inside;
+} LsTry;
+
+static void
+try_population(void *arg)
+{
+	LsTry *one = arg;
+
+	one->inside = ls_fit_in_population(one->call->model,
+									   one->call->population,
+									   &one->contact,
+									   ls_guc_as_of());
+}
+
+/* try_all: who might not be of the population has no score. */
+static void
+try_all(void *arg)
+{
+	LsTry *one = arg;
+
+	try_population(one);
+	one->fit =
+		ls_fit_score(one->call->model, one->call->fit, &one->contact, ls_guc_as_of());
+}
+
+/*
+ * try_contact: NULL, or what it raised. A parallel query cannot start a
+ * subtransaction: there it raises.
+ */
+static ErrorData *
+try_contact(FunctionCallInfo fcinfo, LsTry *one, void (*work)(void *arg))
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	ErrorData *error = NULL;
+
+	one->call = get_call(fcinfo, header, PG_GETARG_TEXT_PP(1));
+	one->contact = ls_fit_tuple(header);
+	if (IsInParallelMode() || !ls_fit_may_raise(one->call->model))
+		work(one);
+	else
+		(void) ls_attempt(work, one, &error);
+	return error;
+}
+
+/*
+ * try_fit_score(contact record, model text) -> float8: fit_score, or NULL where a
+ * condition fails.
+ */
+Datum
+ls_sql_try_fit_score(PG_FUNCTION_ARGS)
+{
+	LsTry one = {0};
+
+	if (try_contact(fcinfo, &one, try_all) != NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(one.fit);
+}
+
+/*
+ * try_in_population(contact record, model text) -> boolean: in_population, or
+ * true where the condition fails: he is shown, with the reason.
+ */
+Datum
+ls_sql_try_in_population(PG_FUNCTION_ARGS)
+{
+	LsTry one = {0};
+
+	PG_RETURN_BOOL(try_contact(fcinfo, &one, try_population) != NULL || one.inside);
+}
+
+/*
+ * fit_problem(contact record, model text) -> text: what a condition raises; NULL
+ * where none does.
+ */
+Datum
+ls_sql_fit_problem(PG_FUNCTION_ARGS)
+{
+	LsTry one = {0};
+	ErrorData *error = try_contact(fcinfo, &one, try_all);
+
+	if (error == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(ls_fit_describe(error)));
 }
 
 /* ---- the row in columns ------------------------------------------------ */
@@ -351,7 +473,7 @@ bind_columns(FunctionCallInfo fcinfo, text *name)
 	generation = begin_binding(call, name);
 	old = MemoryContextSwitchTo(call->context);
 	describe_arguments(call, fcinfo);
-	call->map = ls_match_map_row(call->model->fit, call->desc);
+	call->fit = ls_match_map_row(call->model->fit, call->desc);
 	MemoryContextSwitchTo(old);
 	call->generation = generation;
 	return call;
@@ -389,6 +511,6 @@ ls_sql_fit_score_columns(PG_FUNCTION_ARGS)
 		call = bind_columns(fcinfo, name);
 	if (call->computed)
 		protect_columns(call, columns);
-	ls_match_load_values(call->model->fit, call->map, columns);
+	ls_match_load_values(call->model->fit, call->fit, columns);
 	PG_RETURN_FLOAT8(score_row(call->model, PG_GETARG_TIMESTAMPTZ(2)));
 }

@@ -44,6 +44,25 @@ CREATE FUNCTION lead_scoring.in_population(contact record, model text, as_of tim
 COMMENT ON FUNCTION lead_scoring.in_population(record, text, timestamptz) IS
     'Does the model score this contact, as of a moment? NULL for a NULL row or moment.';
 
+CREATE FUNCTION lead_scoring.try_fit_score(contact record, model text) RETURNS float8
+    AS 'MODULE_PATHNAME', 'ls_sql_try_fit_score'
+    -- SAFE: starts no subtransaction in a parallel query, but raises.
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.try_fit_score(record, text) IS
+    'fit_score for views, in points. NULL where a condition fails, too.';
+
+CREATE FUNCTION lead_scoring.try_in_population(contact record, model text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'ls_sql_try_in_population'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.try_in_population(record, text) IS
+    'in_population for views: true where the condition fails. NULL for a NULL row.';
+
+CREATE FUNCTION lead_scoring.fit_problem(contact record, model text) RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_fit_problem'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.fit_problem(record, text) IS
+    'Why try_fit_score cannot compute the fit of a contact. NULL: it can.';
+
 CREATE FUNCTION lead_scoring.explain_fit(
     contact record, model text,
     OUT rule text, OUT group_name text, OUT condition text, OUT points float8,

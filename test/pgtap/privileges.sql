@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 222 ELSE 219 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 226 ELSE 223 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -165,6 +165,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.fit_score_columns('{email}', 'crm', lead_scoring.as_of(), 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.fit_score_support(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.in_population((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.try_fit_score((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.try_in_population((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_problem((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT * FROM lead_scoring.explain_fit((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -212,7 +215,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
-    ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501');
+    ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.config_restored()$$,             '42501', '42501', '42501', '42501', '42501');
 
 CREATE FUNCTION tool.holds(call text, role name, expected text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -231,7 +235,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
                     nullif(tool.holds(call, 'ls_writer', writer), ''),
                     nullif(tool.holds(call, 'ls_stranger', stranger), ''),
                     nullif(tool.holds(call, session_user,
-                        CASE WHEN call ~ 'check_config|check_rules|config_changed' THEN '39P01' ELSE owner END), '')),
+                        CASE WHEN call ~ 'check_config|check_rules|config_changed|config_restored' THEN '39P01' ELSE owner END), '')),
           '', call)
   FROM tool.matrix;
 
