@@ -330,6 +330,9 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
 	rows->groups = model->groups;
 	initStringInfo(&signature);
+	sign_sources(&signature, model->sources);
+	model->sources_stamp = (int64) hash_text(&signature, 0);
+	resetStringInfo(&signature);
 	sign_model(&signature, model->row);
 	sign_rules(&signature, model, rows);
 	model->stamp = (int64) hash_text(&signature, 0);

@@ -23,6 +23,7 @@ typedef struct LsModel
 	Oid relid;		  /* the contacts */
 	Oid owner;		  /* of the contacts */
 	int64 stamp;	  /* of all that scores depend on */
+	int64 sources_stamp; /* of the event sources alone */
 	List *thresholds; /* of LsThresholdRow */
 	List *groups;	  /* of LsGroupRow */
 	List *sources;	  /* of LsSourceRow */
