@@ -30,7 +30,7 @@ typedef struct LsModel
 	LsMatcher *population;		   /* NULL = everyone */
 	bool uses_as_of;			   /* may a score change with time alone? */
 	struct LsExplainer *explainer; /* or NULL: see ls_model_explainer */
-	List *row_maps;				   /* of LsTableMap, of the tables with triggers */
+	struct HTAB *table_maps;	   /* LsTableMap of tables with triggers, or NULL */
 } LsModel;
 
 /* LsExplainer: the fit rules one by one. */
@@ -44,7 +44,7 @@ typedef struct LsExplainer
 /* LsTableMap: how rows of one table (a partition, say) are read. */
 typedef struct LsTableMap
 {
-	Oid relid;
+	Oid relid;		/* key of table_maps */
 	AttrNumber key; /* the contact's id; none where the table is not the model's */
 	Oid key_type;	/* as stored */
 	LsRowMap *fit;
