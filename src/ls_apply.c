@@ -10,6 +10,7 @@
 #include "ls_fit.h"
 #include "ls_relation.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -173,6 +174,23 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 }
 
 /*
+ * contacts_query: the contacts whose keys are in $1. Of partitions, each key looks
+ * into its own; an array would be looked for in all of them.
+ */
+static char *
+contacts_query(const LsObjects *objects)
+{
+	bool has_parts =
+		get_rel_relkind(objects->contacts_relid) == RELKIND_PARTITIONED_TABLE;
+
+	return psprintf(has_parts ? "SELECT c.* FROM unnest($1) AS k (contact_id)"
+								" JOIN %s AS c ON c.%s = k.contact_id"
+							  : "SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
+					objects->contacts,
+					objects->id);
+}
+
+/*
  * recompute: read the contacts anew, with a snapshot of this moment. Those that
  * are not there are gone.
  */
@@ -183,12 +201,7 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 	Datum values[1] = {
 		ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_RECOMPUTE))};
 
-	(void) ls_objects_execute(psprintf("SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
-									   objects->contacts,
-									   objects->id),
-							  1,
-							  types,
-							  values);
+	(void) ls_objects_execute(contacts_query(objects), 1, types, values);
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
@@ -262,10 +275,10 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 	const LsModel *model = ls_model_get(objects->model);
 
 	for (int i = 0; i < n; i++)
-		if (model->uses_as_of || model->behaviour != NIL ||
+		if (model->uses_as_of || ls_model_has_behaviour(model) ||
 			changes[i].stamp != model->stamp)
 			changes[i].outcome = LS_RECOMPUTE;
-	return model->uses_as_of || model->behaviour != NIL;
+	return model->uses_as_of || ls_model_has_behaviour(model);
 }
 
 /*

@@ -247,7 +247,7 @@ ls_apply_states(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 
 	for (int i = 0; i < n; i++)
 		changes[i].due_at = DT_NOEND;
-	if (reading.model->behaviour != NIL)
+	if (ls_model_has_behaviour(reading.model))
 	{
 		(void) ls_engagement_get(reading.model);
 		if (!ls_attempt(read_states, &reading, &error))

@@ -69,8 +69,8 @@ get_call(FunctionCallInfo fcinfo, text *name, int key_argument)
 	call->generation = 0;
 	call->model = ls_fit_readable_model(name);
 	call->user = GetUserId();
-	call->key_type =
-		ls_key_stored_type(getBaseType(get_fn_expr_argtype(fcinfo->flinfo, key_argument)));
+	call->key_type = ls_key_stored_type(
+		getBaseType(get_fn_expr_argtype(fcinfo->flinfo, key_argument)));
 	call->name = MemoryContextAlloc(context, VARSIZE_ANY(name));
 	memcpy(call->name, name, VARSIZE_ANY(name));
 	call->generation = generation;
@@ -91,8 +91,7 @@ refuse_sources(const LsModel *model)
 static bool
 is_usable(const LsModel *model, const LsState *state, int64 stamp, TimestampTz as_of)
 {
-	return stamp == model->stamp &&
-		   state->name_length == strlen(model->row->name) &&
+	return stamp == model->stamp && state->name_length == strlen(model->row->name) &&
 		   memcmp(ls_state_name(state), model->row->name, state->name_length) == 0 &&
 		   state->fingerprint == ls_engagement_get((LsModel *) model)->fingerprint &&
 		   as_of >= state->from_us && as_of < state->until_us;

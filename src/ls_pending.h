@@ -18,9 +18,9 @@ typedef struct LsPendingModel
 	char *model;
 	Oid key_type;
 	const char *everyone; /* why all contacts are stale; NULL = they are not */
-	bool sweep;	   /* contacts were truncated: look for orphans */
-	bool swept;	   /* that was done, should the subtransaction commit */
-	bool queue;	   /* leave it all to the next refresh: lead_scoring.apply */
+	bool sweep;			  /* contacts were truncated: look for orphans */
+	bool swept;			  /* that was done, should the subtransaction commit */
+	bool queue;			  /* leave it all to the next refresh: lead_scoring.apply */
 	int n;
 	int room;
 	LsChange *changes; /* the keys are distinct */

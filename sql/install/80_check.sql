@@ -32,13 +32,28 @@ BEGIN ATOMIC
               LATERAL pg_partition_tree(lead_scoring.contacts_of(m.name)) AS tree
          WHERE m.name = trigger_problems.model
     )
+    , events AS (
+        SELECT DISTINCT tree.relid, tree.relid = to_regclass(s.relation) AS is_root, s.model
+          FROM lead_scoring.event_source AS s,
+               LATERAL (SELECT to_regclass(s.relation)::oid AS relid
+                         UNION SELECT relid FROM pg_partition_tree(to_regclass(s.relation))) AS tree
+         WHERE s.model = trigger_problems.model
+    ), all_wanted AS (
+        SELECT relid, tgname, 'lead_scoring.contact_changed'::regproc AS tgfoid FROM wanted
+        UNION
+        SELECT e.relid, e.model || kind.suffix, 'lead_scoring.event_changed'::regproc
+          FROM events AS e
+         CROSS JOIN (VALUES ('_event', true), ('_event_statement', false),
+                            ('_event_truncate', false)) AS kind (suffix, root_only)
+         WHERE e.is_root OR NOT kind.root_only
+    )
     SELECT format('trigger %I on %s', w.tgname, w.relid::regclass),
            CASE WHEN t.oid IS NULL THEN 'is missing' ELSE 'is disabled' END
-      FROM wanted AS w
+      FROM all_wanted AS w
       JOIN pg_class AS c ON c.oid = w.relid AND c.relkind IN ('r', 'p')
       LEFT JOIN pg_trigger AS t
         ON t.tgrelid = w.relid AND t.tgname = w.tgname
-       AND t.tgfoid = 'lead_scoring.contact_changed'::regproc
+       AND t.tgfoid = w.tgfoid
      WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A');
 END;
 COMMENT ON FUNCTION lead_scoring.trigger_problems(text) IS
@@ -185,11 +200,14 @@ BEGIN
     RETURN format($sql$
         WITH computed AS MATERIALIZED (
             SELECT c.%3$I AS id, s.contact_id IS NOT NULL AS has_score,
-                   s.fit AS stored_fit, s.total AS stored_total, s.engagement, s.intent,
+                   s.fit AS stored_fit, s.total AS stored_total,
+                   s.engagement AS stored_engagement, s.intent AS stored_intent,
+                   did.engagement, did.intent,
                    CASE WHEN s.problem IS NULL
                         THEN lead_scoring.fit_score(c.*, %5$L, coalesce(s.scored_at, now()))
                    END AS fit
               FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
+             CROSS JOIN LATERAL (%8$s) AS did
              WHERE c.%3$I IS NOT NULL
                AND CASE WHEN EXISTS (SELECT FROM %4$s AS q
                                       WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
@@ -205,6 +223,8 @@ BEGIN
           FROM computed
          WHERE NOT has_score OR abs(stored_fit - fit) > 1e-6
             OR abs(stored_total - lead_scoring.total_score(fit, engagement, intent, %5$L)) > 1e-6
+            OR abs(stored_engagement - engagement) > 1e-6
+            OR abs(stored_intent - intent) > 1e-6
             OR (stored_fit IS NULL) <> (fit IS NULL)
         UNION ALL
         SELECT s.contact_id::text, s.fit, NULL::float8, s.total, NULL::float8
@@ -220,7 +240,17 @@ BEGIN
         format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
         format('%I.%I', m.objects_schema, model || '_queue'), model,
         lead_scoring.model_stamp(model),
-        m.scored_stamp IS NOT DISTINCT FROM lead_scoring.model_stamp(model));
+        m.scored_stamp IS NOT DISTINCT FROM lead_scoring.model_stamp(model),
+        CASE WHEN EXISTS (SELECT FROM lead_scoring.engagement_rule AS r
+                           WHERE r.model = m.name AND r.enabled)
+             THEN format($sql$
+                 SELECT lead_scoring.engagement_score(now.state, coalesce(s.scored_at, now()), now.since) AS engagement,
+                     lead_scoring.intent_score(now.state, coalesce(s.scored_at, now()), now.since) AS intent
+                 FROM (SELECT CASE WHEN s.problem IS NULL THEN %s END AS state,
+                           lead_scoring.contact_since(c.*, %L) AS since OFFSET 0) AS now$sql$,
+                 lead_scoring.state_sql(model, format('c.%I', m.contact_id), 'coalesce(s.scored_at, now())'),
+                 model)
+             ELSE 'SELECT 0::float8 AS engagement, 0::float8 AS intent' END);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.verify_sql(text) IS
