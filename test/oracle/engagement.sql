@@ -94,12 +94,14 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- by_sql(model): what the query of to_sql gives.
-CREATE FUNCTION oracle.by_sql(the_model text, the_moment timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+-- by_sql(model, query, as_of): what a query of to_sql gives. It was written in the
+-- caller's session; it may count on finding PostgreSQL's own functions first.
+CREATE FUNCTION oracle.by_sql(the_model text, query text, the_moment timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     EXECUTE format('INSERT INTO oracle.result
         SELECT %L, $1, ''to_sql'', contact_id::text, engagement, intent, $1 FROM (%s) AS s',
-        the_model, lead_scoring.to_sql(the_model)) USING the_moment;
+        the_model, query) USING the_moment;
 END
 $$;
 
@@ -157,6 +159,8 @@ RETURNS TABLE (what text, way text, as_of timestamptz, id text, wanted text, got
     )
     SELECT 'count ' || c.what, c.way, NULL, count(*)::text, NULL, NULL FROM compared AS c GROUP BY 1, 2
     UNION ALL
-    (SELECT c.what, c.way, c.as_of, c.id, c.wanted, c.got FROM compared AS c WHERE c.what = 'differs'
-      ORDER BY c.way, c.as_of, c.id LIMIT 12)
+    SELECT d.what, d.way, d.as_of, d.id, d.wanted, d.got
+      FROM (SELECT c.*, row_number() OVER (PARTITION BY c.way ORDER BY c.as_of, c.id) AS nth
+              FROM compared AS c WHERE c.what = 'differs') AS d
+     WHERE d.nth <= 4
 $$;
