@@ -1,8 +1,8 @@
 # Behaviour.pm: engagement rules once more, as slowly and plainly as possible.
 #
 # The oracle of the oracle: test/oracle/engagement holds to_sql against it. It
-# follows section "Engagement" of README.md word by word, over lists of events,
-# and tries all combinations where words say "there is". Times are microseconds.
+# follows the definition of each kind word by word, over lists of events, and
+# tries all combinations where the words say "there is". Times are microseconds.
 package Behaviour;
 use strict;
 use warnings;

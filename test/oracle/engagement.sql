@@ -21,8 +21,8 @@ CREATE TABLE oracle.result (
     error text
 );
 
--- The moments at which a model is tried.
-CREATE TABLE oracle.moment (as_of timestamptz);
+-- What intervals of rules are made of.
+CREATE TABLE oracle.span (span interval);
 
 -- read(state, as_of, since): the scores, or the error.
 CREATE FUNCTION oracle.read(state lead_scoring.engagement, as_of timestamptz, since timestamptz,
@@ -105,32 +105,40 @@ BEGIN
 END
 $$;
 
--- next_changes(model, as_of, fading): between now and the next change nothing
--- changes (where nothing fades), and there is one.
-CREATE FUNCTION oracle.next_changes(the_model text, the_moment timestamptz, states text)
-RETURNS TABLE (id text, next timestamptz, at timestamptz, before float8, behind float8) LANGUAGE plpgsql AS $$
+-- next_changes(model, as_of, tolerance, states): where a score jumps before its
+-- next change. Probed are the edges of all intervals, and the last microsecond;
+-- of models in which nothing fades (tolerance 1e-6) also now against then.
+CREATE FUNCTION oracle.next_changes(the_model text, the_moment timestamptz, tolerance float8, states text)
+RETURNS TABLE (id text, next timestamptz, at timestamptz, before text, behind text) LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN QUERY EXECUTE format('
-        WITH state AS MATERIALIZED (%s), next AS MATERIALIZED (
-            SELECT c.id, c.since, s.state, lead_scoring.next_change(s.state, $1, c.since) AS next
-              FROM oracle.contact AS c CROSS JOIN LATERAL (
-                  SELECT coalesce((SELECT state.state FROM state WHERE state.id = c.id),
-                                  lead_scoring.engagement_empty(%L)) AS state) AS s
-        ), probe AS (
-            SELECT n.*, p.at FROM next AS n CROSS JOIN LATERAL (VALUES
-                (n.next - interval ''1 microsecond''),
-                ($1 + extract(epoch FROM n.next - $1) * 0.37 * interval ''1 second''),
-                (CASE WHEN n.next IS NULL THEN $1 + interval ''31536000000 seconds'' END),
-                (CASE WHEN n.next IS NULL THEN $1 + interval ''7776000 seconds'' END)) AS p (at)
-             WHERE p.at > $1 AND (p.at < n.next OR n.next IS NULL)
-        )
-        SELECT p.id, p.next, p.at, now.engagement + 1000 * now.intent, later.engagement + 1000 * later.intent
-          FROM probe AS p CROSS JOIN LATERAL oracle.read(p.state, $1, p.since) AS now
-         CROSS JOIN LATERAL oracle.read(p.state, p.at, p.since) AS later
-         WHERE later.error IS NULL AND (abs(now.engagement - later.engagement) <= 1e-6
-                                        AND abs(now.intent - later.intent) <= 1e-6) IS NOT TRUE
-            OR later.error IS NOT NULL AND later.error NOT LIKE ''%%cannot be read as of%%''
-            OR p.next <= $1', states, the_model) USING the_moment;
+    EXECUTE format('CREATE TEMPORARY TABLE state AS %s', states);
+    CREATE TEMPORARY TABLE next AS
+    SELECT c.id, c.since, s.state, lead_scoring.next_change(s.state, the_moment, c.since) AS next
+      FROM oracle.contact AS c
+     CROSS JOIN LATERAL (SELECT coalesce((SELECT x.state FROM pg_temp.state AS x WHERE x.id = c.id),
+                                         lead_scoring.engagement_empty(the_model)) AS state) AS s;
+    RETURN QUERY
+    WITH edge AS (
+        SELECT DISTINCT h.id, h.at + n * s.span AS at
+          FROM (SELECT * FROM oracle.happened UNION ALL SELECT c.id, c.since FROM oracle.contact AS c WHERE isfinite(c.since)) AS h
+         CROSS JOIN oracle.span AS s CROSS JOIN generate_series(1, 3) AS n
+    ), probe AS (
+        SELECT n.id, n.since, n.state, n.next, e.at - interval '1 microsecond' AS from_at, e.at
+          FROM pg_temp.next AS n JOIN edge AS e ON e.id = n.id
+         WHERE e.at > the_moment AND (e.at < n.next OR n.next IS NULL)
+         UNION ALL
+        SELECT n.id, n.since, n.state, n.next, the_moment, coalesce(n.next, the_moment + interval '31536000000 seconds') - interval '1 microsecond'
+          FROM pg_temp.next AS n WHERE tolerance < 1e-5
+    )
+    SELECT p.id, p.next, p.at, f.engagement || ' ' || f.intent, coalesce(t.error, t.engagement || ' ' || t.intent)
+      FROM probe AS p CROSS JOIN LATERAL oracle.read(p.state, p.from_at, p.since) AS f
+     CROSS JOIN LATERAL oracle.read(p.state, p.at, p.since) AS t
+     WHERE CASE WHEN t.error IS NULL THEN (abs(f.engagement - t.engagement) <= tolerance
+                                           AND abs(f.intent - t.intent) <= tolerance) IS NOT TRUE
+                ELSE t.error NOT LIKE '%cannot be read as of%' END
+     UNION ALL
+    SELECT n.id, n.next, the_moment, 'not later than now', NULL FROM pg_temp.next AS n WHERE n.next <= the_moment;
+    DROP TABLE pg_temp.state, pg_temp.next;
 END
 $$;
 
