@@ -324,10 +324,10 @@ UPDATE lead_scoring.model SET name = 'renamed' WHERE name = 'm';
 SELECT name, group_name, source, kind, requires
   FROM lead_scoring.engagement_rule WHERE model = 'renamed' ORDER BY name;
 
--- While a dump is restored, what is about other rows is taken as it comes.
+-- While a dump is restored, what is about other rows is taken as it comes. (By a
+-- superuser, everything: the rows were right when they were dumped.)
 SET check_function_bodies = off;
 EXECUTE rule('{"model": "renamed", "kind": "each", "name": "dumped", "condition": "typ = 1", "requires": "nothing"}');
-EXECUTE rule('{"model": "renamed", "kind": "each", "max_count": 0}');
 RESET check_function_bodies;
 
 -- ---------------------------------------------------- what check_model finds

@@ -13,7 +13,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -73,22 +73,96 @@ find_contacts(const LsModelRow *row)
 	return relid;
 }
 
-/*
- * lock_view: before the contacts: who has read the view and now writes contacts
- * must not find us holding the one and waiting for the other.
- */
-static void
-lock_view(const LsModelRow *row)
+/* LsWanted: a relation to lock. */
+typedef struct LsWanted
+{
+	Oid relid;
+	LOCKMODE mode;
+} LsWanted;
+
+static List *
+want(List *wanted, Oid relid, LOCKMODE mode)
+{
+	LsWanted *one = palloc(sizeof(LsWanted));
+
+	one->relid = relid;
+	one->mode = mode;
+	return OidIsValid(relid) ? lappend(wanted, one) : wanted;
+}
+
+/* object_of: a table or view of the model; InvalidOid where there is none. */
+static Oid
+object_of(const LsModelRow *row, const char *suffix)
 {
 	Oid schema = row->objects_schema == NULL
 					 ? InvalidOid
 					 : get_namespace_oid(row->objects_schema, true);
-	Oid view = OidIsValid(schema)
-				   ? get_relname_relid(psprintf("%s_scored", row->name), schema)
-				   : InvalidOid;
 
-	if (OidIsValid(view))
-		LockRelationOid(view, AccessExclusiveLock);
+	return OidIsValid(schema)
+			   ? get_relname_relid(psprintf("%s_%s", row->name, suffix), schema)
+			   : InvalidOid;
+}
+
+/* wanted_locks: the view, the contacts with their partitions, and the tables. */
+static List *
+wanted_locks(const LsLife *life, LOCKMODE mode)
+{
+	List *wanted = want(NIL, object_of(life->row, "scored"), AccessExclusiveLock);
+	ListCell *cell;
+
+	if (OidIsValid(life->contacts))
+		foreach(cell, find_all_inheritors(life->contacts, NoLock, NULL))
+			wanted = want(wanted, lfirst_oid(cell), mode);
+	if (mode != AccessExclusiveLock)
+		return wanted;
+	wanted = want(wanted, object_of(life->row, "score"), mode);
+	return want(wanted, object_of(life->row, "queue"), mode);
+}
+
+/* lock_rest: NULL, or the one that is not to be had now; then none is locked. */
+static const LsWanted *
+lock_rest(List *wanted, const LsWanted *first)
+{
+	ListCell *cell;
+	ListCell *locked;
+
+	foreach(cell, wanted)
+	{
+		const LsWanted *one = lfirst(cell);
+
+		if (one == first || ConditionalLockRelationOid(one->relid, one->mode))
+			continue;
+		foreach(locked, wanted)
+		{
+			const LsWanted *other = lfirst(locked);
+
+			if (other == one)
+				break;
+			if (other != first)
+				UnlockRelationOid(other->relid, other->mode);
+		}
+		UnlockRelationOid(first->relid, first->mode);
+		return one;
+	}
+	return NULL;
+}
+
+/*
+ * lock_all: waits for one while holding none. Transactions read the view and then
+ * write contacts, or the other way round: whichever of the two were locked first,
+ * who waits for the other with it in his hand would make a deadlock.
+ */
+static void
+lock_all(List *wanted)
+{
+	const LsWanted *first = wanted == NIL ? NULL : linitial(wanted);
+
+	while (first != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		LockRelationOid(first->relid, first->mode);
+		first = lock_rest(wanted, first);
+	}
 }
 
 /* begin: find the model, lock its contacts, and look again who owns them. */
@@ -100,14 +174,10 @@ begin(text *name, LOCKMODE mode)
 	life.row = ls_catalog_model(text_to_cstring(name), false);
 	check_may_change(life.row);
 	life.contacts = find_contacts(life.row);
-	lock_view(life.row);
-	if (OidIsValid(life.contacts))
-	{
-		LockRelationOid(life.contacts, mode);
-		life.row = ls_catalog_model(life.row->name, false);
-		life.contacts = find_contacts(life.row);
-		check_may_change(life.row);
-	}
+	lock_all(wanted_locks(&life, mode));
+	life.row = ls_catalog_model(life.row->name, false);
+	life.contacts = find_contacts(life.row);
+	check_may_change(life.row);
 	return life;
 }
 
@@ -130,13 +200,21 @@ run_script(const char *writer, const LsModelRow *row, Oid owner)
 	ls_guard_leave(&guard);
 }
 
+static bool
+is_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 /* set_row: write what only functions may write into lead_scoring.model. */
 static void
 set_row(const LsLife *life, const char *status, const char *schema, const char *owner)
 {
+	const LsModelRow *row = life->row;
+	const char *contacts =
+		OidIsValid(life->contacts) ? ls_relation_name(life->contacts) : row->contacts;
 	Oid types[5] = {TEXTOID, TEXTOID, NAMEOID, NAMEOID, TEXTOID};
-	Datum values[5] = {CStringGetTextDatum(life->row->name),
-					   CStringGetTextDatum(status)};
+	Datum values[5] = {CStringGetTextDatum(row->name), CStringGetTextDatum(status)};
 	char nulls[6] = "     ";
 
 	if (schema != NULL)
@@ -145,9 +223,10 @@ set_row(const LsLife *life, const char *status, const char *schema, const char *
 		values[3] = DirectFunctionCall1(namein, CStringGetDatum(owner));
 	nulls[2] = schema == NULL ? 'n' : ' ';
 	nulls[3] = owner == NULL ? 'n' : ' ';
-	values[4] = CStringGetTextDatum(OidIsValid(life->contacts)
-										? ls_relation_name(life->contacts)
-										: life->row->contacts);
+	values[4] = CStringGetTextDatum(contacts);
+	if (is_same(status, row->status) && is_same(schema, row->objects_schema) &&
+		is_same(owner, row->owner) && is_same(contacts, row->contacts))
+		return;
 	ls_config_by_function = true;
 	PG_TRY();
 	{
@@ -206,11 +285,7 @@ refuse_gone(const LsLife *life)
 static void
 hand_over(const LsLife *life, const char *suffix, Oid former, Oid present)
 {
-	Oid schema = get_namespace_oid(life->row->objects_schema, true);
-	Oid relid =
-		OidIsValid(schema)
-			? get_relname_relid(psprintf("%s_%s", life->row->name, suffix), schema)
-			: InvalidOid;
+	Oid relid = object_of(life->row, suffix);
 
 	if (!OidIsValid(relid) || ls_relation_owner(relid) == present)
 		return;

@@ -42,13 +42,6 @@ evaluate(void *arg)
 	e->change->outcome = LS_SCORED;
 }
 
-static bool
-may_raise(const LsModel *model)
-{
-	return ls_match_may_raise(model->fit) ||
-		   (model->population != NULL && ls_match_may_raise(model->population));
-}
-
 /*
  * ls_apply_evaluate: score a contact; an error of a condition becomes a change
  * that says so. Where indexes decide alone there is nothing to guard against.
@@ -64,13 +57,12 @@ ls_apply_evaluate(LsModel *model,
 	ErrorData *error;
 
 	change->stamp = model->stamp;
-	if (!may_raise(model))
+	if (!ls_fit_may_raise(model))
 		evaluate(&evaluation);
 	else if (!ls_attempt(evaluate, &evaluation, &error))
 	{
 		change->outcome = LS_FAILED;
-		change->problem =
-			psprintf("%s (%s)", error->message, error->context ? error->context : "");
+		change->problem = ls_fit_describe(error);
 	}
 }
 
@@ -237,28 +229,34 @@ delete_rows(const LsObjects *objects, const LsChange *changes, int n)
 							  values);
 }
 
-/* lock_rows: take the locks of several statements in one order beforehand. */
-static void
-lock_rows(const LsObjects *objects, const LsChange *changes, int n)
-{
-	Oid types[1] = {get_array_type(objects->key_type)};
-	Datum values[1] = {key_array(objects, changes, n, ANY_OUTCOME)};
-
-	(void) ls_objects_execute(
-		psprintf("SELECT FROM unnest($1) WITH ORDINALITY AS k (contact_id, place)"
-				 " JOIN %s AS s ON s.contact_id = k.contact_id"
-				 " ORDER BY k.place FOR UPDATE OF s",
-				 objects->score),
-		1,
-		types,
-		values);
-}
-
 /* ls_apply_compare: the order of changes, for qsort. */
 int
 ls_apply_compare(const void *a, const void *b)
 {
 	return ls_key_compare(((const LsChange *) a)->key, ((const LsChange *) b)->key);
+}
+
+/*
+ * ls_apply_found: the first column of SPI_tuptable as contacts to recompute, in
+ * order.
+ */
+int
+ls_apply_found(const LsObjects *objects, LsChange **changes)
+{
+	int n = (int) SPI_tuptable->numvals;
+
+	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		bool is_null;
+		Datum value =
+			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
+
+		(*changes)[i].key = ls_key_copy(ls_key_from_datum(objects->key_type, value));
+		(*changes)[i].outcome = LS_RECOMPUTE;
+	}
+	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
+	return n;
 }
 
 /* settle: put what was found into the change of that key. */
@@ -323,25 +321,59 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 	evaluate_result(objects, changes, n, as_of);
 }
 
-/*
- * ls_apply_ensure: contacts without a score row get one, to be filled or deleted:
- * a row that somebody else is just inserting cannot be locked, but is waited for
- * here.
- */
-void
-ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n)
+/* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
+static void
+insert_rows(const LsObjects *objects,
+			const LsChange *changes,
+			int n,
+			const char *where,
+			const char *or_else)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum values[1] = {key_array(objects, changes, n, ANY_OUTCOME)};
 
 	(void) ls_objects_execute(
 		psprintf("INSERT INTO %s (contact_id, scored_at, due_at, stamp, band_rank)"
-				 " SELECT k, '-infinity', '-infinity', 0, 32767 FROM unnest($1) AS k"
-				 " ON CONFLICT (contact_id) DO NOTHING",
-				 objects->score),
+				 " SELECT k.contact_id, '-infinity', '-infinity', 0, 32767"
+				 " FROM unnest($1) WITH ORDINALITY AS k (contact_id, place)%s"
+				 " ORDER BY k.place ON CONFLICT (contact_id) %s",
+				 objects->score,
+				 where,
+				 or_else),
 		1,
 		types,
 		values);
+}
+
+/*
+ * ls_apply_ensure: contacts without a score row get one. A row that somebody else
+ * is just inserting cannot be seen, but is waited for here.
+ */
+void
+ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n)
+{
+	insert_rows(objects,
+				changes,
+				n,
+				psprintf(" WHERE NOT EXISTS (SELECT FROM %s AS s"
+						 " WHERE s.contact_id = k.contact_id)",
+						 objects->score),
+				"DO NOTHING");
+}
+
+/*
+ * lock_rows: the same, and rows that are there are locked. In one statement: one
+ * that inserted and another that locked would not go through the rows in one
+ * order, and two who do that can wait for each other.
+ */
+static void
+lock_rows(const LsObjects *objects, const LsChange *changes, int n)
+{
+	insert_rows(objects,
+				changes,
+				n,
+				"",
+				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
 }
 
 /*
@@ -377,10 +409,7 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	/* The clock is read when nobody else can write the rows any more. */
 	if (!is_locked &&
 		(has_moment || gone > 0 || count_outcome(changes, n, LS_RECOMPUTE) > 0))
-	{
-		ls_apply_ensure(objects, changes, n);
 		lock_rows(objects, changes, n);
-	}
 	as_of = GetCurrentTimestamp();
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
@@ -391,21 +420,65 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 		delete_rows(objects, changes, n);
 }
 
+#define SWEEP_BATCH 10000
+
 /*
- * ls_apply_sweep: delete the scores of contacts that are no more.
+ * ls_apply_orphans: lock a batch of score rows without a contact, after `last` in
+ * the order of the keys. Who has one locked is writing it, and knows better.
+ */
+int
+ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes)
+{
+	Oid types[1] = {objects->key_type};
+	Datum values[1] = {0};
+
+	if (last != NULL)
+		values[0] = ls_key_to_datum(objects->key_type, *last);
+	(void) ls_objects_execute(
+		psprintf("SELECT s.contact_id FROM %s AS s WHERE NOT EXISTS"
+				 " (SELECT FROM %s AS c WHERE c.%s = s.contact_id)%s"
+				 " ORDER BY s.contact_id LIMIT %d FOR UPDATE OF s SKIP LOCKED",
+				 objects->score,
+				 objects->contacts,
+				 objects->id,
+				 last != NULL ? " AND s.contact_id > $1" : "",
+				 SWEEP_BATCH),
+		last != NULL ? 1 : 0,
+		types,
+		values);
+	return ls_apply_found(objects, changes);
+}
+
+/*
+ * ls_apply_sweep: delete the scores of contacts that are no more. Locked first
+ * and looked at again then: a contact may have come back meanwhile.
  */
 void
 ls_apply_sweep(const LsObjects *objects)
 {
-	(void)
-		ls_objects_execute(psprintf("DELETE FROM %s AS s WHERE NOT EXISTS"
-									" (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
-									objects->score,
-									objects->contacts,
-									objects->id),
-						   0,
-						   NULL,
-						   NULL);
+	LsChange *changes;
+	LsKey last;
+	int n = ls_apply_orphans(objects, NULL, &changes);
+
+	while (n > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ls_apply_changes(objects, changes, n, true);
+		last = changes[n - 1].key;
+		n = ls_apply_orphans(objects, &last, &changes);
+	}
+}
+
+/*
+ * ls_apply_problem: there is no score for the contact, and this is why.
+ */
+void
+ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem)
+{
+	change->outcome = LS_FAILED;
+	change->problem = problem;
+	change->stamp = ls_model_get(objects->model)->stamp;
+	upsert(objects, change, 1, GetCurrentTimestamp());
 }
 
 /*

@@ -44,8 +44,15 @@ extern void ls_apply_queue(const LsObjects *objects,
 						   const LsChange *changes,
 						   int n,
 						   const char *reason);
+extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern int ls_apply_compare(const void *a, const void *b);
+extern int ls_apply_orphans(const LsObjects *objects,
+							const LsKey *last,
+							LsChange **changes);
 extern void ls_apply_sweep(const LsObjects *objects);
+extern void ls_apply_problem(const LsObjects *objects,
+							 LsChange *change,
+							 const char *problem);
 
 #endif /* LS_APPLY_H */

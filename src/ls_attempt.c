@@ -4,8 +4,10 @@
 #include "ls_attempt.h"
 
 #include "ls_compat.h"
+#include "ls_guard.h"
 
 #include "access/xact.h"
+#include "utils/guc.h"
 #include "utils/resowner.h"
 
 /*
@@ -29,16 +31,9 @@ must_pass(int sqlerrcode)
 	}
 }
 
-/*
- * ls_attempt: do the work in a subtransaction of its own, which takes no
- * transaction id unless the work writes. False where it raised: what it did is
- * undone, and *error says what happened. Not in parallel workers.
- *
- * Errors: those that are never swallowed.
- * Memory: the work runs in the current context; so does *error live there.
- */
-bool
-ls_attempt(void (*work)(void *arg), void *arg, ErrorData **error)
+/* attempt: do the work in a subtransaction; false where it raised. */
+static bool
+attempt(void (*work)(void *arg), void *arg, ErrorData **error)
 {
 	MemoryContext here = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -63,8 +58,43 @@ ls_attempt(void (*work)(void *arg), void *arg, ErrorData **error)
 	PG_END_TRY();
 	MemoryContextSwitchTo(here);
 	CurrentResourceOwner = owner;
+	return good;
+}
+
+/*
+ * ls_attempt: do the work in a subtransaction of its own, which takes no
+ * transaction id unless the work writes. False where it raised: what it did is
+ * undone, and *error says what happened. Not in parallel workers.
+ *
+ * Errors: those that are never swallowed.
+ * Memory: the work runs in the current context; so does *error live there.
+ */
+bool
+ls_attempt(void (*work)(void *arg), void *arg, ErrorData **error)
+{
+	bool good = attempt(work, arg, error);
+
 	/* Only now: an error must not leave the subtransaction open behind it. */
 	if (!good && must_pass((*error)->sqlerrcode))
+		ReThrowError(*error);
+	return good;
+}
+
+/*
+ * ls_attempt_briefly: the same, but no lock is waited for longer than an instant:
+ * where one is not to be had, that is a failure like others.
+ */
+bool
+ls_attempt_briefly(void (*work)(void *arg), void *arg, ErrorData **error)
+{
+	int level = NewGUCNestLevel();
+	bool good;
+
+	ls_guard_set("lock_timeout", "10ms");
+	good = attempt(work, arg, error);
+	AtEOXact_GUC(false, level);
+	if (!good && (*error)->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		must_pass((*error)->sqlerrcode))
 		ReThrowError(*error);
 	return good;
 }

@@ -7,5 +7,6 @@
 #include "postgres.h"
 
 extern bool ls_attempt(void (*work)(void *arg), void *arg, ErrorData **error);
+extern bool ls_attempt_briefly(void (*work)(void *arg), void *arg, ErrorData **error);
 
 #endif /* LS_ATTEMPT_H */

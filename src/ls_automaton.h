@@ -2,7 +2,8 @@
  * ls_automaton.h: find many byte strings in one pass over a value.
  *
  * Source: Aho and Corasick, "Efficient string matching: an aid to
- * bibliographic search", CACM 18(6), 1975; compiled to a full table.
+ * bibliographic search", CACM 18(6), 1975; the rows of its table laid over one
+ * another as Tarjan and Yao do, "Storing a sparse table", CACM 22(11), 1979.
  */
 #ifndef LS_AUTOMATON_H
 #define LS_AUTOMATON_H
@@ -24,26 +25,36 @@ typedef struct LsPattern
 	int length; /* at least 1 */
 } LsPattern;
 
+/* LsCell: where a state goes; it is `owner`'s, or another state's. */
+typedef struct LsCell
+{
+	uint32 owner;
+	uint32 target; /* with LS_FOUND where the target ends patterns */
+} LsCell;
+
 /*
- * LsAutomaton: a state is the offset of its row in `next`; LS_FOUND in an
- * entry says that the state reached ends patterns. Row 0 is the start; row 1
- * of the anchored kinds is the dead state.
+ * LsAutomaton: a state is the place of its row in `cells`; rows share the gaps
+ * of one another. Most steps follow from the last two bytes alone: for each byte
+ * that begins a pattern, and for all others together, `start` has a row of its
+ * own, and `cells` only what is different there. The anchored kinds have no such
+ * rows: where there is no cell, they die.
  */
 typedef struct LsAutomaton
 {
 	LsAnchor anchor;
-	int nclasses;
-	int nstates;
-	uint8 class_of[256]; /* byte -> column; 0 = in no pattern */
-	bool begins[256];	 /* byte -> does a pattern begin with it? */
-	uint32 *next;
-	int32 *own_end;		/* state -> a pattern that ends there, -1 = none */
-	int32 *same;		/* pattern -> next that ends in the same state, -1 = none */
-	uint32 *suffix_end; /* state -> longest suffix where a pattern ends, 0 = none */
+	int ncolumns;
+	uint16 column_of[256]; /* byte -> column, LS_NO_COLUMN = in no pattern */
+	uint32 *start;
+	uint32 *start_row; /* column of the byte before -> place of its row in `start` */
+	LsCell *cells;
+	int32 *next_found; /* pattern -> next that ends in the same place, -1 = none */
 } LsAutomaton;
 
 #define LS_FOUND UINT32_C(0x80000000)
-/* Patterns of one automaton, in bytes: bounds its table (4 bytes a byte and class). */
+/* Column 0 is that of bytes in no pattern; 1 has a pattern that ends here. */
+#define LS_NO_COLUMN 0
+#define LS_END_COLUMN 1
+/* Patterns of one automaton, in bytes: bounds the time that building it takes. */
 #define LS_AUTOMATON_MAX_BYTES 32768
 
 typedef void (*LsFoundCallback)(void *context, int pattern);

@@ -35,6 +35,17 @@
 #define ls_is_virtual(att) false
 #endif
 
+/* RETURNING learnt of rows before and after a change with 18. */
+#if PG_VERSION_NUM >= 180000
+#define ls_is_of_returning(var) ((var)->varreturningtype != VAR_RETURNING_DEFAULT)
+#define ls_expand_rte(rte, varno, names, vars)                                         \
+	expandRTE((rte), (varno), 0, VAR_RETURNING_DEFAULT, -1, false, (names), (vars))
+#else
+#define ls_is_of_returning(var) false
+#define ls_expand_rte(rte, varno, names, vars)                                         \
+	expandRTE((rte), (varno), 0, -1, false, (names), (vars))
+#endif
+
 /* A setting's own memory: PostgreSQL frees it with guc_free (16) or free (15). */
 #if PG_VERSION_NUM >= 160000
 #define ls_guc_malloc(size) guc_malloc(LOG, (size))

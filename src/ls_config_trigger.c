@@ -30,6 +30,7 @@
 
 PG_FUNCTION_INFO_V1(ls_sql_check_config);
 PG_FUNCTION_INFO_V1(ls_sql_config_changed);
+PG_FUNCTION_INFO_V1(ls_sql_config_restored);
 
 /* ---- values of the row ------------------------------------------------ */
 
@@ -370,22 +371,6 @@ check_nothing(LsConfigRow *row)
 {
 }
 
-/*
- * load_model: a model must be there for what is written about it; only a
- * parallel restore may bring its row later. False where there is none yet.
- */
-static bool
-load_model(LsConfigRow *row, const char *name)
-{
-	bool restoring = !check_function_bodies && superuser();
-
-	row->model = ls_catalog_model(name, restoring);
-	if (row->model == NULL)
-		return false;
-	row->relid = ls_relation_of_model(row->model, true);
-	return true;
-}
-
 static void
 check_rights(const LsConfigRow *row)
 {
@@ -478,8 +463,8 @@ ls_sql_check_config(PG_FUNCTION_ARGS)
 			check_old(data, &row);
 		if (is_delete)
 			return PointerGetDatum(row.tuple);
-		if (!load_model(&row, ls_config_required(&row, "model")))
-			return PointerGetDatum(row.tuple);
+		row.model = ls_catalog_model(ls_config_required(&row, "model"), false);
+		row.relid = ls_relation_of_model(row.model, true);
 		check_rights(&row);
 		check_row(&row);
 	}
@@ -500,5 +485,50 @@ ls_sql_config_changed(PG_FUNCTION_ARGS)
 				errmsg("config_changed() is a trigger of the configuration"),
 				errhint("Do not call it."));
 	CacheInvalidateRelcache(data->tg_relation);
+	return PointerGetDatum(NULL);
+}
+
+static void
+set_replication_role(const char *role)
+{
+	(void) set_config_option("session_replication_role",
+							 role,
+							 PGC_SUSET,
+							 PGC_S_SESSION,
+							 GUC_ACTION_LOCAL,
+							 true,
+							 0,
+							 false);
+}
+
+/*
+ * config_restored(): BEFORE and AFTER INSERT trigger, of the statement. While a
+ * superuser restores a dump, foreign keys are left alone: pg_restore --jobs loads
+ * the rules of a model, which may come before the model, as it knows nothing of
+ * keys between tables of an extension. In the dump they were right.
+ */
+Datum
+ls_sql_config_restored(PG_FUNCTION_ARGS)
+{
+	static bool is_ours = false;
+	TriggerData *data = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || TRIGGER_FIRED_FOR_ROW(data->tg_event))
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("config_restored() is a trigger of the configuration"),
+				errhint("Do not call it."));
+	if (TRIGGER_FIRED_BEFORE(data->tg_event))
+	{
+		is_ours = !check_function_bodies && superuser() &&
+				  SessionReplicationRole == SESSION_REPLICATION_ROLE_ORIGIN;
+		if (is_ours)
+			set_replication_role("replica");
+	}
+	else if (is_ours)
+	{
+		is_ours = false;
+		set_replication_role("origin");
+	}
 	return PointerGetDatum(NULL);
 }

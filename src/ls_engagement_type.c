@@ -296,9 +296,11 @@ check_length(int64 bytes)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("engagement state is too long"),
-				errdetail("It has " INT64_FORMAT " bytes; the limit is %d.",
-						  bytes,
-						  MAX_BYTES));
+				errdetail("There are %lld bytes; the limit is %d.",
+						  (long long) bytes,
+						  MAX_BYTES),
+				errhint("Aggregate the events again with "
+						"lead_scoring.engagement_agg()."));
 }
 
 /* engagement_recv(internal) -> engagement */

@@ -1,41 +1,44 @@
 /*
- * ls_fit.c: fit_score(contact, model [, as_of]) and in_population(...).
+ * ls_fit.c: fit_score(contact, model [, as_of]), in_population(...), the same where
+ * a condition that fails must not end the query, and fit_score_columns(...), which
+ * the planner puts in the place of fit_score.
  */
 #include "ls_fit.h"
 
+#include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_guc.h"
 #include "ls_points.h"
 #include "ls_relation.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/expandeddatum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_fit_score);
+PG_FUNCTION_INFO_V1(ls_sql_fit_score_columns);
 PG_FUNCTION_INFO_V1(ls_sql_in_population);
+PG_FUNCTION_INFO_V1(ls_sql_try_fit_score);
+PG_FUNCTION_INFO_V1(ls_sql_try_in_population);
+PG_FUNCTION_INFO_V1(ls_sql_fit_problem);
 
-/*
- * ls_fit_score: fit of a contact as of a moment: groups clamped, then the sum,
- * then 6 decimals.
- *
- * Errors: what a rule's condition raises; 22003 where the sum is out of range.
- */
-double
-ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of)
+/* score_row: groups clamped, then the sum, then 6 decimals. */
+static double
+score_row(LsModel *model, TimestampTz as_of)
 {
-	const double *sums;
-	double points;
+	const double *sums = ls_match_sums(model->fit, as_of);
+	double points = sums[0];
 	double score;
 
-	ls_match_load_row(model->fit, map, contact);
-	sums = ls_match_sums(model->fit, as_of);
-	points = sums[0];
 	for (int slot = 1; slot < model->nslots; slot++)
 		points += ls_points_clamp(sums[slot], model->slot_limits[slot]);
 	points = ls_points_clamp(points, model->row->fit);
@@ -45,6 +48,18 @@ ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of
 				errmsg("fit score of model \"%s\" is out of range", model->row->name),
 				errhint("Use smaller points, or set limits on the groups."));
 	return score;
+}
+
+/*
+ * ls_fit_score: fit of a contact as of a moment.
+ *
+ * Errors: what a rule's condition raises; 22003 where the sum is out of range.
+ */
+double
+ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of)
+{
+	ls_match_load_row(model->fit, map, contact);
+	return score_row(model, as_of);
 }
 
 /*
@@ -65,6 +80,28 @@ ls_fit_in_population(LsModel *model,
 }
 
 /*
+ * ls_fit_may_raise: can a contact make it fail? Else indexes decide alone.
+ */
+bool
+ls_fit_may_raise(const LsModel *model)
+{
+	return ls_match_may_raise(model->fit) ||
+		   (model->population != NULL && ls_match_may_raise(model->population));
+}
+
+/*
+ * ls_fit_describe: what was raised, and by which rule: that is the first line of
+ * the context; the others tell who asked.
+ */
+char *
+ls_fit_describe(const ErrorData *error)
+{
+	const char *rule = error->context != NULL ? error->context : "";
+
+	return psprintf("%s (%.*s)", error->message, (int) strcspn(rule, "\n"), rule);
+}
+
+/*
  * LsFitCall: what one place in a query needs, kept from row to row. The model
  * may be used only while the generation stands.
  */
@@ -72,11 +109,14 @@ typedef struct LsFitCall
 {
 	uint64 generation;
 	LsModel *model;
-	LsRowMap *map;
-	MemoryContext context; /* of the map */
+	LsRowMap *fit;
+	LsRowMap *population;  /* NULL where there is no condition */
+	MemoryContext context; /* of the maps */
 	Oid user;
-	Oid type;
+	Oid type; /* of the row, where it is one argument */
 	int32 typmod;
+	TupleDesc desc; /* of the arguments that make the row, or NULL */
+	bool computed;	/* is one of them more than a column? */
 	int name_size;
 	char name[FLEXIBLE_ARRAY_MEMBER]; /* the argument, header and all */
 } LsFitCall;
@@ -152,27 +192,53 @@ ls_fit_map(const LsMatcher *matcher, HeapTupleHeader row)
 	return map;
 }
 
-/* bind_call: find the model, and the way to read rows of this type. */
-static void
-bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_population)
+static inline bool
+is_about(const LsFitCall *call, const text *name)
 {
-	/* Taken first: what changes from here on is seen with the next row. */
+	return call != NULL && call->name_size == VARSIZE_ANY(name) &&
+		   memcmp(call->name, name, call->name_size) == 0;
+}
+
+static inline bool
+is_bound(const LsFitCall *call)
+{
+	return call->generation == ls_model_generation && call->user == GetUserId();
+}
+
+/*
+ * begin_binding: find the model. The caller sets the map, and then the
+ * generation that this returns: what changes meanwhile is seen with the next row.
+ */
+static uint64
+begin_binding(LsFitCall *call, text *name)
+{
 	uint64 generation = ls_model_generation;
 	LsModel *model = ls_fit_readable_model(name);
-	LsMatcher *matcher = by_population ? model->population : model->fit;
+
+	call->generation = 0;
+	MemoryContextReset(call->context);
+	call->model = model;
+	call->user = GetUserId();
+	return generation;
+}
+
+/* bind_call: find the model, and the way to read rows of this type. */
+static void
+bind_call(LsFitCall *call, HeapTupleHeader contact, text *name)
+{
+	uint64 generation = begin_binding(call, name);
+	LsModel *model = call->model;
 	Oid type = HeapTupleHeaderGetTypeId(contact);
 	Oid relid = get_typ_typrelid(type);
 	MemoryContext old;
 
 	if (OidIsValid(relid))
 		ls_model_watch(relid);
-	call->generation = 0;
-	MemoryContextReset(call->context);
 	old = MemoryContextSwitchTo(call->context);
-	call->map = matcher == NULL ? NULL : ls_fit_map(matcher, contact);
+	call->fit = ls_fit_map(model->fit, contact);
+	call->population =
+		model->population == NULL ? NULL : ls_fit_map(model->population, contact);
 	MemoryContextSwitchTo(old);
-	call->model = model;
-	call->user = GetUserId();
 	call->type = type;
 	call->typmod = HeapTupleHeaderGetTypMod(contact);
 	call->generation = generation;
@@ -180,20 +246,15 @@ bind_call(LsFitCall *call, HeapTupleHeader contact, text *name, bool by_populati
 
 /* get_call: the call's state for this row's type and this model. */
 static inline LsFitCall *
-get_call(FunctionCallInfo fcinfo,
-		 HeapTupleHeader contact,
-		 text *name,
-		 bool by_population)
+get_call(FunctionCallInfo fcinfo, HeapTupleHeader contact, text *name)
 {
 	LsFitCall *call = fcinfo->flinfo->fn_extra;
 
-	if (call == NULL || call->name_size != VARSIZE_ANY(name) ||
-		memcmp(call->name, name, call->name_size) != 0)
+	if (!is_about(call, name))
 		call = new_call(fcinfo, name);
-	if (call->generation != ls_model_generation ||
-		call->type != HeapTupleHeaderGetTypeId(contact) ||
-		call->typmod != HeapTupleHeaderGetTypMod(contact) || call->user != GetUserId())
-		bind_call(call, contact, name, by_population);
+	if (!is_bound(call) || call->type != HeapTupleHeaderGetTypeId(contact) ||
+		call->typmod != HeapTupleHeaderGetTypMod(contact))
+		bind_call(call, contact, name);
 	return call;
 }
 
@@ -219,10 +280,10 @@ ls_sql_fit_score(PG_FUNCTION_ARGS)
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
 	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
-	LsFitCall *call = get_call(fcinfo, header, name, false);
+	LsFitCall *call = get_call(fcinfo, header, name);
 	HeapTupleData contact = ls_fit_tuple(header);
 
-	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->map, &contact, as_of));
+	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->fit, &contact, as_of));
 }
 
 /*
@@ -234,8 +295,222 @@ ls_sql_in_population(PG_FUNCTION_ARGS)
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
 	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
-	LsFitCall *call = get_call(fcinfo, header, name, true);
+	LsFitCall *call = get_call(fcinfo, header, name);
 	HeapTupleData contact = ls_fit_tuple(header);
 
-	PG_RETURN_BOOL(ls_fit_in_population(call->model, call->map, &contact, as_of));
+	PG_RETURN_BOOL(
+		ls_fit_in_population(call->model, call->population, &contact, as_of));
+}
+
+/* ---- for views: NULL instead of an error ------------------------------- */
+
+/* LsTry: a contact whose conditions may fail, and what came of them. */
+typedef struct LsTry
+{
+	LsFitCall *call;
+	HeapTupleData contact;
+	double fit;
+	bool inside;
+} LsTry;
+
+static void
+try_population(void *arg)
+{
+	LsTry *one = arg;
+
+	one->inside = ls_fit_in_population(one->call->model,
+									   one->call->population,
+									   &one->contact,
+									   ls_guc_as_of());
+}
+
+/* try_all: who might not be of the population has no score. */
+static void
+try_all(void *arg)
+{
+	LsTry *one = arg;
+
+	try_population(one);
+	one->fit =
+		ls_fit_score(one->call->model, one->call->fit, &one->contact, ls_guc_as_of());
+}
+
+/*
+ * try_contact: NULL, or what it raised. A parallel query cannot start a
+ * subtransaction: there it raises.
+ */
+static ErrorData *
+try_contact(FunctionCallInfo fcinfo, LsTry *one, void (*work)(void *arg))
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	ErrorData *error = NULL;
+
+	one->call = get_call(fcinfo, header, PG_GETARG_TEXT_PP(1));
+	one->contact = ls_fit_tuple(header);
+	if (IsInParallelMode() || !ls_fit_may_raise(one->call->model))
+		work(one);
+	else
+		(void) ls_attempt(work, one, &error);
+	return error;
+}
+
+/*
+ * try_fit_score(contact record, model text) -> float8: fit_score, or NULL where a
+ * condition fails.
+ */
+Datum
+ls_sql_try_fit_score(PG_FUNCTION_ARGS)
+{
+	LsTry one = {0};
+
+	if (try_contact(fcinfo, &one, try_all) != NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(one.fit);
+}
+
+/*
+ * try_in_population(contact record, model text) -> boolean: in_population, or
+ * true where the condition fails: he is shown, with the reason.
+ */
+Datum
+ls_sql_try_in_population(PG_FUNCTION_ARGS)
+{
+	LsTry one = {0};
+
+	PG_RETURN_BOOL(try_contact(fcinfo, &one, try_population) != NULL || one.inside);
+}
+
+/*
+ * fit_problem(contact record, model text) -> text: what a condition raises; NULL
+ * where none does.
+ */
+Datum
+ls_sql_fit_problem(PG_FUNCTION_ARGS)
+{
+	LsTry one = {0};
+	ErrorData *error = try_contact(fcinfo, &one, try_all);
+
+	if (error == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(ls_fit_describe(error)));
+}
+
+/* ---- the row in columns ------------------------------------------------ */
+
+/* Arguments of fit_score_columns ahead of the columns: names, model, as_of. */
+#define LS_FIT_LEADING 3
+
+/* column_names: the first argument, which must be a constant. */
+static int
+column_names(FunctionCallInfo fcinfo, Datum **names)
+{
+	const FuncExpr *expr = (FuncExpr *) fcinfo->flinfo->fn_expr;
+	const Const *value;
+	bool *nulls;
+	int n = 0;
+
+	if (expr != NULL && IsA(expr, FuncExpr) && IsA(linitial(expr->args), Const))
+	{
+		value = linitial(expr->args);
+		if (!value->constisnull && value->consttype == TEXTARRAYOID)
+			deconstruct_array(DatumGetArrayTypeP(value->constvalue),
+							  TEXTOID,
+							  -1,
+							  false,
+							  TYPALIGN_INT,
+							  names,
+							  &nulls,
+							  &n);
+		for (int i = 0; i < n; i++)
+			if (nulls[i])
+				return 0;
+	}
+	return n;
+}
+
+/* describe_arguments: the row that they make, by their names and types. */
+static void
+describe_arguments(LsFitCall *call, FunctionCallInfo fcinfo)
+{
+	Datum *names;
+	int n = column_names(fcinfo, &names);
+	TupleDesc desc;
+
+	if (n == 0 || n != PG_NARGS() - LS_FIT_LEADING)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("fit_score_columns needs a constant array of names, one for each "
+					   "column"),
+				errhint("Call lead_scoring.fit_score with the row: the planner makes "
+						"this call of it."));
+	desc = CreateTemplateTupleDesc(n);
+	for (int i = 0; i < n; i++)
+	{
+		int at = i + LS_FIT_LEADING;
+		Node *argument = list_nth(((FuncExpr *) fcinfo->flinfo->fn_expr)->args, at);
+
+		TupleDescInitEntry(desc,
+						   i + 1,
+						   TextDatumGetCString(names[i]),
+						   get_fn_expr_argtype(fcinfo->flinfo, at),
+						   -1,
+						   0);
+		call->computed |= !IsA(argument, Var);
+	}
+	call->desc = desc;
+}
+
+/* bind_columns: find the model, and its columns among the arguments. */
+static LsFitCall *
+bind_columns(FunctionCallInfo fcinfo, text *name)
+{
+	LsFitCall *call = fcinfo->flinfo->fn_extra;
+	uint64 generation;
+	MemoryContext old;
+
+	if (!is_about(call, name))
+		call = new_call(fcinfo, name);
+	generation = begin_binding(call, name);
+	old = MemoryContextSwitchTo(call->context);
+	describe_arguments(call, fcinfo);
+	call->fit = ls_match_map_row(call->model->fit, call->desc);
+	MemoryContextSwitchTo(old);
+	call->generation = generation;
+	return call;
+}
+
+/*
+ * protect_columns: what was computed may be an object that its reader may
+ * change, but all conditions read the same one.
+ */
+static void
+protect_columns(const LsFitCall *call, NullableDatum *columns)
+{
+	for (int i = 0; i < call->desc->natts; i++)
+		columns[i].value =
+			MakeExpandedObjectReadOnly(columns[i].value,
+									   columns[i].isnull,
+									   TupleDescAttr(call->desc, i)->attlen);
+}
+
+/*
+ * fit_score_columns(columns text[], model text, as_of timestamptz, VARIADIC "any")
+ * -> float8: see ls_fit_support.c. NULL where model or as_of are.
+ */
+Datum
+ls_sql_fit_score_columns(PG_FUNCTION_ARGS)
+{
+	NullableDatum *columns = &fcinfo->args[LS_FIT_LEADING];
+	LsFitCall *call = fcinfo->flinfo->fn_extra;
+	text *name;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	name = PG_GETARG_TEXT_PP(1);
+	if (unlikely(!is_about(call, name) || !is_bound(call)))
+		call = bind_columns(fcinfo, name);
+	if (call->computed)
+		protect_columns(call, columns);
+	ls_match_load_values(call->model->fit, call->fit, columns);
+	PG_RETURN_FLOAT8(score_row(call->model, PG_GETARG_TIMESTAMPTZ(2)));
 }

@@ -19,6 +19,9 @@ extern bool ls_fit_in_population(LsModel *model,
 								 HeapTuple contact,
 								 TimestampTz as_of);
 
+extern bool ls_fit_may_raise(const LsModel *model);
+extern char *ls_fit_describe(const ErrorData *error);
+
 extern LsModel *ls_fit_readable_model(text *name);
 extern LsRowMap *ls_fit_map(const LsMatcher *matcher, HeapTupleHeader row);
 extern HeapTupleData ls_fit_tuple(HeapTupleHeader header);

@@ -9,6 +9,7 @@
 #include "ls_flush.h"
 
 #include "ls_attempt.h"
+#include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_guc.h"
 #include "ls_relation.h"
@@ -64,7 +65,7 @@ queue_everyone(const LsObjects *objects, const char *reason)
 		values);
 }
 
-/* write_changes: as the owner, inside SPI. */
+/* write_changes: apply, or queue where there is a reason. */
 static void
 write_changes(const LsObjects *objects,
 			  const LsPendingModel *pending,
@@ -85,6 +86,19 @@ write_changes(const LsObjects *objects,
 		ls_apply_queue(objects, pending->changes, pending->n, reason);
 	else
 		ls_apply_changes(objects, pending->changes, pending->n, false);
+}
+
+/* apply: as the owner, inside SPI. */
+static void
+apply(const LsObjects *objects, const LsPendingModel *pending, const char *reason)
+{
+	bool claimed = reason == NULL && ls_claim_instant(objects->score_relid);
+
+	if (reason == NULL && !claimed)
+		reason = "a refresh inside another transaction";
+	write_changes(objects, pending, reason);
+	if (claimed)
+		ls_claim_release(objects->score_relid);
 }
 
 /* LsWrite: the changes of one model, and why they go to the queue, if they do. */
@@ -141,7 +155,7 @@ write_model(void *arg)
 	ls_guard_enter(&guard, objects->owner, LS_SAFE_PATH);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	write_changes(objects, write->pending, write->reason);
+	apply(objects, write->pending, write->reason);
 	SPI_finish();
 	ls_guard_leave(&guard);
 	PopActiveSnapshot();

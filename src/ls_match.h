@@ -81,6 +81,9 @@ extern bool ls_match_may_raise(const LsMatcher *matcher);
 typedef struct LsRowMap LsRowMap;
 extern LsRowMap *ls_match_map_row(const LsMatcher *matcher, TupleDesc desc);
 extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple);
+extern void ls_match_load_values(LsMatcher *matcher,
+								 const LsRowMap *map,
+								 const NullableDatum *values);
 extern bool ls_match_same_columns(const LsMatcher *matcher,
 								  LsRowMap *map,
 								  HeapTuple old_tuple,

@@ -62,6 +62,20 @@ ls_payload_add(LsPayload *payload, const LsTarget *target)
 }
 
 /*
+ * ls_match_note: append a copy of what is needed until the indexes are built.
+ */
+List *
+ls_match_note(List *list, const void *element, Size size, const LsTarget *target)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->scratch);
+	void *copy = memcpy(palloc(size), element, size);
+
+	list = lappend(list, copy);
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
+/*
  * ls_match_insert: one predicate leads to the target.
  */
 void

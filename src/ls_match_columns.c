@@ -184,6 +184,26 @@ ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple)
 }
 
 /*
+ * ls_match_load_values: make the values of all columns that the map was made
+ * for the matcher's row. They must stay until the row was matched.
+ */
+void
+ls_match_load_values(LsMatcher *matcher,
+					 const LsRowMap *map,
+					 const NullableDatum *values)
+{
+	TupleTableSlot *row = matcher->row;
+
+	for (int i = 0; i < matcher->ncolumns; i++)
+	{
+		const NullableDatum *value = &values[map->attnos[i] - 1];
+
+		row->tts_values[i] = value->value;
+		row->tts_isnull[i] = value->isnull;
+	}
+}
+
+/*
  * ls_match_same_columns: are all columns that matter the same, byte by byte?
  */
 bool

@@ -186,7 +186,7 @@ compile_rule(LsCompile *compile, const LsMatchRule *rule, int number)
 {
 	LsMatcher *matcher = compile->matcher;
 	Node *expr = simplify(compile, rule->expr);
-	LsTarget target = {matcher, number, -1, rule->slot, rule->points};
+	LsTarget target = {matcher, compile->scratch, number, -1, rule->slot, rule->points};
 	MemoryContext old = MemoryContextSwitchTo(compile->scratch);
 	LsAccess access = ls_match_access(expr);
 

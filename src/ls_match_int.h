@@ -134,11 +134,20 @@ typedef struct LsRangeIndex
 	List *ranges; /* while building: of LsPendingRange */
 } LsRangeIndex;
 
+/*
+ * LsSetKey: a byte string. Up to 16 bytes they are in the words themselves, the
+ * first and the last eight, which may overlap; beyond, the words are hash and
+ * address.
+ */
+typedef struct LsSetKey
+{
+	int length; /* -1 = free */
+	uint64 words[2];
+} LsSetKey;
+
 typedef struct LsSetEntry
 {
-	uint32 hash;
-	int length; /* -1 = free */
-	const char *bytes;
+	LsSetKey key;
 	LsPayload payload;
 } LsSetEntry;
 
@@ -254,6 +263,7 @@ struct LsMatcher
 typedef struct LsTarget
 {
 	const LsMatcher *matcher;
+	MemoryContext scratch; /* goes when all is compiled */
 	int rule;
 	int guarded; /* position in guarded, -1 = the rule matches */
 	int slot;
@@ -261,6 +271,10 @@ typedef struct LsTarget
 } LsTarget;
 
 extern void ls_payload_add(LsPayload *payload, const LsTarget *target);
+extern List *ls_match_note(List *list,
+						   const void *element,
+						   Size size,
+						   const LsTarget *target);
 extern void ls_match_insert(LsSubject *subject,
 							const LsPredicate *predicate,
 							const LsTarget *target);

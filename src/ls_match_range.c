@@ -39,12 +39,9 @@ make_index(const LsSubject *subject, const LsPredicate *predicate)
 static void
 add_range(LsRangeIndex *index, LsBound lower, LsBound upper, const LsTarget *target)
 {
-	LsPendingRange *range = palloc(sizeof(LsPendingRange));
+	LsPendingRange range = {lower, upper, *target};
 
-	range->lower = lower;
-	range->upper = upper;
-	range->target = *target;
-	index->ranges = lappend(index->ranges, range);
+	index->ranges = ls_match_note(index->ranges, &range, sizeof(range), target);
 }
 
 /* add_points: the values of a set as ranges of one value each, or the gaps between. */
@@ -247,7 +244,6 @@ ls_range_finish(LsRangeIndex *index)
 	index->points = palloc0(sizeof(double) * index->nslots);
 	foreach(cell, index->ranges)
 		insert_range(index, lfirst(cell));
-	list_free_deep(index->ranges);
 	index->ranges = NIL;
 
 	for (int slot = 0; slot < index->nslots; slot++)

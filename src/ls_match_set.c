@@ -27,7 +27,10 @@ ls_set_insert(LsSetIndex **index,
 			  const LsPredicate *predicate,
 			  const LsTarget *target)
 {
-	LsPendingSet *set = palloc(sizeof(LsPendingSet));
+	LsPendingSet set = {predicate->negated,
+						predicate->nvalues,
+						predicate->values,
+						*target};
 
 	if (*index == NULL)
 	{
@@ -35,11 +38,7 @@ ls_set_insert(LsSetIndex **index,
 		(*index)->trim_blanks = subject->type == BPCHAROID;
 		(*index)->is_fixed = subject->type == UUIDOID;
 	}
-	set->negated = predicate->negated;
-	set->nvalues = predicate->nvalues;
-	set->values = predicate->values;
-	set->target = *target;
-	(*index)->sets = lappend((*index)->sets, set);
+	(*index)->sets = ls_match_note((*index)->sets, &set, sizeof(set), target);
 }
 
 static void
@@ -64,21 +63,88 @@ trimmed_length(const LsSetIndex *index, const char *bytes, int length)
 	return length;
 }
 
-static LsSetEntry *
-find_entry(const LsSetIndex *index, const char *bytes, int length)
+static inline uint64
+load_word(const char *bytes)
 {
-	uint32 hash = hash_bytes((const unsigned char *) bytes, length);
+	uint64 word;
 
-	for (uint32 at = hash & index->mask;; at = (at + 1) & index->mask)
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static inline uint32
+load_half(const char *bytes)
+{
+	uint32 half;
+
+	memcpy(&half, bytes, sizeof(half));
+	return half;
+}
+
+/* make_key: bytes beyond the string are not touched. */
+static inline LsSetKey
+make_key(const char *bytes, int length)
+{
+	LsSetKey key = {length, {0, 0}};
+
+	if (length > 16)
+	{
+		key.words[0] = hash_bytes_extended((const unsigned char *) bytes, length, 0);
+		key.words[1] = (uint64) (uintptr_t) bytes;
+	}
+	else if (length >= 8)
+	{
+		key.words[0] = load_word(bytes);
+		key.words[1] = load_word(bytes + length - 8);
+	}
+	else if (length >= 4)
+	{
+		key.words[0] = load_half(bytes);
+		key.words[1] = load_half(bytes + length - 4);
+	}
+	else if (length > 0)
+		key.words[0] = (uint64) (uint8) bytes[0] |
+					   (uint64) (uint8) bytes[length / 2] << 8 |
+					   (uint64) (uint8) bytes[length - 1] << 16;
+	return key;
+}
+
+static inline const char *
+long_bytes(const LsSetKey *key)
+{
+	return (const char *) (uintptr_t) key->words[1];
+}
+
+static inline bool
+same_key(const LsSetKey *a, const LsSetKey *b)
+{
+	if (a->length != b->length || a->words[0] != b->words[0])
+		return false;
+	return a->length <= 16 ? a->words[1] == b->words[1]
+						   : memcmp(long_bytes(a), long_bytes(b), a->length) == 0;
+}
+
+/* first_place: where the search for a key begins. */
+static inline uint32
+first_place(const LsSetIndex *index, const LsSetKey *key)
+{
+	uint64 mixed = key->words[0] * UINT64_C(0x9E3779B97F4A7C15);
+
+	if (key->length <= 16)
+		mixed = (mixed ^ (mixed >> 32) ^ key->words[1]) * UINT64_C(0xC2B2AE3D27D4EB4F);
+	return (uint32) (mixed >> 32) & index->mask;
+}
+
+/* find_entry: the key's, or the free one where it belongs. */
+static inline LsSetEntry *
+find_entry(const LsSetIndex *index, const LsSetKey *key)
+{
+	for (uint32 at = first_place(index, key);; at = (at + 1) & index->mask)
 	{
 		LsSetEntry *entry = &index->entries[at];
 
-		if (entry->length < 0 || (entry->hash == hash && entry->length == length &&
-								  memcmp(entry->bytes, bytes, length) == 0))
-		{
-			entry->hash = hash;
+		if (entry->key.length < 0 || same_key(&entry->key, key))
 			return entry;
-		}
 	}
 }
 
@@ -95,21 +161,14 @@ const LsPayload *
 ls_set_find(const LsSetIndex *index, const char *bytes, int length)
 {
 	const LsSetEntry *entry;
-	uint32 hash;
+	LsSetKey key;
 
 	length = trimmed_length(index, bytes, length);
 	if ((index->lengths & length_bit(length)) == 0)
 		return &index->otherwise;
-	hash = hash_bytes((const unsigned char *) bytes, length);
-	for (uint32 at = hash & index->mask;; at = (at + 1) & index->mask)
-	{
-		entry = &index->entries[at];
-		if (entry->length < 0)
-			return &index->otherwise;
-		if (entry->hash == hash && entry->length == length &&
-			memcmp(entry->bytes, bytes, length) == 0)
-			return &entry->payload;
-	}
+	key = make_key(bytes, length);
+	entry = find_entry(index, &key);
+	return entry->key.length < 0 ? &index->otherwise : &entry->payload;
 }
 
 static void
@@ -126,7 +185,7 @@ make_table(LsSetIndex *index)
 	index->mask = size - 1;
 	index->entries = palloc0(sizeof(LsSetEntry) * size);
 	for (uint32 i = 0; i < size; i++)
-		index->entries[i].length = -1;
+		index->entries[i].key.length = -1;
 }
 
 static LsSetEntry *
@@ -134,15 +193,18 @@ enter_value(LsSetIndex *index, Datum value)
 {
 	const char *bytes;
 	int length;
+	LsSetKey key;
 	LsSetEntry *entry;
 
 	get_bytes(index, value, &bytes, &length);
 	length = trimmed_length(index, bytes, length);
-	entry = find_entry(index, bytes, length);
-	if (entry->length < 0)
+	key = make_key(bytes, length);
+	entry = find_entry(index, &key);
+	if (entry->key.length < 0)
 	{
-		entry->length = length;
-		entry->bytes = memcpy(palloc(length + 1), bytes, length);
+		if (length > 16)
+			key.words[1] = (uint64) (uintptr_t) memcpy(palloc(length), bytes, length);
+		entry->key = key;
 		index->lengths |= length_bit(length);
 	}
 	return entry;
@@ -174,7 +236,7 @@ enter_negated(LsSetIndex *index, const LsPendingSet *set)
 	for (int i = 0; i < set->nvalues; i++)
 		own[enter_value(index, set->values[i]) - index->entries] = true;
 	for (uint32 at = 0; at <= index->mask; at++)
-		if (index->entries[at].length >= 0 && !own[at])
+		if (index->entries[at].key.length >= 0 && !own[at])
 			ls_payload_add(&index->entries[at].payload, &set->target);
 	ls_payload_add(&index->otherwise, &set->target);
 	pfree(own);
@@ -207,6 +269,5 @@ ls_set_finish(LsSetIndex *index)
 		else
 			enter_positive(index, set);
 	}
-	list_free_deep(index->sets);
 	index->sets = NIL;
 }

@@ -48,7 +48,10 @@ ls_text_insert(LsTextIndex **index,
 			   const LsPredicate *predicate,
 			   const LsTarget *target)
 {
-	LsPendingPattern *pending = palloc(sizeof(LsPendingPattern));
+	LsPendingPattern pending = {predicate->anchor,
+								predicate->negated,
+								{predicate->bytes, predicate->length},
+								*target};
 
 	if (*index == NULL)
 	{
@@ -58,12 +61,8 @@ ls_text_insert(LsTextIndex **index,
 		(*index)->fold_ascii =
 			predicate->ignore_case && folds_plainly(predicate->collation);
 	}
-	pending->anchor = predicate->anchor;
-	pending->negated = predicate->negated;
-	pending->pattern.bytes = predicate->bytes;
-	pending->pattern.length = predicate->length;
-	pending->target = *target;
-	(*index)->pending = lappend((*index)->pending, pending);
+	(*index)->pending =
+		ls_match_note((*index)->pending, &pending, sizeof(pending), target);
 }
 
 static int
@@ -165,7 +164,7 @@ ls_text_finish(LsTextIndex *index)
 		CHECK_FOR_INTERRUPTS();
 		from = take_pass(index, distinct, from);
 	}
-	list_free_deep(index->pending);
+	pfree(distinct);
 	index->pending = NIL;
 }
 

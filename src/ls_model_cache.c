@@ -342,15 +342,21 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 
 /* ---- the cache -------------------------------------------------------- */
 
+/* find_entry: NULL where there is none. */
 static LsCacheEntry *
 find_entry(const char *name)
 {
-	char key[NAMEDATALEN] = {0};
-	bool found;
-	LsCacheEntry *entry;
+	if (strlen(name) >= NAMEDATALEN)
+		return NULL;
+	return hash_search(cache, name, HASH_FIND, NULL);
+}
 
-	strlcpy(key, name, NAMEDATALEN);
-	entry = hash_search(cache, key, HASH_ENTER, &found);
+static LsCacheEntry *
+find_or_add_entry(const char *name)
+{
+	bool found;
+	LsCacheEntry *entry = hash_search(cache, name, HASH_ENTER, &found);
+
 	if (!found)
 		memset((char *) entry + NAMEDATALEN, 0, sizeof(LsCacheEntry) - NAMEDATALEN);
 	return entry;
@@ -417,6 +423,23 @@ refresh_entry(LsCacheEntry *entry, const char *name)
 	MemoryContextDelete(scratch);
 }
 
+/* forget_dropped: models that are gone, when a new one comes. */
+static void
+forget_dropped(void)
+{
+	HASH_SEQ_STATUS scan;
+	LsCacheEntry *entry;
+
+	hash_seq_init(&scan, cache);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->checked != ls_model_generation &&
+			ls_catalog_model(entry->name, true) == NULL)
+		{
+			bury(entry->model);
+			hash_search(cache, entry->name, HASH_REMOVE, NULL);
+		}
+}
+
 /*
  * ls_model_get: the compiled model.
  *
@@ -426,11 +449,14 @@ refresh_entry(LsCacheEntry *entry, const char *name)
 LsModel *
 ls_model_get(const char *name)
 {
-	LsCacheEntry *entry;
+	LsCacheEntry *entry = find_entry(name);
 
-	if (strlen(name) >= NAMEDATALEN)
+	if (entry == NULL)
+	{
 		ls_catalog_model(name, false);
-	entry = find_entry(name);
+		forget_dropped();
+		entry = find_or_add_entry(name);
+	}
 	if (entry->model == NULL || entry->checked != ls_model_generation)
 		refresh_entry(entry, name);
 	return entry->model;
@@ -442,12 +468,10 @@ ls_model_get(const char *name)
 bool
 ls_model_is_current(const char *name)
 {
-	LsCacheEntry *entry;
+	LsCacheEntry *entry = find_entry(name);
 
-	if (strlen(name) >= NAMEDATALEN)
-		return false;
-	entry = find_entry(name);
-	return entry->model != NULL && entry->checked == ls_model_generation;
+	return entry != NULL && entry->model != NULL &&
+		   entry->checked == ls_model_generation;
 }
 
 /*
@@ -473,15 +497,16 @@ ls_model_has_table_map(const char *name, Oid relid)
 bool
 ls_model_is_broken(const char *name)
 {
-	return strlen(name) < NAMEDATALEN &&
-		   find_entry(name)->broken == ls_model_generation;
+	LsCacheEntry *entry = find_entry(name);
+
+	return entry != NULL && entry->broken == ls_model_generation;
 }
 
 void
 ls_model_mark_broken(const char *name)
 {
 	if (strlen(name) < NAMEDATALEN)
-		find_entry(name)->broken = ls_model_generation;
+		find_or_add_entry(name)->broken = ls_model_generation;
 }
 
 /*

@@ -118,7 +118,7 @@ compile_matcher(const LsModel *model,
 {
 	MemoryContext own = AllocSetContextCreate(model->context,
 											  "lead_scoring matcher",
-											  ALLOCSET_DEFAULT_SIZES);
+											  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(own);
 	LsMatcher *matcher;
 	LsGuard guard;

@@ -85,6 +85,9 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 	if (row->objects_schema != NULL)
 	{
 		objects->score = ls_objects_name(row, "score");
+		objects->score_relid =
+			get_relname_relid(psprintf("%s_score", row->name),
+							  get_namespace_oid(row->objects_schema, true));
 		objects->queue = ls_objects_name(row, "queue");
 	}
 	return objects;

@@ -19,7 +19,8 @@ typedef struct LsObjects
 	Oid contacts_relid;
 	Oid key_type; /* of contact_id in the score table */
 	char *contacts;
-	char *id; /* column of the contacts */
+	char *id;		 /* column of the contacts */
+	Oid score_relid; /* InvalidOid before activation */
 	char *score;
 	char *queue;
 } LsObjects;

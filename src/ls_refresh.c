@@ -9,7 +9,9 @@
  */
 #include "ls_refresh.h"
 
-#include "ls_apply.h"
+#include "ls_batch.h"
+#include "ls_attempt.h"
+#include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_config.h"
 #include "ls_guc.h"
@@ -37,167 +39,6 @@ PG_FUNCTION_INFO_V1(ls_sql_refresh);
 PG_FUNCTION_INFO_V1(ls_sql_rescore);
 
 #define BATCH 1000
-#define REPORT_EVERY_MS 5000
-
-/* LsRun: one call of refresh or rescore. */
-typedef struct LsRun
-{
-	const char *model;
-	bool commits; /* a transaction for each batch */
-	bool alone;	  /* nobody can write contacts or scores meanwhile */
-	LsObjects *objects;
-	MemoryContext context; /* of the run */
-	MemoryContext batch;   /* of the batch at hand */
-	LsGuard guard;
-	uint64 done;
-	TimestampTz reported;
-	bool has_last; /* rescore: the key reached so far */
-	Datum last;
-	TimestampTz until; /* refresh: who is due by now */
-} LsRun;
-
-static LsObjects *
-read_objects(const char *name)
-{
-	LsModelRow *row = ls_catalog_model(name, false);
-	Oid contacts = ls_relation_of_model(row, false);
-	const char *problem;
-
-	if (!ls_relation_may_change_model(row, GetUserId()))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("permission denied for model \"%s\"", name),
-				errhint("Only who owns its contacts, or is a member of that role, may "
-						"refresh its scores."));
-	if (!ls_objects_usable(row, contacts, &problem))
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("scores of model \"%s\" cannot be written: %s", name, problem),
-				errhint("Call lead_scoring.activate(%s).", quote_literal_cstr(name)));
-	return ls_objects_of(row, contacts);
-}
-
-/* begin_batch: everything is read again: it may have changed since the commit. */
-static void
-begin_batch(LsRun *run)
-{
-	CHECK_FOR_INTERRUPTS();
-	MemoryContextReset(run->batch);
-	MemoryContextSwitchTo(run->batch);
-	run->objects = read_objects(run->model);
-	/* The tables before the score rows, as those who write do: whoever has locked
-	 * a table (TRUNCATE) wants our rows next. */
-	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
-	(void) find_all_inheritors(run->objects->contacts_relid, AccessShareLock, NULL);
-	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);
-}
-
-static void
-report(LsRun *run)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (!TimestampDifferenceExceeds(run->reported, now, REPORT_EVERY_MS))
-		return;
-	run->reported = now;
-	ereport(NOTICE,
-			errmsg("model \"%s\": " UINT64_FORMAT " contacts done", run->model, run->done));
-}
-
-static void
-end_batch(LsRun *run)
-{
-	ls_guard_leave(&run->guard);
-	MemoryContextSwitchTo(run->context);
-	if (run->commits)
-		SPI_commit();
-	report(run);
-}
-
-/* keys_of_result: the first column of SPI_tuptable as contacts to recompute. */
-static int
-keys_of_result(const LsRun *run, LsChange **changes)
-{
-	int n = (int) SPI_tuptable->numvals;
-
-	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		bool is_null;
-		Datum value =
-			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-
-		(*changes)[i].key =
-			ls_key_copy(ls_key_from_datum(run->objects->key_type, value));
-		(*changes)[i].outcome = LS_RECOMPUTE;
-	}
-	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
-	return n;
-}
-
-/* lock_rows: gives those of the contacts whose rows nobody else has locked. */
-static int
-lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
-{
-	Oid types[1] = {get_array_type(run->objects->key_type)};
-	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
-
-	(void) ls_objects_execute(psprintf("SELECT contact_id FROM %s"
-									   " WHERE contact_id = ANY ($1)"
-									   " FOR UPDATE SKIP LOCKED",
-									   run->objects->score),
-							  1,
-							  types,
-							  values);
-	return keys_of_result(run, locked);
-}
-
-/* queue_others: contacts that are not among the locked ones. Both are in order. */
-static void
-queue_others(const LsRun *run,
-			 const LsChange *changes,
-			 int n,
-			 const LsChange *locked,
-			 int nlocked)
-{
-	LsChange *others = palloc(sizeof(LsChange) * n);
-	int nothers = 0;
-	int at = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (at < nlocked && ls_apply_compare(&changes[i], &locked[at]) == 0)
-			at++;
-		else
-			others[nothers++] = changes[i];
-	}
-	if (nothers > 0)
-		ls_apply_queue(run->objects, others, nothers, "locked by somebody else");
-}
-
-/* recompute: the contacts, as far as their rows are free. */
-static void
-recompute(LsRun *run, LsChange *changes, int n)
-{
-	LsChange *locked;
-	int nlocked;
-
-	if (n == 0)
-		return;
-	if (run->alone)
-	{
-		ls_apply_changes(run->objects, changes, n, true);
-		run->done += n;
-		return;
-	}
-	ls_apply_ensure(run->objects, changes, n);
-	nlocked = lock_rows(run, changes, n, &locked);
-	if (nlocked < n)
-		queue_others(run, changes, n, locked, nlocked);
-	if (nlocked > 0)
-		ls_apply_changes(run->objects, locked, nlocked, true);
-	run->done += nlocked;
-}
 
 /* ---- the queue ----------------------------------------------------------- */
 
@@ -216,7 +57,7 @@ take_queue(LsRun *run, LsChange **changes)
 		0,
 		NULL,
 		NULL);
-	return keys_of_result(run, changes);
+	return ls_apply_found(run->objects, changes);
 }
 
 /*
@@ -229,7 +70,7 @@ drain_queue(LsRun *run)
 	int n;
 	int64 batches;
 
-	begin_batch(run);
+	ls_batch_begin(run);
 	(void) ls_objects_execute(
 		psprintf("SELECT count(*) FROM %s WHERE contact_id IS NOT NULL",
 				 run->objects->queue),
@@ -242,15 +83,15 @@ drain_queue(LsRun *run)
 										  &(bool){false})) /
 				  BATCH +
 			  1;
-	end_batch(run);
+	ls_batch_end(run);
 	do
 	{
 		LsChange *changes = NULL;
 
-		begin_batch(run);
+		ls_batch_begin(run);
 		n = take_queue(run, &changes);
-		recompute(run, changes, n);
-		end_batch(run);
+		ls_batch_recompute(run, changes, n);
+		ls_batch_end(run);
 	} while (n > 0 && --batches > 0);
 }
 
@@ -279,7 +120,9 @@ delete_marks(const LsRun *run, int64 mark)
 	Datum values[1] = {Int64GetDatum(mark)};
 
 	(void) ls_objects_execute(
-		psprintf("DELETE FROM %s WHERE contact_id IS NULL AND id <= $1",
+		psprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s"
+				 " WHERE contact_id IS NULL AND id <= $1 FOR UPDATE SKIP LOCKED)",
+				 run->objects->queue,
 				 run->objects->queue),
 		1,
 		types,
@@ -330,10 +173,13 @@ next_contacts(LsRun *run, LsChange **changes)
 	if (SPI_tuptable->numvals == 0)
 		return 0;
 	remember_last(run);
-	return keys_of_result(run, changes);
+	return ls_apply_found(run->objects, changes);
 }
 
-/* note_scored: everyone was scored under these rules. */
+/*
+ * note_scored: everyone was scored under these rules. Who has the row locked
+ * notes the same, or is changing the model.
+ */
 static void
 note_scored(const LsRun *run, int64 stamp)
 {
@@ -343,12 +189,14 @@ note_scored(const LsRun *run, int64 stamp)
 	ls_config_by_function = true;
 	PG_TRY();
 	{
-		(void) ls_objects_execute("UPDATE lead_scoring.model SET scored_stamp = $2"
-								  " WHERE name = $1 AND scored_stamp"
-								  " IS DISTINCT FROM $2",
-								  2,
-								  types,
-								  values);
+		(void)
+			ls_objects_execute("UPDATE lead_scoring.model SET scored_stamp = $2"
+							   " WHERE name = (SELECT name FROM lead_scoring.model"
+							   " WHERE name = $1 AND scored_stamp IS DISTINCT FROM $2"
+							   " FOR NO KEY UPDATE SKIP LOCKED)",
+							   2,
+							   types,
+							   values);
 	}
 	PG_FINALLY();
 	{
@@ -368,10 +216,10 @@ walk(LsRun *run)
 	{
 		LsChange *changes = NULL;
 
-		begin_batch(run);
+		ls_batch_begin(run);
 		n = next_contacts(run, &changes);
-		recompute(run, changes, n);
-		end_batch(run);
+		ls_batch_recompute(run, changes, n);
+		ls_batch_end(run);
 	} while (n > 0);
 }
 
@@ -386,16 +234,18 @@ rescore(LsRun *run)
 	int64 mark;
 
 	drain_queue(run);
-	begin_batch(run);
+	ls_batch_begin(run);
 	stamp = ls_model_get(run->model)->stamp;
 	mark = find_mark(run);
-	end_batch(run);
+	ls_batch_end(run);
 	walk(run);
-	begin_batch(run);
-	ls_apply_sweep(run->objects);
+	ls_batch_begin(run);
+	ls_batch_sweep(run);
+	ls_batch_end(run);
+	ls_batch_begin(run);
 	delete_marks(run, mark);
 	note_scored(run, stamp);
-	end_batch(run);
+	ls_batch_end(run);
 }
 
 /* ---- who is due --------------------------------------------------------- */
@@ -404,20 +254,23 @@ rescore(LsRun *run)
 static int
 next_due(LsRun *run, LsChange **changes)
 {
-	Oid types[2] = {TIMESTAMPTZOID, INT8OID};
-	Datum values[2] = {TimestampTzGetDatum(run->until),
-					   Int64GetDatum(ls_model_get(run->model)->stamp)};
+	Oid types[3] = {TIMESTAMPTZOID, INT8OID, get_array_type(run->objects->key_type)};
+	Datum values[3] = {TimestampTzGetDatum(run->until),
+					   Int64GetDatum(ls_model_get(run->model)->stamp),
+					   ls_batch_given_up(run)};
+	const char *others = run->ngiven_up > 0 ? " AND contact_id <> ALL ($3)" : "";
 
 	(void) ls_objects_execute(
-		psprintf("SELECT contact_id FROM %s WHERE due_at <= $1"
-				 " AND scored_at < $1 OR stamp < $2 OR stamp > $2 LIMIT %d"
+		psprintf("SELECT contact_id FROM %s WHERE (due_at <= $1"
+				 " AND scored_at < $1 OR stamp < $2 OR stamp > $2)%s LIMIT %d"
 				 " FOR UPDATE SKIP LOCKED",
 				 run->objects->score,
+				 others,
 				 BATCH),
-		2,
+		run->ngiven_up > 0 ? 3 : 2,
 		types,
 		values);
-	return keys_of_result(run, changes);
+	return ls_apply_found(run->objects, changes);
 }
 
 /* is_everyone_due: do the rules, or a row of the queue, say so? */
@@ -427,11 +280,11 @@ is_everyone_due(LsRun *run)
 	LsModel *model;
 	bool due;
 
-	begin_batch(run);
+	ls_batch_begin(run);
 	model = ls_model_get(run->model);
 	due = !model->row->has_scored_stamp || model->row->scored_stamp != model->stamp;
 	due = due || find_mark(run) > 0;
-	end_batch(run);
+	ls_batch_end(run);
 	return due;
 }
 
@@ -450,12 +303,10 @@ refresh(LsRun *run)
 	{
 		LsChange *changes = NULL;
 
-		begin_batch(run);
+		ls_batch_begin(run);
 		n = next_due(run, &changes);
-		if (n > 0)
-			ls_apply_changes(run->objects, changes, n, true);
-		run->done += n;
-		end_batch(run);
+		ls_batch_apply(run, changes, n);
+		ls_batch_end(run);
 	} while (n > 0);
 }
 

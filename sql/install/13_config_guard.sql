@@ -18,8 +18,14 @@ CREATE FUNCTION lead_scoring.check_rules() RETURNS trigger
 COMMENT ON FUNCTION lead_scoring.check_rules() IS
     'Trigger: refuses an engagement rule that requires one that cannot be required, or with which states could exceed 8 kB.';
 
+CREATE FUNCTION lead_scoring.config_restored() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'ls_sql_config_restored'
+    LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.config_restored() IS
+    'Trigger: lets a superuser''s restore bring the rows of the configuration in any order.';
+
 REVOKE ALL ON FUNCTION lead_scoring.check_config(), lead_scoring.check_rules(),
-    lead_scoring.config_changed() FROM PUBLIC;
+    lead_scoring.config_changed(), lead_scoring.config_restored() FROM PUBLIC;
 
 CREATE TRIGGER check_rules AFTER INSERT OR UPDATE ON lead_scoring.engagement_rule
     FOR EACH ROW
@@ -67,6 +73,12 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON lead_scoring.%I TO PUBLIC', tab);
         EXECUTE format('SELECT pg_extension_config_dump(%L, %L)', 'lead_scoring.' || tab, '');
         CONTINUE WHEN tab = 'model';
+        EXECUTE format('CREATE TRIGGER config_restored BEFORE INSERT
+            ON lead_scoring.%I FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.config_restored()', tab);
+        EXECUTE format('CREATE TRIGGER config_was_restored AFTER INSERT
+            ON lead_scoring.%I FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.config_restored()', tab);
+        EXECUTE format('ALTER TABLE lead_scoring.%I ENABLE ALWAYS TRIGGER config_restored', tab);
+        EXECUTE format('ALTER TABLE lead_scoring.%I ENABLE ALWAYS TRIGGER config_was_restored', tab);
         EXECUTE format('CREATE POLICY read ON lead_scoring.%I FOR SELECT
             USING (lead_scoring.may_read(model))', tab);
         EXECUTE format('CREATE POLICY change ON lead_scoring.%I

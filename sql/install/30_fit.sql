@@ -1,16 +1,33 @@
 -- Fit: who they are.
 
+CREATE FUNCTION lead_scoring.fit_score_columns(
+    columns text[], model text, as_of timestamptz, VARIADIC "values" "any"
+) RETURNS float8
+    AS 'MODULE_PATHNAME', 'ls_sql_fit_score_columns'
+    -- STABLE: reads the configuration. Columns may be NULL.
+    LANGUAGE c STABLE PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.fit_score_columns(text[], text, timestamptz, "any") IS
+    'Internal: fit_score of a row that is passed column by column, in points. The planner puts it in the place of fit_score(c, model), so that no row need be formed. NULL for a NULL model or moment.';
+
+CREATE FUNCTION lead_scoring.fit_score_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'ls_sql_fit_score_support'
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.fit_score_support(internal) IS
+    'Internal: tells the planner about fit_score. Not to be called.';
+
 CREATE FUNCTION lead_scoring.fit_score(contact record, model text) RETURNS float8
     AS 'MODULE_PATHNAME', 'ls_sql_fit_score'
     -- STABLE: reads the configuration and the clock.
-    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10
+    SUPPORT lead_scoring.fit_score_support;
 COMMENT ON FUNCTION lead_scoring.fit_score(record, text) IS
     'Fit of a contact, in points, as of lead_scoring.as_of(): the sum of its matching fit rules, after the limits of groups and model. NULL for a NULL row.';
 
 CREATE FUNCTION lead_scoring.fit_score(contact record, model text, as_of timestamptz)
     RETURNS float8
     AS 'MODULE_PATHNAME', 'ls_sql_fit_score'
-    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10
+    SUPPORT lead_scoring.fit_score_support;
 COMMENT ON FUNCTION lead_scoring.fit_score(record, text, timestamptz) IS
     'Fit of a contact, in points, as of a moment. NULL for a NULL row or moment.';
 
@@ -26,6 +43,25 @@ CREATE FUNCTION lead_scoring.in_population(contact record, model text, as_of tim
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION lead_scoring.in_population(record, text, timestamptz) IS
     'Does the model score this contact, as of a moment? NULL for a NULL row or moment.';
+
+CREATE FUNCTION lead_scoring.try_fit_score(contact record, model text) RETURNS float8
+    AS 'MODULE_PATHNAME', 'ls_sql_try_fit_score'
+    -- SAFE: starts no subtransaction in a parallel query, but raises.
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.try_fit_score(record, text) IS
+    'fit_score for views, in points. NULL where a condition fails, too.';
+
+CREATE FUNCTION lead_scoring.try_in_population(contact record, model text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'ls_sql_try_in_population'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.try_in_population(record, text) IS
+    'in_population for views: true where the condition fails. NULL for a NULL row.';
+
+CREATE FUNCTION lead_scoring.fit_problem(contact record, model text) RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_fit_problem'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.fit_problem(record, text) IS
+    'Why try_fit_score cannot compute the fit of a contact. NULL: it can.';
 
 CREATE FUNCTION lead_scoring.explain_fit(
     contact record, model text,

@@ -130,7 +130,11 @@ SELECT contact.%2$I AS contact_id,
     score.stage,
     score.stage_since,
     score.last_activity,
-    CASE WHEN live.fit IS NULL THEN 'not scored: ' || score.problem
+    CASE WHEN live.fit IS NULL
+         THEN 'not scored: ' || CASE WHEN score.problem IS NULL
+                                       OR score.stamp <> lead_scoring.model_stamp(%3$L)
+                                     THEN lead_scoring.fit_problem(contact.*, %3$L)
+                                     ELSE score.problem END
          ELSE lead_scoring.reasons(contact.*, %3$L) END AS reasons,
     score.scored_at
 FROM %4$s AS contact
@@ -138,7 +142,7 @@ LEFT JOIN %5$s AS score ON score.contact_id = contact.%2$I
 CROSS JOIN LATERAL (
     SELECT CASE WHEN score.problem IS NULL
                   OR score.stamp <> lead_scoring.model_stamp(%3$L)
-                THEN lead_scoring.fit_score(contact.*, %3$L) END AS fit,
+                THEN lead_scoring.try_fit_score(contact.*, %3$L) END AS fit,
            0::float8 AS engagement,
            0::float8 AS intent
     OFFSET 0
@@ -146,7 +150,7 @@ CROSS JOIN LATERAL (
 WHERE contact.%2$I IS NOT NULL
   AND CASE WHEN score.problem IS NULL
              OR score.stamp <> lead_scoring.model_stamp(%3$L)
-           THEN lead_scoring.in_population(contact.*, %3$L) ELSE true END;
+           THEN lead_scoring.try_in_population(contact.*, %3$L) ELSE true END;
 COMMENT ON VIEW %1$s IS %6$L;
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';
 COMMENT ON COLUMN %1$s.fit IS 'Fit score, in points, as of lead_scoring.as_of(). NULL: cannot be computed, see reasons.';

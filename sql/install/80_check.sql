@@ -68,8 +68,12 @@ BEGIN
         (SELECT 'contact ' || contact_id::text, problem FROM %1$s
           WHERE problem IS NOT NULL ORDER BY contact_id LIMIT 20)
         UNION ALL
+        (SELECT DISTINCT 'contact ' || contact_id::text, reason FROM %2$s
+          WHERE reason LIKE 'its score could not be written: %%' ORDER BY 1 LIMIT 20)
+        UNION ALL
         SELECT 'queue', 'contacts that wait for refresh(): ' || count(*) || ', ' || reason
-          FROM %2$s WHERE contact_id IS NOT NULL GROUP BY reason
+          FROM %2$s WHERE contact_id IS NOT NULL
+           AND reason NOT LIKE 'its score could not be written: %%' GROUP BY reason
         UNION ALL
         SELECT DISTINCT 'queue', 'all scores may be behind: ' || reason
           FROM %2$s WHERE contact_id IS NULL
@@ -138,6 +142,9 @@ BEGIN
         SELECT CASE WHEN s.object LIKE 'contact %' THEN 'error' ELSE 'warning' END,
                s.object, s.problem,
                CASE WHEN s.object LIKE 'contact %'
+                     AND s.problem LIKE '%could not be written: %'
+                    THEN 'Look at the triggers and constraints of the score table, then ' || refresh
+                    WHEN s.object LIKE 'contact %'
                     THEN 'Put the case that fails outside of the condition, then ' || refresh
                     WHEN s.object = 'orphans' THEN replace(refresh, 'refresh', 'rescore')
                     ELSE refresh END

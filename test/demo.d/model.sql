@@ -1,11 +1,13 @@
 -- The model b2b: who is a good customer for a maker of marketing software in
--- Central Europe? Points are rows; groups cap what belongs together.
+-- Central Europe, and who wants to buy now? Points are rows; groups cap what
+-- belongs together.
 
 BEGIN;
 
 CREATE EXTENSION lead_scoring;
 
-SELECT lead_scoring.create_model('b2b', contacts => 'crm.contacts', contact_id => 'id');
+SELECT lead_scoring.create_model('b2b', contacts => 'crm.contacts', contact_id => 'id',
+    created_column => 'created_at');
 
 INSERT INTO lead_scoring.rule_group (model, name, dimension, max_points) VALUES
     ('b2b', 'role',    'fit', 30),
@@ -47,6 +49,73 @@ INSERT INTO lead_scoring.fit_rule (model, name, group_name, condition, points) V
           OR email ILIKE '%@hotmail.com'$$, -20),
     ('b2b', 'Must not be called', NULL,
         $$'do not call' = ANY (tags)$$, -50);
+
+-- What they did. Bots do not count; what we send them is not their own activity.
+SELECT lead_scoring.add_event_source('b2b', 'crm.events',
+    contact_id => 'contact_id', occurred_at => 'occurred_at',
+    condition => $$coalesce(user_agent, '') !~* 'bot'$$,
+    activity => $$type NOT IN ('newsletter_sent', 'mail_bounced', 'surge')$$);
+
+INSERT INTO lead_scoring.rule_group (model, name, dimension, min_points, max_points) VALUES
+    ('b2b', 'visits',  'engagement', NULL, 50),
+    ('b2b', 'content', 'engagement', NULL, 40),
+    ('b2b', 'signals', 'intent',     -20,  60);
+
+-- Each time: so many points, for so many of the latest times, fading or not.
+INSERT INTO lead_scoring.engagement_rule (model, name, group_name, dimension, kind,
+    condition, points, within, max_count) VALUES
+    ('b2b', 'Pricing page', 'visits', 'engagement', 'each',
+        $$type = 'page_view' AND props->>'page' = '/pricing'$$, 20, '90 days', 3);
+INSERT INTO lead_scoring.engagement_rule (model, name, group_name, kind, condition, points,
+    half_life, max_count) VALUES
+    ('b2b', 'Product page', 'visits', 'each',
+        $$type = 'page_view' AND props->>'page' = '/product'$$, 15, '14 days', 10);
+INSERT INTO lead_scoring.engagement_rule (model, name, group_name, kind, condition, points,
+    distinct_by, linear_over, max_count) VALUES
+    ('b2b', 'White paper', 'content', 'each',
+        $$type = 'download'$$, 10, $$props->>'asset'$$, '180 days', 4);
+INSERT INTO lead_scoring.engagement_rule (model, name, group_name, kind, condition, points,
+    value, expires_after, max_count) VALUES
+    ('b2b', 'Minutes in a webinar', 'content', 'each',
+        $$type = 'webinar'$$, 0.5, $$(props->>'minutes')::float8$$, '60 days', 2);
+INSERT INTO lead_scoring.engagement_rule (model, name, dimension, group_name, kind, condition,
+    points, value, decay_percent, decay_every, max_count) VALUES
+    ('b2b', 'Reads about the subject', 'intent', 'signals', 'each',
+        $$type = 'surge'$$, 0.25, $$(props->>'score')::float8$$, 50, '7 days', 1);
+INSERT INTO lead_scoring.engagement_rule (model, name, dimension, group_name, kind, condition,
+    points, "unless", half_life, max_count) VALUES
+    ('b2b', 'Demo form', 'intent', 'signals', 'each',
+        $$type = 'demo_form'$$, 40, $$type = 'order'$$, '30 days', 1);
+INSERT INTO lead_scoring.engagement_rule (model, name, dimension, group_name, kind, condition,
+    points, "unless", "after", within, max_count) VALUES
+    ('b2b', 'Trial of a week, no order', 'intent', 'signals', 'each',
+        $$type = 'trial'$$, -10, $$type = 'order'$$, '7 days', '90 days', 1);
+INSERT INTO lead_scoring.engagement_rule (model, name, dimension, group_name, kind, condition,
+    points, within, max_count, requires) VALUES
+    ('b2b', 'Compares after the demo', 'intent', 'signals', 'each',
+        $$type = 'page_view' AND props->>'page' = '/compare'$$, 10, '30 days', 2, 'Demo form');
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, condition, points, max_count,
+    counts_from, counts_until) VALUES
+    ('b2b', 'Autumn campaign', 'each', $$type = 'page_view'$$, 1, 10, '2025-10-01 00:00+00', '2025-11-15 00:00+00');
+
+-- How often: three different newsletters in three months; no page since half a year.
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, condition, points, within, at_least,
+    at_most, distinct_by) VALUES
+    ('b2b', 'Opens newsletters', 'count', $$type = 'newsletter_opened'$$, 5, '92 days', 3, NULL, $$props->>'mail'$$),
+    ('b2b', 'No visit for half a year', 'count', $$type = 'page_view'$$, -10, '182 days', NULL, 0, NULL);
+
+-- Silence, a sequence, a streak.
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, points, within, repeat_every, max_count) VALUES
+    ('b2b', 'Silent for 60 days', 'inactive', -20, '60 days', '30 days', 3);
+INSERT INTO lead_scoring.engagement_rule (model, name, dimension, kind, points, steps, step_order,
+    within, expires_after) VALUES
+    ('b2b', 'Pricing and comparison', 'intent', 'sequence', 25, ARRAY[
+        $$type = 'page_view' AND props->>'page' = '/pricing'$$,
+        $$type = 'page_view' AND props->>'page' = '/compare'$$], 'any', '7 days', '30 days');
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, condition, hit, distinct_by, at_least,
+    points) VALUES
+    ('b2b', 'Three newsletters in a row', 'streak', $$type = 'newsletter_sent'$$,
+        $$type = 'newsletter_opened'$$, $$props->>'mail'$$, 3, 15);
 
 -- Scores everyone, and keeps the scores right from here on.
 SELECT lead_scoring.activate('b2b');

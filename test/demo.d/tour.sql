@@ -7,6 +7,7 @@
 \pset footer off
 \pset null ''
 SET client_min_messages = warning;
+SET TimeZone = 'UTC';
 
 \echo '━━━ 1. Whom should we call, and why?  The ten best contacts of 5,000'
 \echo
@@ -45,6 +46,70 @@ FROM crm.b2b_scored
 GROUP BY band
 ORDER BY min(total) DESC;
 
+-- The events end with 2025. A score is a function of the moment: a month ago it is
+-- what it would have been then, a month ahead what it will be if nothing happens.
+\set now '2026-01-01 00:00+00'
+CREATE TEMP TABLE scores AS
+SELECT c.id,
+       m.month,
+       lead_scoring.fit_score(c, 'b2b') AS fit,
+       lead_scoring.engagement_score(s.state, m.as_of, c.created_at) AS engagement,
+       lead_scoring.intent_score(s.state, m.as_of, c.created_at) AS intent,
+       lead_scoring.total_score(
+           lead_scoring.fit_score(c, 'b2b'),
+           lead_scoring.engagement_score(s.state, m.as_of, c.created_at),
+           lead_scoring.intent_score(s.state, m.as_of, c.created_at), 'b2b') AS total
+FROM (VALUES (-1, timestamptz '2025-12-01 00:00+00'), (0, :'now'), (1, '2026-02-01 00:00+00'))
+     AS m (month, as_of)
+CROSS JOIN crm.contacts AS c
+JOIN LATERAL (SELECT lead_scoring.engagement_agg(e, 'b2b', 'events', m.as_of) AS state
+              FROM crm.events AS e
+              WHERE e.contact_id = c.id) AS s ON s.state IS NOT NULL
+WHERE c.created_at <= m.as_of;
+
+\echo '━━━ 3. Who wants to buy now?  200,000 events; totals on 1 January, a month before and a month ahead'
+\echo
+
+SELECT c.first_name || ' ' || c.last_name AS name,
+       left(c.title, 24) AS title,
+       now.fit,
+       round(now.engagement) AS engagement,
+       round(now.intent) AS intent,
+       round(before.total) AS "1 Dec",
+       round(now.total) AS "1 Jan",
+       round(ahead.total) AS "1 Feb",
+       lead_scoring.band(now.total, 'b2b') AS "band on 1 Jan"
+FROM scores AS now
+LEFT JOIN scores AS before ON before.id = now.id AND before.month = -1
+JOIN scores AS ahead ON ahead.id = now.id AND ahead.month = 1
+JOIN crm.contacts AS c ON c.id = now.id
+WHERE now.month = 0
+ORDER BY now.total DESC, c.id
+LIMIT 10;
+
+\echo 'Why the first of them? What they did, what it is worth on 1 January, and when that changes by itself'
+\echo
+
+SELECT x.dimension,
+       x.rule,
+       x.occurrences AS times,
+       to_char(x.last_match, 'DD Mon YYYY') AS "last time",
+       round(x.points::numeric, 1) AS points,
+       round(x.counted::numeric, 1) AS counts,
+       CASE WHEN x.next_change < '2027-01-01' THEN to_char(x.next_change, 'DD Mon YYYY') END
+           AS "next change"
+FROM (SELECT id FROM scores WHERE month = 0 ORDER BY total DESC, id LIMIT 1) AS best
+JOIN crm.contacts AS c USING (id)
+CROSS JOIN LATERAL (SELECT lead_scoring.engagement_agg(e, 'b2b', 'events', :'now') AS state
+                    FROM crm.events AS e
+                    WHERE e.contact_id = c.id) AS s
+CROSS JOIN LATERAL lead_scoring.explain_engagement(s.state, :'now', c.created_at) AS x
+WHERE x.counted <> 0
+ORDER BY x.dimension, x.counted DESC, x.rule;
+
+\echo 'No date: it fades a little all the time, or it stays.'
+\echo
+
 -- The best contact who must not be called and has a group at its cap: there is
 -- most to explain.
 SELECT c.id,
@@ -61,7 +126,7 @@ LIMIT 1 \gset one_
 SELECT format('%s (contact %s): %s points, %s',
               :'one_name', :'one_id', :'one_total', :'one_band') AS heading \gset one_
 
-\echo '━━━ 3. Why this score?  Every rule, for' :one_heading
+\echo '━━━ 4. Why this score?  Every rule, for' :one_heading
 \echo
 
 SELECT e.rule,
@@ -79,7 +144,7 @@ ORDER BY e.matched IS TRUE DESC, e.counted DESC, e.rule;
 
 \echo 'A row "(limits of ...)" is what the cap of a group took away. "counts" adds up to the score.'
 \echo
-\echo '━━━ 4. The scores follow the data:' :one_name 'may be called again'
+\echo '━━━ 5. The scores follow the data:' :one_name 'may be called again'
 \echo
 
 UPDATE crm.contacts SET tags = array_remove(tags, 'do not call') WHERE id = :one_id;
@@ -89,7 +154,7 @@ FROM crm.b2b_scored
 WHERE contact_id = :one_id;
 UPDATE crm.contacts SET tags = tags || 'do not call'::text WHERE id = :one_id;
 
-\echo '━━━ 5. No lock-in: the same model as plain SQL, for any PostgreSQL'
+\echo '━━━ 6. No lock-in: the same model as plain SQL, for any PostgreSQL'
 \echo
 
 \pset format unaligned

@@ -33,10 +33,12 @@ INSERT INTO later VALUES
 CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
     ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
-    ('sample_problems'), ('config_changed'), ('contact_changed'),
-    ('current_path'), ('deactivation_sql'), ('drop_sql'), ('may_change'), ('may_read'),
+    ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
+    ('current_path'), ('deactivation_sql'), ('drop_sql'), ('fit_problem'),
+    ('fit_score_columns'), ('fit_score_support'), ('may_change'), ('may_read'),
     ('model_stamp'), ('objects_sql'), ('rule_problems'), ('score_problems'),
-    ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('upkeep_problem');
+    ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('try_fit_score'),
+    ('try_in_population'), ('upkeep_problem');
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$

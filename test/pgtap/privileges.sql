@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 200 ELSE 197 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 226 ELSE 223 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -140,9 +140,12 @@ INSERT INTO crm.contacts VALUES (1, 'x', 'lead'), (2, 'y', 'lead');
 SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id') \g /dev/null
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
     VALUES ('crm', 'ours', $$email = 'x'$$, 10);
+SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at') \g /dev/null
 SELECT lead_scoring.activate('crm') \g /dev/null
 GRANT SELECT ON crm.crm_score, crm.crm_queue, crm.crm_scored TO ls_reader;
 RESET ROLE;
+CREATE TABLE tool.state AS SELECT lead_scoring.engagement_empty('crm') AS s;
+GRANT SELECT ON tool.state TO PUBLIC;
 
 -- ------------------------------------------- the matrix: roles and functions
 
@@ -158,9 +161,34 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.fit_score(ROW(1, 'x'), 'none')$$, '42704', '42704', '42704', '42704', '42704'),
     ($$SELECT lead_scoring.fit_score(NULL::crm.contacts, 'crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.fit_score((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_score(r, 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_score_columns('{email}', 'crm', lead_scoring.as_of(), 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_score_support(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.in_population((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.try_fit_score((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.try_in_population((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.fit_problem((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT * FROM lead_scoring.explain_fit((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.rollup(s) FROM tool.state$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.merge(s, s) FROM tool.state$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.intent_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.last_activity(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.next_change(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM tool.state, lead_scoring.explain_engagement(s)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_out(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
+    ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.rollup_accumulate(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_combine(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_serialize(NULL)$$,    '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_deserialize(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_recv(NULL)$$,         '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.to_sql('crm')$$,                 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.total_score(1, 2, 3, 'crm')$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.band(1, 'crm')$$,                'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -187,7 +215,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
-    ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501');
+    ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.config_restored()$$,             '42501', '42501', '42501', '42501', '42501');
 
 CREATE FUNCTION tool.holds(call text, role name, expected text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -206,7 +235,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
                     nullif(tool.holds(call, 'ls_writer', writer), ''),
                     nullif(tool.holds(call, 'ls_stranger', stranger), ''),
                     nullif(tool.holds(call, session_user,
-                        CASE WHEN call ~ 'check_config|check_rules|config_changed' THEN '39P01' ELSE owner END), '')),
+                        CASE WHEN call ~ 'check_config|check_rules|config_changed|config_restored' THEN '39P01' ELSE owner END), '')),
           '', call)
   FROM tool.matrix;
 

@@ -1,0 +1,327 @@
+/*
+ * ls_batch.c: a batch of contacts that refresh or rescore brings up to date.
+ *
+ * One contact whose score cannot be written, because a trigger or a constraint of
+ * the owner's on the score table says so, must not stop the others: what fails is
+ * done again one by one, and who fails then is given up for this run.
+ */
+#include "ls_batch.h"
+
+#include "ls_attempt.h"
+#include "ls_claim.h"
+#include "ls_compat.h"
+#include "ls_relation.h"
+
+#include "catalog/pg_inherits.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define REPORT_EVERY_MS 5000
+#define MAX_GIVEN_UP 1000
+
+static LsObjects *
+read_objects(const char *name)
+{
+	LsModelRow *row = ls_catalog_model(name, false);
+	Oid contacts = ls_relation_of_model(row, false);
+	const char *problem;
+
+	if (!ls_relation_may_change_model(row, GetUserId()))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for model \"%s\"", name),
+				errhint("Only who owns its contacts, or is a member of that role, may "
+						"refresh its scores."));
+	if (!ls_objects_usable(row, contacts, &problem))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("scores of model \"%s\" cannot be written: %s", name, problem),
+				errhint("Call lead_scoring.activate(%s).", quote_literal_cstr(name)));
+	return ls_objects_of(row, contacts);
+}
+
+/* ls_batch_begin: everything is read again: it may have changed since the commit. */
+void
+ls_batch_begin(LsRun *run)
+{
+	CHECK_FOR_INTERRUPTS();
+	MemoryContextReset(run->batch);
+	MemoryContextSwitchTo(run->batch);
+	run->objects = read_objects(run->model);
+	/* The tables before the score rows, as those who write do: whoever has locked
+	 * a table (TRUNCATE) wants our rows next. */
+	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
+	(void) find_all_inheritors(run->objects->contacts_relid, AccessShareLock, NULL);
+	if (!run->commits)
+		ls_claim_transaction(run->objects->score_relid);
+	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);
+}
+
+static void
+report(LsRun *run)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!TimestampDifferenceExceeds(run->reported, now, REPORT_EVERY_MS))
+		return;
+	run->reported = now;
+	ereport(NOTICE,
+			errmsg("model \"%s\": " UINT64_FORMAT " contacts done", run->model, run->done));
+}
+
+void
+ls_batch_end(LsRun *run)
+{
+	ls_guard_leave(&run->guard);
+	MemoryContextSwitchTo(run->context);
+	if (run->commits)
+		SPI_commit();
+	report(run);
+}
+
+/* ---- who cannot be written --------------------------------------------- */
+
+/* LsPart: contacts of a batch, and what is tried with them. */
+typedef struct LsPart
+{
+	const LsObjects *objects;
+	LsChange *changes;
+	int n;
+	const char *problem;
+} LsPart;
+
+static bool
+is_given_up(const LsRun *run, const LsChange *change)
+{
+	return run->ngiven_up > 0 && bsearch(change,
+										 run->given_up,
+										 run->ngiven_up,
+										 sizeof(LsChange),
+										 ls_apply_compare) != NULL;
+}
+
+/* ls_batch_given_up: their keys, as an array. */
+Datum
+ls_batch_given_up(const LsRun *run)
+{
+	return ls_apply_keys(run->objects, run->given_up, run->ngiven_up);
+}
+
+/* remember: give a contact up for this run. */
+static void
+remember(LsRun *run, const LsChange *change)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	if (run->given_up == NULL)
+		run->given_up = palloc(sizeof(LsChange) * MAX_GIVEN_UP);
+	run->given_up[run->ngiven_up] = *change;
+	run->given_up[run->ngiven_up++].key = ls_key_copy(change->key);
+	qsort(run->given_up, run->ngiven_up, sizeof(LsChange), ls_apply_compare);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+warn(const LsRun *run, const ErrorData *error)
+{
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("model \"%s\": the score of a contact could not be written",
+				   run->model),
+			errdetail("%s", error->message),
+			errhint("SELECT * FROM lead_scoring.check_model(%s) names it; the others are "
+					"done.",
+					quote_literal_cstr(run->model)));
+}
+
+/*
+ * give_up: the contact stays as it is, and in the queue with the reason.
+ *
+ * Errors: that of the contact, where there are too many of them.
+ */
+static void
+give_up(LsRun *run, LsChange *change, ErrorData *error)
+{
+	if (is_given_up(run, change))
+		return;
+	if (run->ngiven_up >= MAX_GIVEN_UP)
+		ReThrowError(error);
+	if (run->ngiven_up == 0)
+		warn(run, error);
+	remember(run, change);
+	ls_apply_queue(run->objects,
+				   change,
+				   1,
+				   psprintf("its score could not be written: %s", error->message));
+}
+
+static void
+write_scores(void *arg)
+{
+	const LsPart *part = arg;
+
+	ls_apply_changes(part->objects, part->changes, part->n, true);
+}
+
+static void
+write_problem(void *arg)
+{
+	const LsPart *part = arg;
+
+	ls_apply_problem(part->objects, part->changes, part->problem);
+}
+
+/* apply_one: the score; else why there is none; else that is in the queue. */
+static void
+apply_one(LsRun *run, LsChange *change)
+{
+	LsPart part = {run->objects, change, 1};
+	ErrorData *error;
+	ErrorData *again;
+
+	change->outcome = LS_RECOMPUTE;
+	if (ls_attempt(write_scores, &part, &error))
+		return;
+	part.problem = psprintf("could not be written: %s", error->message);
+	if (!ls_attempt(write_problem, &part, &again))
+		give_up(run, change, error);
+}
+
+/*
+ * ls_batch_apply: make the score rows of the contacts, which are locked by us,
+ * what they must be.
+ */
+void
+ls_batch_apply(LsRun *run, LsChange *changes, int n)
+{
+	LsPart part = {run->objects, changes, n};
+	ErrorData *error;
+
+	run->done += n;
+	if (n == 0 || ls_attempt(write_scores, &part, &error))
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		apply_one(run, &changes[i]);
+	}
+}
+
+/* ---- who has no row yet, or whose row is not to be had ------------------ */
+
+static void
+ensure(void *arg)
+{
+	const LsPart *part = arg;
+
+	ls_apply_ensure(part->objects, part->changes, part->n);
+}
+
+/*
+ * ensure_rows: a row that somebody else is just inserting is waited for, but not
+ * long: he may be waiting for one that was inserted here.
+ */
+static void
+ensure_rows(LsRun *run, LsChange *changes, int n)
+{
+	LsPart part = {run->objects, changes, n};
+	ErrorData *error;
+
+	if (ls_attempt_briefly(ensure, &part, &error) ||
+		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		return;
+	part.n = 1;
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		part.changes = &changes[i];
+		if (!ls_attempt_briefly(ensure, &part, &error) &&
+			error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+			give_up(run, &changes[i], error);
+	}
+}
+
+/* lock_rows: gives those of the contacts whose rows nobody else has locked. */
+static int
+lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
+{
+	Oid types[1] = {get_array_type(run->objects->key_type)};
+	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
+
+	(void) ls_objects_execute(psprintf("SELECT contact_id FROM %s"
+									   " WHERE contact_id = ANY ($1)"
+									   " FOR UPDATE SKIP LOCKED",
+									   run->objects->score),
+							  1,
+							  types,
+							  values);
+	return ls_apply_found(run->objects, locked);
+}
+
+/* queue_others: contacts that are not among the locked ones. Both are in order. */
+static void
+queue_others(const LsRun *run,
+			 const LsChange *changes,
+			 int n,
+			 const LsChange *locked,
+			 int nlocked)
+{
+	LsChange *others = palloc(sizeof(LsChange) * n);
+	int nothers = 0;
+	int at = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (at < nlocked && ls_apply_compare(&changes[i], &locked[at]) == 0)
+			at++;
+		else if (!is_given_up(run, &changes[i]))
+			others[nothers++] = changes[i];
+	}
+	if (nothers > 0)
+		ls_apply_queue(run->objects, others, nothers, "locked by somebody else");
+}
+
+/*
+ * ls_batch_recompute: the contacts, in the order of their keys, as far as their
+ * rows are free.
+ */
+void
+ls_batch_recompute(LsRun *run, LsChange *changes, int n)
+{
+	LsChange *locked = changes;
+	int nlocked = n;
+
+	if (n == 0)
+		return;
+	if (!run->alone)
+	{
+		ensure_rows(run, changes, n);
+		nlocked = lock_rows(run, changes, n, &locked);
+		if (nlocked < n)
+			queue_others(run, changes, n, locked, nlocked);
+	}
+	ls_batch_apply(run, locked, nlocked);
+}
+
+/*
+ * ls_batch_sweep: delete the scores of contacts that are no more.
+ */
+void
+ls_batch_sweep(LsRun *run)
+{
+	LsChange *changes;
+	LsKey last;
+	int n = ls_apply_orphans(run->objects, NULL, &changes);
+
+	while (n > 0)
+	{
+		ls_batch_apply(run, changes, n);
+		last = changes[n - 1].key;
+		n = ls_apply_orphans(run->objects, &last, &changes);
+	}
+}

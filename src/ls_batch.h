@@ -1,0 +1,37 @@
+/*
+ * ls_batch.h: a batch of contacts that refresh or rescore brings up to date.
+ */
+#ifndef LS_BATCH_H
+#define LS_BATCH_H
+
+#include "postgres.h"
+
+#include "ls_apply.h"
+
+/* LsRun: one call of refresh or rescore. */
+typedef struct LsRun
+{
+	const char *model;
+	bool commits; /* a transaction for each batch */
+	bool alone;	  /* nobody can write contacts or scores meanwhile */
+	LsObjects *objects;
+	MemoryContext context; /* of the run */
+	MemoryContext batch;   /* of the batch at hand */
+	LsGuard guard;
+	uint64 done;
+	TimestampTz reported;
+	bool has_last; /* rescore: the key reached so far */
+	Datum last;
+	TimestampTz until; /* refresh: who is due by now */
+	int ngiven_up;
+	LsChange *given_up; /* contacts whose score cannot be written, in order */
+} LsRun;
+
+extern void ls_batch_begin(LsRun *run);
+extern void ls_batch_end(LsRun *run);
+extern void ls_batch_apply(LsRun *run, LsChange *changes, int n);
+extern void ls_batch_recompute(LsRun *run, LsChange *changes, int n);
+extern void ls_batch_sweep(LsRun *run);
+extern Datum ls_batch_given_up(const LsRun *run);
+
+#endif /* LS_BATCH_H */
