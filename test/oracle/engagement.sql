@@ -97,6 +97,22 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- explain(model, as_of, states): the scores as the rows of explain_engagement add up.
+CREATE FUNCTION oracle.explain(the_model text, the_moment timestamptz, states text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('
+        WITH state AS (%s)
+        INSERT INTO oracle.result
+        SELECT %L, $1, ''explain'', c.id, coalesce(sum(e.counted) FILTER (WHERE e.dimension = ''engagement''), 0),
+               coalesce(sum(e.counted) FILTER (WHERE e.dimension = ''intent''), 0), $1
+          FROM oracle.contact AS c LEFT JOIN state AS s ON s.id = c.id
+          LEFT JOIN LATERAL lead_scoring.explain_engagement(
+                    coalesce(s.state, lead_scoring.engagement_empty(%2$L)), $1, c.since) AS e ON true
+         GROUP BY c.id', states, the_model) USING the_moment;
+END
+$$;
+
 -- activities(model, as_of, states): whose last_activity is wrong.
 CREATE FUNCTION oracle.activities(the_model text, the_moment timestamptz, states text)
 RETURNS TABLE (id text, wanted timestamptz, got timestamptz) LANGUAGE plpgsql AS $$
