@@ -273,8 +273,13 @@ fits(const LsFacts *set, const LsFact *mark, const LsTrack *track, const LsFact 
 {
 	if (track->kind == LS_TRACK_SEQUENCE)
 		return fact->what != LS_FACT_MARK && fact->at_us > mark->at_us;
+	if (fact->what != LS_FACT_MATCH)
+		return true;
 	/* A forgotten hit may belong to an occasion that the set does not know. */
-	return fact->what != LS_FACT_MATCH || has_key(set, fact->track, fact->key);
+	if (mark->at_us == LS_STREAK_FORGOT_HITS && !has_key(set, fact->track, fact->key))
+		return false;
+	/* A younger occasion with the key of a miss would bring older ones back. */
+	return !ls_streak_is_miss(set, track, fact);
 }
 
 static bool

@@ -69,19 +69,22 @@ counted_from(const LsTrack *track, const LsFact *items, int n, const LsFact *occ
 
 /*
  * oldest_needed: the time of the oldest occasion that the streak can depend on:
- * where enough later ones count for good, older ones never will. `from_us` =
- * from when that is so. INT64_MIN where all are needed.
+ * where enough later ones count, older ones never will. `from_us` = from when
+ * that is so; `has_miss`: one of these was no hit, and would stop to count where
+ * a younger one with its key comes. INT64_MIN where all are needed.
  */
 static int64_t
 oldest_needed(const LsFacts *facts,
 			  const LsTrack *track,
 			  const LsFact *items,
 			  int n,
-			  int64_t *from_us)
+			  int64_t *from_us,
+			  bool *has_miss)
 {
 	int counted = 0;
 
 	*from_us = INT64_MIN;
+	*has_miss = false;
 	for (int i = 0; i < n; i++)
 	{
 		int64_t us;
@@ -93,27 +96,33 @@ oldest_needed(const LsFacts *facts,
 			continue;
 		if (us > *from_us)
 			*from_us = us;
+		*has_miss |= find_fact(items, n, items[i].key, LS_FACT_HIT) == NULL;
 		if (++counted == track->cap)
 			return items[i].at_us;
 	}
 	return INT64_MIN;
 }
 
-/* drop_old_occasions: and give what is left. */
-static int
-drop_old_occasions(LsFacts *facts, const LsTrack *track, LsFact *items, int n)
+/* drop_old_occasions: true if some went that a miss made superfluous. */
+static bool
+drop_old_occasions(LsFacts *facts, const LsTrack *track, LsFact *items, int *n)
 {
 	int64_t from_us;
-	int64_t oldest_us = oldest_needed(facts, track, items, n, &from_us);
+	bool has_miss;
+	int64_t oldest_us = oldest_needed(facts, track, items, *n, &from_us, &has_miss);
+	bool dropped = false;
 	int noccasions = 0;
 	int left = 0;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < *n; i++)
 	{
 		bool is_occasion = items[i].what == LS_FACT_MATCH;
 
 		if (is_occasion && items[i].at_us < oldest_us)
+		{
 			ls_facts_readable_from(facts, from_us);
+			dropped = true;
+		}
 		else if (is_occasion && noccasions == track->cap + LS_TRACK_YOUNG)
 		{
 			/* Too many wait for their hit: exact now, but not for long. */
@@ -126,7 +135,8 @@ drop_old_occasions(LsFacts *facts, const LsTrack *track, LsFact *items, int n)
 			items[left++] = items[i];
 		}
 	}
-	return left;
+	*n = left;
+	return dropped && has_miss;
 }
 
 /* drop_orphans: hits without an occasion, but for the latest. True if some went. */
@@ -147,9 +157,31 @@ drop_orphans(LsFact *items, int *n)
 }
 
 /*
+ * ls_streak_is_miss: did the latest occasion with the key count, and not hit?
+ */
+bool
+ls_streak_is_miss(const LsFacts *facts, const LsTrack *track, const LsFact *fact)
+{
+	bool is_miss = false;
+
+	for (int i = 0; i < facts->n; i++)
+	{
+		const LsFact *item = &facts->items[i];
+
+		if (item->track != fact->track || item->key != fact->key)
+			continue;
+		if (item->what == LS_FACT_HIT)
+			return false;
+		is_miss |= item->what == LS_FACT_MATCH &&
+				   ls_decay_later(item->at_us, track->grace_us) <= facts->as_of_us;
+	}
+	return is_miss;
+}
+
+/*
  * ls_streak_reduce: a state for storing keeps the occasions that can still
- * matter and a few hits whose occasion is not known; a mark says that hits were
- * forgotten.
+ * matter and a few hits whose occasion is not known; a mark says what was
+ * forgotten that other facts could have made matter.
  */
 int
 ls_streak_reduce(LsFacts *facts,
@@ -159,8 +191,11 @@ ls_streak_reduce(LsFacts *facts,
 				 bool is_final)
 {
 	int head = 0;
-	bool forgot;
-	LsFact mark = {.track = items[0].track, .what = LS_FACT_MARK};
+	bool forgot_occasions;
+	bool forgot_hits;
+	LsFact mark = {.track = items[0].track,
+				   .what = LS_FACT_MARK,
+				   .at_us = LS_STREAK_FORGOT_OCCASIONS};
 
 	while (head < n &&
 		   (items[head].what == LS_FACT_UNLESS || items[head].what == LS_FACT_MARK))
@@ -168,11 +203,16 @@ ls_streak_reduce(LsFacts *facts,
 	n = keep_one_each(facts, items + head, n - head);
 	if (!is_final)
 		return head + n;
-	n = drop_old_occasions(facts, track, items + head, n);
-	forgot = drop_orphans(items + head, &n);
-	if (!forgot || (head > 0 && items[head - 1].what == LS_FACT_MARK))
+	forgot_occasions = drop_old_occasions(facts, track, items + head, &n);
+	forgot_hits = drop_orphans(items + head, &n);
+	if (!forgot_occasions && !forgot_hits)
 		return head + n;
-	memmove(items + head + 1, items + head, sizeof(LsFact) * n);
-	items[head] = mark;
-	return head + 1 + n;
+	if (head == 0 || items[head - 1].what != LS_FACT_MARK)
+	{
+		memmove(items + head + 1, items + head, sizeof(LsFact) * n);
+		items[head++] = mark;
+	}
+	if (forgot_hits)
+		items[head - 1].at_us = LS_STREAK_FORGOT_HITS;
+	return head + n;
 }
