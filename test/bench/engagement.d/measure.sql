@@ -79,6 +79,9 @@ CROSS JOIN LATERAL (VALUES
     ('bare', false, 0,
      format('SELECT sum(n) + count(m) FROM (SELECT contact_id, count(*) AS n, max(occurred_at) AS m
                                               FROM %s GROUP BY contact_id) AS s', events)),
+    ('row', false, 0,
+     format('SELECT sum(n) + count(m) FROM (SELECT contact_id, max(pg_column_size(e)) AS n, max(occurred_at) AS m
+                                              FROM %s AS e GROUP BY contact_id) AS s', events)),
     ('engagement_agg', false, 0,
      format('SELECT sum(score) FROM (%s) AS s', bench.scores(model, events))),
     ('engagement_agg, 2 workers', false, 2,

@@ -26,6 +26,7 @@ $$;
 SELECT CASE model WHEN 'eight' THEN 8 ELSE 100 END AS rules,
        to_char(max(q.per), 'FM9,999,999') AS events,
        pg_temp.show(pg_temp.least(model, 'bare')) AS "count, max",
+       pg_temp.show(pg_temp.least(model, 'row')) AS "with whole rows",
        pg_temp.show(pg_temp.least(model, 'FILTER')) AS "FILTER, best",
        pg_temp.show(pg_temp.least(model, 'FILTER, jit')) AS "with JIT",
        pg_temp.show(pg_temp.least(model, 'engagement_agg')) AS engagement_agg
