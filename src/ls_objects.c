@@ -97,8 +97,8 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 typedef struct LsPlanKey
 {
 	Oid role;
-	Oid first_type; /* of the parameters: that of the keys */
-	uint32 hash;
+	uint32 types; /* hash of the parameters' */
+	uint32 hash;  /* of the statement */
 } LsPlanKey;
 
 typedef struct LsKeptPlan
@@ -130,7 +130,7 @@ static SPIPlanPtr
 keep_plan(const char *sql, int nargs, Oid *types)
 {
 	LsPlanKey key = {GetUserId(),
-					 nargs > 0 ? types[0] : InvalidOid,
+					 hash_bytes((const unsigned char *) types, nargs * sizeof(Oid)),
 					 string_hash(sql, strlen(sql) + 1)};
 	HASHCTL control = {.keysize = sizeof(LsPlanKey), .entrysize = sizeof(LsKeptPlan)};
 	LsKeptPlan *kept;

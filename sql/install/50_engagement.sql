@@ -79,6 +79,8 @@ CREATE OPERATOR CLASS lead_scoring.engagement_ops DEFAULT FOR TYPE lead_scoring.
     USING hash AS
     OPERATOR 1 lead_scoring.=,
     FUNCTION 1 lead_scoring.engagement_hash(lead_scoring.engagement);
+COMMENT ON OPERATOR FAMILY lead_scoring.engagement_ops USING hash IS
+    'Equality of engagement states.';
 COMMENT ON OPERATOR CLASS lead_scoring.engagement_ops USING hash IS
     'Equality of engagement states.';
 

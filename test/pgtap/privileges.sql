@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 232 ELSE 229 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 231 ELSE 228 END);
 
 -- ------------------------------------------------------------------- tools
 
