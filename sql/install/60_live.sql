@@ -87,6 +87,11 @@ COMMENT ON COLUMN %1$s.due_at IS 'When time alone may change it; never late. NUL
 COMMENT ON COLUMN %1$s.stamp IS 'Fingerprint of the rules that made it.';
 COMMENT ON COLUMN %1$s.problem IS 'Why the last upkeep failed. NULL: it did not.';
 $sql$, target, key_type, replace(model, '''', ''''''));
+    ELSIF NOT EXISTS (SELECT FROM pg_attribute AS a
+                       WHERE a.attrelid = to_regclass(target) AND NOT a.attisdropped
+                         AND a.attname = 'engagement_state') THEN
+        -- The column goes with the extension, the table does not.
+        script := script || format('ALTER TABLE %s ADD COLUMN engagement_state lead_scoring.engagement;', target);
     END IF;
 
     target := format('%I.%I', m.objects_schema, model || '_queue');
