@@ -84,7 +84,9 @@ note_row(const LsEvent *event, HeapTuple tuple)
 {
 	LsChange change = {0};
 
-	if (event->model == NULL || event->defer || is_superseded(tuple))
+	/* What somebody did is read at commit, and all scores with it. */
+	if (event->model == NULL || ls_model_has_behaviour(event->model) || event->defer ||
+		is_superseded(tuple))
 	{
 		note_recompute(event, tuple);
 		return;
@@ -97,6 +99,17 @@ note_row(const LsEvent *event, HeapTuple tuple)
 	ls_pending_add(event->pending, &change);
 }
 
+/* is_same_since: is the contact as old as it was? */
+static bool
+is_same_since(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	TupleDesc desc = RelationGetDescr(event->rel);
+
+	return !ls_model_has_behaviour(event->model) ||
+		   ls_apply_since(event->model, desc, old_tuple) ==
+			   ls_apply_since(event->model, desc, new_tuple);
+}
+
 /* is_unaffected: does the update leave all that scores depend on as it was? */
 static bool
 is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
@@ -106,6 +119,8 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 
 	if (event->model == NULL || !get_key(event, old_tuple, &old_key) ||
 		!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0)
+		return false;
+	if (!is_same_since(event, old_tuple, new_tuple))
 		return false;
 	if (event->model->population != NULL &&
 		!ls_match_same_columns(event->model->population,
@@ -220,7 +235,7 @@ handle(LsEvent *event, const TriggerData *data)
 	event->pending = ls_pending_model(event->name, event->key_type);
 	if (is_off(event))
 	{
-		event->pending->everyone = true;
+		event->pending->everyone = LS_WAS_OFF;
 		return;
 	}
 	if (ls_guc_apply == LS_APPLY_QUEUE)

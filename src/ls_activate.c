@@ -103,7 +103,30 @@ object_of(const LsModelRow *row, const char *suffix)
 			   : InvalidOid;
 }
 
-/* wanted_locks: the view, the contacts with their partitions, and the tables. */
+static List *
+want_table(List *wanted, Oid relid, LOCKMODE mode)
+{
+	ListCell *cell;
+
+	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
+		wanted = want(wanted, lfirst_oid(cell), mode);
+	return wanted;
+}
+
+/* can_have_triggers: may the role put triggers on the events? */
+static bool
+can_have_triggers(Oid relid, Oid role)
+{
+	char kind = OidIsValid(relid) ? get_rel_relkind(relid) : 0;
+
+	return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
+		   pg_class_aclcheck(relid, role, ACL_TRIGGER) == ACLCHECK_OK;
+}
+
+/*
+ * wanted_locks: the view, the contacts and the events with their partitions, and
+ * the tables.
+ */
 static List *
 wanted_locks(const LsLife *life, LOCKMODE mode)
 {
@@ -111,8 +134,16 @@ wanted_locks(const LsLife *life, LOCKMODE mode)
 	ListCell *cell;
 
 	if (OidIsValid(life->contacts))
-		foreach(cell, find_all_inheritors(life->contacts, NoLock, NULL))
-			wanted = want(wanted, lfirst_oid(cell), mode);
+	{
+		wanted = want_table(wanted, life->contacts, mode);
+		foreach(cell, ls_catalog_sources(life->row->name))
+		{
+			Oid relid = ls_relation_by_name(((LsSourceRow *) lfirst(cell))->relation);
+
+			if (can_have_triggers(relid, ls_relation_owner(life->contacts)))
+				wanted = want_table(wanted, relid, ShareRowExclusiveLock);
+		}
+	}
 	if (mode != AccessExclusiveLock)
 		return wanted;
 	wanted = want(wanted, object_of(life->row, "score"), mode);

@@ -10,6 +10,7 @@
 #include "ls_fit.h"
 #include "ls_relation.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -57,6 +58,8 @@ ls_apply_evaluate(LsModel *model,
 	ErrorData *error;
 
 	change->stamp = model->stamp;
+	change->last_activity = DT_NOBEGIN;
+	change->due_at = DT_NOEND;
 	if (!ls_fit_may_raise(model))
 		evaluate(&evaluation);
 	else if (!ls_attempt(evaluate, &evaluation, &error))
@@ -66,34 +69,13 @@ ls_apply_evaluate(LsModel *model,
 	}
 }
 
-#define ANY_OUTCOME (~0)
-#define OUTCOME(outcome) (1 << (outcome))
-
-/* key_array: the keys of the changes with one of the outcomes. */
-static Datum
-key_array(const LsObjects *objects, const LsChange *changes, int n, int outcomes)
-{
-	Datum *keys = palloc(sizeof(Datum) * Max(n, 1));
-	int found = 0;
-	int16 typlen;
-	bool typbyval;
-	char typalign;
-
-	for (int i = 0; i < n; i++)
-		if ((outcomes & OUTCOME(changes[i].outcome)) != 0)
-			keys[found++] = ls_key_to_datum(objects->key_type, changes[i].key);
-	get_typlenbyvalalign(objects->key_type, &typlen, &typbyval, &typalign);
-	return PointerGetDatum(
-		construct_array(keys, found, objects->key_type, typlen, typbyval, typalign));
-}
-
 /*
  * ls_apply_keys: the contacts of the changes as an array of the key's type.
  */
 Datum
 ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n)
 {
-	return key_array(objects, changes, n, ANY_OUTCOME);
+	return ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME);
 }
 
 static int
@@ -106,121 +88,11 @@ count_outcome(const LsChange *changes, int n, LsOutcome outcome)
 	return found;
 }
 
-/* stamp_array: of the changes that have a score or a problem. */
-static Datum
-stamp_array(const LsChange *changes, int n)
-{
-	Datum *stamps = palloc(sizeof(Datum) * Max(n, 1));
-	int found = 0;
-
-	for (int i = 0; i < n; i++)
-		if (changes[i].outcome == LS_SCORED || changes[i].outcome == LS_FAILED)
-			stamps[found++] = Int64GetDatum(changes[i].stamp);
-	return PointerGetDatum(construct_array(stamps,
-										   found,
-										   INT8OID,
-										   sizeof(int64),
-										   FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
-}
-
-static Datum
-fit_array(const LsChange *changes, int n, Datum *problems)
-{
-	Datum *fits = palloc(sizeof(Datum) * Max(n, 1));
-	Datum *texts = palloc(sizeof(Datum) * Max(n, 1));
-	bool *fit_nulls = palloc(sizeof(bool) * Max(n, 1));
-	bool *text_nulls = palloc(sizeof(bool) * Max(n, 1));
-	int found = 0;
-	int lower = 1;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (changes[i].outcome != LS_SCORED && changes[i].outcome != LS_FAILED)
-			continue;
-		fit_nulls[found] = changes[i].outcome == LS_FAILED;
-		text_nulls[found] = changes[i].outcome == LS_SCORED;
-		fits[found] = Float8GetDatum(changes[i].fit);
-		texts[found] =
-			text_nulls[found] ? (Datum) 0 : CStringGetTextDatum(changes[i].problem);
-		found++;
-	}
-	*problems = PointerGetDatum(construct_md_array(texts,
-												   text_nulls,
-												   1,
-												   &found,
-												   &lower,
-												   TEXTOID,
-												   -1,
-												   false,
-												   TYPALIGN_INT));
-	return PointerGetDatum(construct_md_array(fits,
-											  fit_nulls,
-											  1,
-											  &found,
-											  &lower,
-											  FLOAT8OID,
-											  sizeof(float8),
-											  FLOAT8PASSBYVAL,
-											  TYPALIGN_DOUBLE));
-}
-
-/*
- * upsert: write the scores that differ, in the order of the changes, as of the
- * moment. A contact that failed has no score, and is due at once.
- */
-static void
-upsert(const LsObjects *objects, const LsChange *changes, int n, TimestampTz as_of)
-{
-	const LsModel *model = ls_model_get(objects->model);
-	Oid array_type = get_array_type(objects->key_type);
-	Oid types[7] = {array_type,
-					FLOAT8ARRAYOID,
-					TEXTARRAYOID,
-					INT8ARRAYOID,
-					TEXTOID,
-					TIMESTAMPTZOID,
-					BOOLOID};
-	Datum values[7];
-	char *sql = psprintf(
-		"INSERT INTO %s AS s (contact_id, fit, total, band, band_rank, grade,"
-		" scored_at, due_at, stamp, problem)"
-		" SELECT k.contact_id, k.fit, t.total, lead_scoring.band(t.total, $5),"
-		" lead_scoring.band_rank(t.total, $5), lead_scoring.grade(k.fit, 0, $5), $6,"
-		" CASE WHEN k.problem IS NOT NULL THEN $6 WHEN $7 THEN $6 + interval '1 day' END,"
-		" k.stamp, k.problem"
-		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4))"
-		" AS k (contact_id, fit, problem, stamp)"
-		" CROSS JOIN LATERAL (SELECT lead_scoring.total_score(k.fit, 0, 0, $5) AS total)"
-		" AS t"
-		" ON CONFLICT (contact_id) DO UPDATE SET (fit, total, band, band_rank, grade,"
-		" scored_at, due_at, stamp, problem) ="
-		" (SELECT excluded.fit, t.total, lead_scoring.band(t.total, $5),"
-		" lead_scoring.band_rank(t.total, $5),"
-		" lead_scoring.grade(excluded.fit, s.engagement, $5),"
-		" greatest(s.scored_at, excluded.scored_at), excluded.due_at, excluded.stamp,"
-		" excluded.problem FROM (SELECT"
-		" lead_scoring.total_score(excluded.fit, s.engagement, s.intent, $5) AS total)"
-		" AS t)"
-		" WHERE (s.fit, s.stamp, s.problem) IS DISTINCT FROM"
-		" (excluded.fit, excluded.stamp, excluded.problem)"
-		" OR s.due_at <= excluded.scored_at",
-		objects->score);
-
-	values[0] = key_array(objects, changes, n, OUTCOME(LS_SCORED) | OUTCOME(LS_FAILED));
-	values[1] = fit_array(changes, n, &values[2]);
-	values[3] = stamp_array(changes, n);
-	values[4] = CStringGetTextDatum(objects->model);
-	values[5] = TimestampTzGetDatum(as_of);
-	values[6] = BoolGetDatum(model->uses_as_of);
-	(void) ls_objects_execute(sql, 7, types, values);
-}
-
 static void
 delete_rows(const LsObjects *objects, const LsChange *changes, int n)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
-	Datum values[1] = {key_array(objects, changes, n, OUTCOME(LS_GONE))};
+	Datum values[1] = {ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_GONE))};
 
 	(void) ls_objects_execute(psprintf("DELETE FROM %s WHERE contact_id = ANY ($1)",
 									   objects->score),
@@ -269,6 +141,7 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 		return;
 	change->outcome = found->outcome;
 	change->fit = found->fit;
+	change->since = found->since;
 	change->problem = found->problem;
 	change->stamp = found->stamp;
 }
@@ -295,8 +168,26 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 		found.key = ls_key_from_datum(objects->key_type,
 									  SPI_getbinval(contact, desc, key, &is_null));
 		ls_apply_evaluate(model, &map, contact, as_of, &found);
+		found.since = ls_apply_since(model, desc, contact);
 		settle(objects, changes, n, &found);
 	}
+}
+
+/*
+ * contacts_query: the contacts whose keys are in $1. Of partitions, each key looks
+ * into its own; an array would be looked for in all of them.
+ */
+static char *
+contacts_query(const LsObjects *objects)
+{
+	bool has_parts =
+		get_rel_relkind(objects->contacts_relid) == RELKIND_PARTITIONED_TABLE;
+
+	return psprintf(has_parts ? "SELECT c.* FROM unnest($1) AS k (contact_id)"
+								" JOIN %s AS c ON c.%s = k.contact_id"
+							  : "SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
+					objects->contacts,
+					objects->id);
 }
 
 /*
@@ -307,18 +198,15 @@ static void
 recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
-	Datum values[1] = {key_array(objects, changes, n, OUTCOME(LS_RECOMPUTE))};
+	Datum values[1] = {
+		ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_RECOMPUTE))};
 
-	(void) ls_objects_execute(psprintf("SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
-									   objects->contacts,
-									   objects->id),
-							  1,
-							  types,
-							  values);
+	(void) ls_objects_execute(contacts_query(objects), 1, types, values);
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
 	evaluate_result(objects, changes, n, as_of);
+	ls_apply_states(objects, changes, n, as_of);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -330,7 +218,7 @@ insert_rows(const LsObjects *objects,
 			const char *or_else)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
-	Datum values[1] = {key_array(objects, changes, n, ANY_OUTCOME)};
+	Datum values[1] = {ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME)};
 
 	(void) ls_objects_execute(
 		psprintf("INSERT INTO %s (contact_id, scored_at, due_at, stamp, band_rank)"
@@ -378,7 +266,8 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 
 /*
  * mark_outdated: what was found before the rules changed, or at another moment
- * where that matters, is looked at again. True where a moment matters.
+ * where that matters, is looked at again; what somebody did is only read now.
+ * True where a moment matters.
  */
 static bool
 mark_outdated(const LsObjects *objects, LsChange *changes, int n)
@@ -386,9 +275,10 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 	const LsModel *model = ls_model_get(objects->model);
 
 	for (int i = 0; i < n; i++)
-		if (model->uses_as_of || changes[i].stamp != model->stamp)
+		if (model->uses_as_of || ls_model_has_behaviour(model) ||
+			changes[i].stamp != model->stamp)
 			changes[i].outcome = LS_RECOMPUTE;
-	return model->uses_as_of;
+	return model->uses_as_of || ls_model_has_behaviour(model);
 }
 
 /*
@@ -415,7 +305,7 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 		recompute(objects, changes, n, as_of);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
-		upsert(objects, changes, n, as_of);
+		ls_apply_upsert(objects, changes, n, as_of);
 	if (gone > 0)
 		delete_rows(objects, changes, n);
 }
@@ -478,7 +368,7 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
-	upsert(objects, change, 1, GetCurrentTimestamp());
+	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
 }
 
 /*
@@ -494,7 +384,7 @@ ls_apply_queue(const LsObjects *objects,
 	Oid types[2] = {get_array_type(objects->key_type), TEXTOID};
 	Datum values[2];
 
-	values[0] = key_array(objects, changes, n, ANY_OUTCOME);
+	values[0] = ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME);
 	values[1] = CStringGetTextDatum(reason);
 	(void) ls_objects_execute(
 		psprintf(

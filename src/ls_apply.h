@@ -8,6 +8,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "ls_engagement_state.h"
 #include "ls_key.h"
 #include "ls_objects.h"
 
@@ -25,6 +26,12 @@ typedef struct LsChange
 	LsKey key;
 	LsOutcome outcome;
 	double fit;
+	const LsState *state; /* NULL where the model has no engagement rules */
+	double engagement;
+	double intent;
+	TimestampTz since;		   /* when the contact came to be; -infinity = unknown */
+	TimestampTz last_activity; /* -infinity = none */
+	TimestampTz due_at;		   /* infinity = never */
 	const char *problem;
 	int64 stamp;  /* of the rules that said so */
 	bool applied; /* written already, should its subtransaction commit */
@@ -54,5 +61,27 @@ extern void ls_apply_sweep(const LsObjects *objects);
 extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
+
+/* ls_apply_state.c */
+extern TimestampTz ls_apply_since(const LsModel *model,
+								  TupleDesc desc,
+								  HeapTuple contact);
+extern void ls_apply_states(const LsObjects *objects,
+							LsChange *changes,
+							int n,
+							TimestampTz as_of);
+
+/* ls_apply_write.c */
+extern void ls_apply_upsert(const LsObjects *objects,
+							const LsChange *changes,
+							int n,
+							TimestampTz as_of);
+extern Datum ls_apply_some_keys(const LsObjects *objects,
+								const LsChange *changes,
+								int n,
+								int outcomes);
+
+#define LS_ANY_OUTCOME (~0)
+#define LS_OUTCOME(outcome) (1 << (outcome))
 
 #endif /* LS_APPLY_H */

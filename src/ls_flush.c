@@ -71,8 +71,8 @@ write_changes(const LsObjects *objects,
 			  const LsPendingModel *pending,
 			  const char *reason)
 {
-	if (pending->everyone)
-		queue_everyone(objects, "lead_scoring.apply was off");
+	if (pending->everyone != NULL)
+		queue_everyone(objects, pending->everyone);
 	if (pending->sweep && reason != NULL)
 		queue_everyone(objects, "contacts were truncated");
 	else if (pending->sweep)

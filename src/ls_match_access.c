@@ -138,7 +138,9 @@ can_fail(Node *expr)
 
 /*
  * access_and: only what stands before the first part that can raise may keep
- * the executor from reaching that part, as its own short cut would.
+ * the executor from reaching that part, as its own short cut would. Of two alike
+ * the later is taken: people write what is general first, "type = 'page_view' AND
+ * page = '/pricing'", and many rules have that in common.
  */
 static LsAccess
 access_and(List *args)
@@ -159,7 +161,7 @@ access_and(List *args)
 		LsAccess access = ls_match_access(lfirst(cell));
 		int access_rank = worst_rank(&access);
 
-		if (access_rank < best_rank)
+		if (access_rank < RANK_NONE && access_rank <= best_rank)
 		{
 			best.kind = LS_ACCESS_GUARDED;
 			best.predicates = access.predicates;

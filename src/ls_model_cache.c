@@ -330,6 +330,9 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
 	rows->groups = model->groups;
 	initStringInfo(&signature);
+	sign_sources(&signature, model->sources);
+	model->sources_stamp = (int64) hash_text(&signature, 0);
+	resetStringInfo(&signature);
 	sign_model(&signature, model->row);
 	sign_rules(&signature, model, rows);
 	model->stamp = (int64) hash_text(&signature, 0);
@@ -474,6 +477,14 @@ ls_model_is_current(const char *name)
 		   entry->checked == ls_model_generation;
 }
 
+static LsTableMap *
+find_table_map(const LsModel *model, Oid relid)
+{
+	return model->table_maps == NULL
+			   ? NULL
+			   : hash_search(model->table_maps, &relid, HASH_FIND, NULL);
+}
+
 /*
  * ls_model_has_table_map: will ls_model_get and ls_model_table_map find all that
  * they need, so that they cannot raise?
@@ -481,14 +492,8 @@ ls_model_is_current(const char *name)
 bool
 ls_model_has_table_map(const char *name, Oid relid)
 {
-	ListCell *cell;
-
-	if (!ls_model_is_current(name))
-		return false;
-	foreach(cell, find_entry(name)->model->row_maps)
-		if (((LsTableMap *) lfirst(cell))->relid == relid)
-			return true;
-	return false;
+	return ls_model_is_current(name) &&
+		   find_table_map(find_entry(name)->model, relid) != NULL;
 }
 
 /*
@@ -509,35 +514,47 @@ ls_model_mark_broken(const char *name)
 		find_or_add_entry(name)->broken = ls_model_generation;
 }
 
+/* enter_table_map: only when it is complete. */
+static LsTableMap *
+enter_table_map(LsModel *model, const LsTableMap *map)
+{
+	HASHCTL control = {.keysize = sizeof(Oid),
+					   .entrysize = sizeof(LsTableMap),
+					   .hcxt = model->context};
+	LsTableMap *entry;
+
+	if (model->table_maps == NULL)
+		model->table_maps = hash_create("lead_scoring table maps",
+										16,
+										&control,
+										HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	entry = hash_search(model->table_maps, &map->relid, HASH_ENTER, NULL);
+	*entry = *map;
+	return entry;
+}
+
 /*
  * ls_model_table_map: how to read rows of a table that has the model's trigger.
  */
 const LsTableMap *
 ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 {
+	LsTableMap *found = find_table_map(model, relid);
+	LsTableMap map = {.relid = relid};
 	MemoryContext old;
-	LsTableMap *map;
-	ListCell *cell;
 
-	foreach(cell, model->row_maps)
-	{
-		map = lfirst(cell);
-		if (map->relid == relid)
-			return map;
-	}
+	if (found != NULL)
+		return found;
 	ls_model_watch(relid);
 	old = MemoryContextSwitchTo(model->context);
-	map = palloc0(sizeof(LsTableMap));
-	map->relid = relid;
 	if (ls_relation_is_part_of(relid, model->relid))
 	{
-		map->key = ls_relation_column(relid, model->row->contact_id);
-		map->key_type = ls_key_stored_type(getBaseType(get_atttype(relid, map->key)));
+		map.key = ls_relation_column(relid, model->row->contact_id);
+		map.key_type = ls_key_stored_type(getBaseType(get_atttype(relid, map.key)));
 	}
-	map->fit = ls_match_map_row(model->fit, desc);
+	map.fit = ls_match_map_row(model->fit, desc);
 	if (model->population != NULL)
-		map->population = ls_match_map_row(model->population, desc);
-	model->row_maps = lappend(model->row_maps, map);
+		map.population = ls_match_map_row(model->population, desc);
 	MemoryContextSwitchTo(old);
-	return map;
+	return enter_table_map(model, &map);
 }

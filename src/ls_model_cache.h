@@ -20,22 +20,30 @@ typedef struct LsModel
 	MemoryContext context;
 	uint64 signature[2]; /* of the rows that it was built from */
 	LsModelRow *row;
-	Oid relid;		  /* the contacts */
-	Oid owner;		  /* of the contacts */
-	int64 stamp;	  /* of all that scores depend on */
-	List *thresholds; /* of LsThresholdRow */
-	List *groups;	  /* of LsGroupRow */
-	List *sources;	  /* of LsSourceRow */
-	List *behaviour;  /* of LsEngagementRow, enabled ones only */
-	int nslots;		  /* slot 0 has no group and no limits */
+	Oid relid;			 /* the contacts */
+	Oid owner;			 /* of the contacts */
+	int64 stamp;		 /* of all that scores depend on */
+	int64 sources_stamp; /* of the event sources alone */
+	List *thresholds;	 /* of LsThresholdRow */
+	List *groups;		 /* of LsGroupRow */
+	List *sources;		 /* of LsSourceRow */
+	List *behaviour;	 /* of LsEngagementRow, enabled ones only */
+	int nslots;			 /* slot 0 has no group and no limits */
 	LsLimits *slot_limits;
 	LsMatcher *fit;
 	LsMatcher *population;			 /* NULL = everyone */
 	bool uses_as_of;				 /* may a score change with time alone? */
 	struct LsExplainer *explainer;	 /* or NULL: see ls_model_explainer */
 	struct LsEngagement *engagement; /* or NULL: see ls_engagement_get */
-	List *row_maps;					 /* of LsTableMap, of the tables with triggers */
+	struct HTAB *table_maps;		 /* LsTableMap of tables with triggers, or NULL */
 } LsModel;
+
+/* ls_model_has_behaviour: do scores depend on more than the contact's row? */
+static inline bool
+ls_model_has_behaviour(const LsModel *model)
+{
+	return model->behaviour != NIL || model->sources != NIL;
+}
 
 /* LsExplainer: the fit rules one by one. */
 typedef struct LsExplainer
@@ -48,7 +56,7 @@ typedef struct LsExplainer
 /* LsTableMap: how rows of one table (a partition, say) are read. */
 typedef struct LsTableMap
 {
-	Oid relid;
+	Oid relid;		/* key of table_maps */
 	AttrNumber key; /* the contact's id; none where the table is not the model's */
 	Oid key_type;	/* as stored */
 	LsRowMap *fit;

@@ -165,7 +165,8 @@ merge_model(LsLevel *into, const LsPendingModel *from)
 		pending = add_model(into, from->model, from->key_type);
 	for (int i = 0; i < from->n; i++)
 		add_change(pending, &from->changes[i]);
-	pending->everyone |= from->everyone;
+	if (from->everyone != NULL)
+		pending->everyone = from->everyone;
 	ls_pending_sweep(pending, from->sweep);
 	pending->queue |= from->queue;
 }
@@ -228,6 +229,29 @@ ls_pending_any(void)
 }
 
 /*
+ * ls_pending_has: has this transaction changed the contact, or all, and not yet
+ * applied it?
+ */
+bool
+ls_pending_has(const char *model, LsKey key)
+{
+	for (LsLevel *level = current; level != NULL; level = level->above)
+	{
+		const LsPendingModel *pending = find_model(level, model);
+		const LsKeySlot *slot;
+
+		if (pending == NULL)
+			continue;
+		if (pending->everyone != NULL || (pending->sweep && !pending->swept))
+			return true;
+		slot = keytab_lookup(pending->table->hash, key);
+		if (slot != NULL && !pending->changes[slot->place].applied)
+			return true;
+	}
+	return false;
+}
+
+/*
  * ls_pending_models: what the current level has (LsPendingModel).
  */
 List *
@@ -260,7 +284,7 @@ ls_pending_take(LsPendingModel *pending)
 		}
 	copy->sweep = pending->sweep && !pending->swept;
 	pending->swept = true;
-	pending->everyone = false;
+	pending->everyone = NULL;
 	pending->queue = false;
 	if (current->above == NULL)
 	{
@@ -279,7 +303,7 @@ ls_pending_is_empty(const LsPendingModel *pending)
 	for (int i = 0; i < pending->n; i++)
 		if (!pending->changes[i].applied)
 			return false;
-	return !pending->everyone && (!pending->sweep || pending->swept);
+	return pending->everyone == NULL && (!pending->sweep || pending->swept);
 }
 
 /* copy_missing: changes that this level does not replace. */
@@ -294,7 +318,8 @@ copy_missing(LsLevel *into, const LsPendingModel *from)
 		if (!from->changes[i].applied &&
 			keytab_lookup(pending->table->hash, from->changes[i].key) == NULL)
 			add_change(pending, &from->changes[i]);
-	pending->everyone |= from->everyone;
+	if (from->everyone != NULL)
+		pending->everyone = from->everyone;
 	ls_pending_sweep(pending, from->sweep);
 	pending->queue |= from->queue;
 }

@@ -10,15 +10,17 @@
 
 #include "ls_apply.h"
 
+#define LS_WAS_OFF "lead_scoring.apply was off"
+
 /* LsPendingModel: the changes of one model. */
 typedef struct LsPendingModel
 {
 	char *model;
 	Oid key_type;
-	bool everyone; /* all contacts are stale */
-	bool sweep;	   /* contacts were truncated: look for orphans */
-	bool swept;	   /* that was done, should the subtransaction commit */
-	bool queue;	   /* leave it all to the next refresh: lead_scoring.apply */
+	const char *everyone; /* why all contacts are stale; NULL = they are not */
+	bool sweep;			  /* contacts were truncated: look for orphans */
+	bool swept;			  /* that was done, should the subtransaction commit */
+	bool queue;			  /* leave it all to the next refresh: lead_scoring.apply */
 	int n;
 	int room;
 	LsChange *changes; /* the keys are distinct */
@@ -32,6 +34,7 @@ extern List *ls_pending_models(void);
 extern LsPendingModel *ls_pending_take(LsPendingModel *pending);
 extern bool ls_pending_is_empty(const LsPendingModel *pending);
 extern bool ls_pending_any(void);
+extern bool ls_pending_has(const char *model, LsKey key);
 extern void ls_pending_copy_down(void);
 
 extern void ls_pending_commit_subxact(void);

@@ -16,9 +16,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/partition.h"
-#include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "nodes/readfuncs.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -83,12 +85,33 @@ ls_relation_owner(Oid relid)
 	return owner;
 }
 
-/* rule_of_view: the rule that makes it a view. */
+/*
+ * contacts_in: the relation that a rule's query calls "contact": whatever it was
+ * renamed to, and whatever else the view reads.
+ */
 static Oid
-rule_of_view(Oid view)
+contacts_in(char *action)
+{
+	Query *query = linitial_node(Query, (List *) stringToNode(action));
+	ListCell *cell;
+
+	foreach(cell, query->rtable)
+	{
+		const RangeTblEntry *entry = lfirst(cell);
+
+		if (entry->rtekind == RTE_RELATION &&
+			strcmp(entry->eref->aliasname, "contact") == 0)
+			return entry->relid;
+	}
+	return InvalidOid;
+}
+
+/* relation_of_view: read without a lock on the view, which activate() waits for. */
+static Oid
+relation_of_view(Oid view)
 {
 	Relation rel = table_open(RewriteRelationId, AccessShareLock);
-	Oid rule = InvalidOid;
+	Oid found = InvalidOid;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple tuple;
@@ -101,51 +124,18 @@ rule_of_view(Oid view)
 	scan = systable_beginscan(rel, RewriteRelRulenameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-		rule = ((Form_pg_rewrite) GETSTRUCT(tuple))->oid;
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return rule;
-}
-
-/* is_score_table: by its columns, as it may have been renamed. */
-static bool
-is_score_table(Oid relid)
-{
-	return get_attnum(relid, "band_rank") > 0 && get_attnum(relid, "stamp") > 0 &&
-		   get_attnum(relid, "problem") > 0;
-}
-
-/* other_relation: what the rule depends on, besides the view and its scores. */
-static Oid
-other_relation(Oid rule, Oid view)
-{
-	Relation depend = table_open(DependRelationId, AccessShareLock);
-	Oid found = InvalidOid;
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple tuple;
-
-	ScanKeyInit(&keys[0],
-				Anum_pg_depend_classid,
-				BTEqualStrategyNumber,
-				F_OIDEQ,
-				ObjectIdGetDatum(RewriteRelationId));
-	ScanKeyInit(&keys[1],
-				Anum_pg_depend_objid,
-				BTEqualStrategyNumber,
-				F_OIDEQ,
-				ObjectIdGetDatum(rule));
-	scan = systable_beginscan(depend, DependDependerIndexId, true, NULL, 2, keys);
-	while (!OidIsValid(found) && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		bool is_null;
+		Datum action = heap_getattr(tuple,
+									Anum_pg_rewrite_ev_action,
+									RelationGetDescr(rel),
+									&is_null);
 
-		if (form->refclassid == RelationRelationId && form->refobjid != view &&
-			!is_score_table(form->refobjid))
-			found = form->refobjid;
+		if (!is_null)
+			found = contacts_in(TextDatumGetCString(action));
 	}
 	systable_endscan(scan);
-	table_close(depend, AccessShareLock);
+	table_close(rel, AccessShareLock);
 	return found;
 }
 
@@ -158,7 +148,9 @@ under_view(Oid view, Oid owner)
 	if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW ||
 		ls_relation_owner(view) != owner)
 		return InvalidOid;
-	relid = other_relation(rule_of_view(view), view);
+	relid = relation_of_view(view);
+	if (!OidIsValid(relid))
+		return InvalidOid;
 	/* The view of one's own model may be laid over anybody's table. */
 	return ls_relation_owner(relid) == owner ? relid : InvalidOid;
 }

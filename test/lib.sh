@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2119,SC2120
-# What test/check and test/demo share: packages, build, a throwaway server.
+# What test/check, test/demo and test/bench share: packages, build, a throwaway server.
 #
 # Sourced by scripts that have set -euo pipefail and SRC (the checkout), and
 # that call clean_up at EXIT. Everything happens in one private directory, $WORK, on a copy of the sources:
@@ -257,6 +257,20 @@ stop_server() {
             -D "${pid_file%/*}" >/dev/null 2>&1 || true
     done < <(find "$WORK" -name postmaster.pid 2>/dev/null)
     [[ -z $SERVER ]] || wait "$SERVER" || true
+}
+
+# step TEXT LOG COMMAND... says what it is doing, and shows log/LOG if that fails.
+step() {
+    local text=$1 log=$WORK/log/$2 started=$SECONDS
+    shift 2
+    printf '%s ... ' "$text"
+    if "$@"; then
+        say "$((SECONDS - started)) s"
+    else
+        say failed
+        show "$log" | tail -n 40
+        exit 1
+    fi
 }
 
 # show FILE: a log with the paths of the copy turned into those of the checkout.

@@ -6,6 +6,12 @@ CREATE FUNCTION lead_scoring.contact_changed() RETURNS trigger
 COMMENT ON FUNCTION lead_scoring.contact_changed() IS
     'Trigger on contacts, with the model as its argument: notes what changed; scores follow at commit. Made by activate().';
 
+CREATE FUNCTION lead_scoring.event_changed() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'ls_sql_event_changed'
+    LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.event_changed() IS
+    'Trigger on events, with the model as its argument: notes whose events changed; scores follow at commit. Made by activate().';
+
 CREATE FUNCTION lead_scoring.flush() RETURNS void
     AS 'MODULE_PATHNAME', 'ls_sql_flush'
     LANGUAGE c VOLATILE PARALLEL UNSAFE;
@@ -45,14 +51,15 @@ BEGIN
 CREATE TABLE %1$s (
     contact_id %2$s PRIMARY KEY,
     fit float8,
-    engagement float8 NOT NULL DEFAULT 0,
-    intent float8 NOT NULL DEFAULT 0,
+    engagement float8,
+    intent float8,
     total float8,
     band text,
     band_rank smallint,
     grade text,
     stage text,
     stage_since timestamptz,
+    engagement_state lead_scoring.engagement,
     last_activity timestamptz,
     scored_at timestamptz NOT NULL,
     due_at timestamptz,
@@ -65,14 +72,15 @@ CREATE INDEX ON %1$s (stamp);
 COMMENT ON TABLE %1$s IS 'Scores of the contacts of model %3$s as of scored_at, kept by triggers.';
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';
 COMMENT ON COLUMN %1$s.fit IS 'Fit score, in points. NULL: could not be computed, see problem.';
-COMMENT ON COLUMN %1$s.engagement IS 'Engagement score, in points.';
-COMMENT ON COLUMN %1$s.intent IS 'Intent score, in points.';
+COMMENT ON COLUMN %1$s.engagement IS 'Engagement score, in points. NULL: could not be computed, see problem.';
+COMMENT ON COLUMN %1$s.intent IS 'Intent score, in points. NULL: could not be computed, see problem.';
 COMMENT ON COLUMN %1$s.total IS 'Total, in points. NULL: could not be computed, see problem.';
 COMMENT ON COLUMN %1$s.band IS 'Label of the total. NULL: none.';
 COMMENT ON COLUMN %1$s.band_rank IS 'Place of the band: 1 for the highest. NULL: none.';
 COMMENT ON COLUMN %1$s.grade IS 'Fit letter and engagement digit. NULL: none.';
 COMMENT ON COLUMN %1$s.stage IS 'Lifecycle stage. NULL: none yet.';
 COMMENT ON COLUMN %1$s.stage_since IS 'When the stage was entered. NULL: no stage yet.';
+COMMENT ON COLUMN %1$s.engagement_state IS 'What the contact did, as far as rules may need it. NULL: the model has no engagement rules, or it could not be computed.';
 COMMENT ON COLUMN %1$s.last_activity IS 'Latest activity. NULL: none yet.';
 COMMENT ON COLUMN %1$s.scored_at IS 'As of when the row is right.';
 COMMENT ON COLUMN %1$s.due_at IS 'When time alone may change it; never late. NULL: never.';
@@ -108,66 +116,3 @@ END
 $$;
 COMMENT ON FUNCTION lead_scoring.objects_sql(text) IS
     'The SQL that activate() runs as the owner of the contacts, for what is not there yet. NULL for a NULL name.';
-
-CREATE FUNCTION lead_scoring.scored_view_sql(model text) RETURNS text
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-    m lead_scoring.model;
-BEGIN
-    SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
-    RETURN format($sql$
-CREATE OR REPLACE VIEW %1$s WITH (security_invoker = true) AS
-SELECT contact.%2$I AS contact_id,
-    live.fit,
-    live.engagement,
-    live.intent,
-    lead_scoring.total_score(live.fit, live.engagement, live.intent, %3$L) AS total,
-    lead_scoring.band(lead_scoring.total_score(live.fit, live.engagement, live.intent, %3$L), %3$L) AS band,
-    lead_scoring.grade(live.fit, live.engagement, %3$L) AS grade,
-    score.stage,
-    score.stage_since,
-    score.last_activity,
-    CASE WHEN live.fit IS NULL
-         THEN 'not scored: ' || CASE WHEN score.problem IS NULL
-                                       OR score.stamp <> lead_scoring.model_stamp(%3$L)
-                                     THEN lead_scoring.fit_problem(contact.*, %3$L)
-                                     ELSE score.problem END
-         ELSE lead_scoring.reasons(contact.*, %3$L) END AS reasons,
-    score.scored_at
-FROM %4$s AS contact
-LEFT JOIN %5$s AS score ON score.contact_id = contact.%2$I
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN score.problem IS NULL
-                  OR score.stamp <> lead_scoring.model_stamp(%3$L)
-                THEN lead_scoring.try_fit_score(contact.*, %3$L) END AS fit,
-           0::float8 AS engagement,
-           0::float8 AS intent
-    OFFSET 0
-) AS live
-WHERE contact.%2$I IS NOT NULL
-  AND CASE WHEN score.problem IS NULL
-             OR score.stamp <> lead_scoring.model_stamp(%3$L)
-           THEN lead_scoring.try_in_population(contact.*, %3$L) ELSE true END;
-COMMENT ON VIEW %1$s IS %6$L;
-COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';
-COMMENT ON COLUMN %1$s.fit IS 'Fit score, in points, as of lead_scoring.as_of(). NULL: cannot be computed, see reasons.';
-COMMENT ON COLUMN %1$s.engagement IS 'Engagement score, in points.';
-COMMENT ON COLUMN %1$s.intent IS 'Intent score, in points.';
-COMMENT ON COLUMN %1$s.total IS 'Total, in points. NULL: cannot be computed, see reasons.';
-COMMENT ON COLUMN %1$s.band IS 'Label of the total, such as hot. NULL: none.';
-COMMENT ON COLUMN %1$s.grade IS 'Fit letter and engagement digit, such as A1. NULL: none.';
-COMMENT ON COLUMN %1$s.stage IS 'Lifecycle stage. NULL: none yet.';
-COMMENT ON COLUMN %1$s.stage_since IS 'When the stage was entered. NULL: no stage yet.';
-COMMENT ON COLUMN %1$s.last_activity IS 'Latest activity. NULL: none yet.';
-COMMENT ON COLUMN %1$s.reasons IS 'The strongest rules that match, with their points.';
-COMMENT ON COLUMN %1$s.scored_at IS 'When the stored score was last brought up to date. NULL: not yet.';
-$sql$, format('%I.%I', m.objects_schema, model || '_scored'), m.contact_id, model,
-        lead_scoring.contacts_of(model), format('%I.%I', m.objects_schema, model || '_score'),
-        'Live scores of the contacts of model ' || model || ', one row a contact.');
-END
-$$;
-COMMENT ON FUNCTION lead_scoring.scored_view_sql(text) IS
-    'The SQL of view <model>_scored. NULL for a NULL name.';

@@ -26,11 +26,54 @@ CREATE TRIGGER %2$I AFTER TRUNCATE ON %3$s
     FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
 $sql$, model || '_statement', model || '_truncate', part, model);
     END LOOP;
-    RETURN script;
+    RETURN script || lead_scoring.event_triggers_sql(model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.triggers_sql(text) IS
     'The SQL that puts the model''s triggers on its contacts. NULL for a NULL name.';
+
+CREATE FUNCTION lead_scoring.event_triggers_sql(model text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    events regclass;
+    part regclass;
+    script text := '';
+BEGIN
+    FOR events IN
+        SELECT DISTINCT c.oid::regclass
+          FROM lead_scoring.event_source AS s
+          JOIN pg_class AS c ON c.oid = s.relation::regclass AND c.relkind IN ('r', 'p')
+         WHERE s.model = event_triggers_sql.model
+           -- Those of another role stay, and cannot be dropped by us.
+           AND (pg_has_role(current_user, c.relowner, 'USAGE')
+                OR NOT EXISTS (SELECT FROM pg_trigger AS t
+                                WHERE t.tgrelid = c.oid
+                                  AND t.tgname = event_triggers_sql.model || '_event'))
+         ORDER BY 1
+    LOOP
+        script := script || format($sql$
+CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %2$s
+    FOR EACH ROW EXECUTE FUNCTION lead_scoring.event_changed(%3$L);
+$sql$, model || '_event', events, model);
+        FOR part IN
+            SELECT events UNION SELECT relid FROM pg_partition_tree(events)
+        LOOP
+            script := script || format($sql$
+CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %3$s
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.event_changed(%4$L);
+CREATE TRIGGER %2$I AFTER TRUNCATE ON %3$s
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.event_changed(%4$L);
+$sql$, model || '_event_statement', model || '_event_truncate', part, model);
+        END LOOP;
+    END LOOP;
+    RETURN script;
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.event_triggers_sql(text) IS
+    'The SQL that puts the model''s triggers on its events. NULL for a NULL name.';
 
 CREATE FUNCTION lead_scoring.deactivation_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
@@ -44,10 +87,14 @@ BEGIN
                                E'\n' ORDER BY t.tgrelid, t.tgname), '')
       INTO found
       FROM pg_trigger AS t
-     WHERE t.tgrelid IN (SELECT lead_scoring.contacts_of(model)
-                          UNION SELECT relid
-                                  FROM pg_partition_tree(lead_scoring.contacts_of(model)))
-       AND t.tgfoid = 'lead_scoring.contact_changed'::regproc
+      JOIN pg_class AS c ON c.oid = t.tgrelid
+     -- Also from tables that are no longer among its event sources.
+     WHERE (t.tgfoid = 'lead_scoring.contact_changed'::regproc
+            AND t.tgrelid IN (SELECT lead_scoring.contacts_of(model)
+                               UNION SELECT relid
+                                       FROM pg_partition_tree(lead_scoring.contacts_of(model)))
+         OR t.tgfoid = 'lead_scoring.event_changed'::regproc
+            AND pg_has_role(current_user, c.relowner, 'USAGE'))
        AND t.tgparentid = 0
        AND t.tgargs = convert_to(model, getdatabaseencoding()) || '\x00'::bytea;
     RETURN found;

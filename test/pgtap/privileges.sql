@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 226 ELSE 223 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 232 ELSE 229 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -181,6 +181,11 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT count(*) FROM tool.state, lead_scoring.explain_engagement(s)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_out(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.live_state(s, 1, 'crm', lead_scoring.sources_stamp('crm'), 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
     ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.rollup_accumulate(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
@@ -255,7 +260,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql')
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));

@@ -1,0 +1,251 @@
+/*
+ * ls_accumulate_event.c: the triggers on events: note whose events changed.
+ *
+ * As on contacts: nothing is read, locked or written here. At commit the states
+ * of the contacts are made anew from their events (ls_apply_state.c).
+ */
+#include "postgres.h"
+
+#include "ls_attempt.h"
+#include "ls_compat.h"
+#include "ls_engagement_model.h"
+#include "ls_flush.h"
+#include "ls_guc.h"
+#include "ls_pending.h"
+#include "ls_relation.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_event_changed);
+
+/* LsEventColumn: where a table of events has the contact's id. */
+typedef struct LsEventColumn
+{
+	AttrNumber attno;
+	Oid type;
+} LsEventColumn;
+
+typedef struct LsEventTableKey
+{
+	char model[NAMEDATALEN];
+	Oid relid;
+} LsEventTableKey;
+
+/* LsEventTable: what a model has to do with a table; as of a generation. */
+typedef struct LsEventTable
+{
+	LsEventTableKey key;
+	uint64 generation;
+	Oid contacts;
+	Oid key_type;  /* of the contacts, as stored; InvalidOid = none of its sources */
+	List *columns; /* of LsEventColumn; one for each source that the table is */
+} LsEventTable;
+
+static HTAB *event_tables = NULL;
+
+/* LsEventNote: one firing of the trigger. */
+typedef struct LsEventNote
+{
+	const char *name;
+	Relation rel;
+	LsEventTable *table;
+	LsPendingModel *pending;
+} LsEventNote;
+
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+/* can_be_key: can values of the column be ids of the contacts? */
+static bool
+can_be_key(Oid column, Oid key)
+{
+	if (is_integer(column) || is_integer(key))
+		return is_integer(column) && is_integer(key);
+	return ls_key_stored_type(column) == key;
+}
+
+static void
+add_column(LsEventTable *table, Oid relid, const char *name)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	LsEventColumn *column = palloc(sizeof(LsEventColumn));
+
+	column->attno = ls_relation_column(relid, name);
+	column->type = getBaseType(get_atttype(relid, column->attno));
+	table->columns = lappend(table->columns, column);
+	MemoryContextSwitchTo(old);
+	if (!can_be_key(column->type, table->key_type))
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("column \"%s\" of type %s cannot hold contact ids",
+					   name,
+					   format_type_be(column->type)),
+				errhint("Give it the type of the contacts' key."));
+}
+
+/* read_table: from the configuration; the model need not compile. */
+static void
+read_table(void *arg)
+{
+	LsEventNote *note = arg;
+	LsEventTable *table = note->table;
+	Oid relid = RelationGetRelid(note->rel);
+	LsModelRow *row = ls_catalog_model(note->name, false);
+	ListCell *cell;
+
+	/* A trigger that its table's owner has not dropped yet. */
+	if (strcmp(row->status, "active") != 0 && strcmp(row->status, "shadow") != 0)
+		return;
+	table->contacts = ls_relation_of_model(row, false);
+	table->key_type = ls_key_stored_type(
+		getBaseType(get_atttype(table->contacts,
+								ls_relation_column(table->contacts, row->contact_id))));
+	foreach(cell, ls_catalog_sources(note->name))
+	{
+		const LsSourceRow *source = lfirst(cell);
+		Oid events = ls_relation_by_name(source->relation);
+
+		if (OidIsValid(events) && ls_relation_is_part_of(relid, events))
+			add_column(table, relid, source->contact_id);
+	}
+}
+
+/* find_table: false where upkeep cannot tell whose the events are. */
+static bool
+find_table(LsEventNote *note)
+{
+	LsEventTableKey key = {{0}, RelationGetRelid(note->rel)};
+	HASHCTL control = {.keysize = sizeof(LsEventTableKey),
+					   .entrysize = sizeof(LsEventTable),
+					   .hcxt = TopMemoryContext};
+	uint64 generation = ls_model_generation;
+	ErrorData *error;
+	bool found;
+
+	strlcpy(key.model, note->name, NAMEDATALEN);
+	if (event_tables == NULL)
+		event_tables = hash_create("lead_scoring event tables",
+								   16,
+								   &control,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	note->table = hash_search(event_tables, &key, HASH_ENTER, &found);
+	if (found && note->table->generation == generation)
+		return OidIsValid(note->table->key_type);
+	if (found)
+		list_free_deep(note->table->columns);
+	note->table->generation = 0;
+	note->table->columns = NIL;
+	note->table->key_type = InvalidOid;
+	if (!ls_attempt(read_table, note, &error))
+	{
+		note->table->key_type = InvalidOid;
+		ls_flush_warn(note->name);
+	}
+	ls_model_watch(key.relid);
+	note->table->generation = generation;
+	return OidIsValid(note->table->key_type);
+}
+
+/* get_key: false where the event has no contact, or one that cannot be. */
+static bool
+get_key(const LsEventNote *note,
+		const LsEventColumn *column,
+		HeapTuple tuple,
+		LsKey *key)
+{
+	bool is_null;
+	Datum value =
+		heap_getattr(tuple, column->attno, RelationGetDescr(note->rel), &is_null);
+
+	if (is_null)
+		return false;
+	memset(key, 0, sizeof(LsKey));
+	if (column->type == INT2OID)
+		key->number = DatumGetInt16(value);
+	else
+		*key = ls_key_from_datum(ls_key_stored_type(column->type), value);
+	return note->table->key_type != INT4OID ||
+		   (key->number >= PG_INT32_MIN && key->number <= PG_INT32_MAX);
+}
+
+static void
+note_contact(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
+{
+	LsChange change = {.outcome = LS_RECOMPUTE};
+
+	if (get_key(note, column, tuple, &change.key))
+		ls_pending_add(note->pending, &change);
+}
+
+/* note_event: the contacts of both versions of the row. */
+static void
+note_event(const LsEventNote *note, const TriggerData *data)
+{
+	ListCell *cell;
+
+	foreach(cell, note->table->columns)
+	{
+		note_contact(note, lfirst(cell), data->tg_trigtuple);
+		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+			note_contact(note, lfirst(cell), data->tg_newtuple);
+	}
+	ls_flush_if_full(note->pending);
+}
+
+/* note_change: as lead_scoring.apply says. */
+static void
+note_change(LsEventNote *note, const TriggerData *data)
+{
+	if (!find_table(note) || note->table->columns == NIL)
+		return;
+	note->pending = ls_pending_model(note->name, note->table->key_type);
+	if (ls_guc_apply == LS_APPLY_OFF &&
+		ls_relation_may_change(note->table->contacts, GetUserId()))
+		note->pending->everyone = LS_WAS_OFF;
+	else if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		note->pending->everyone = "events were truncated";
+	else
+	{
+		note->pending->queue |= ls_guc_apply == LS_APPLY_QUEUE;
+		note_event(note, data);
+	}
+}
+
+/*
+ * event_changed('model'): AFTER trigger of a table of events: for each row, for
+ * TRUNCATE, and for each statement.
+ */
+Datum
+ls_sql_event_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	LsEventNote note = {0};
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
+		data->tg_trigger->tgnargs != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("event_changed() is an AFTER trigger with the model as its "
+					   "argument"),
+				errhint("Call lead_scoring.activate() to create it."));
+	note.name = data->tg_trigger->tgargs[0];
+	note.rel = data->tg_relation;
+	if (TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
+		TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		note_change(&note, data);
+	if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) && ls_guc_apply == LS_APPLY_STATEMENT)
+		ls_flush_now();
+	return PointerGetDatum(NULL);
+}

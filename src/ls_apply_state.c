@@ -1,0 +1,258 @@
+/*
+ * ls_apply_state.c: what many contacts did: their engagement states, made anew
+ * from their events, and the scores that are read off them.
+ */
+#include "ls_apply.h"
+
+#include "ls_attempt.h"
+#include "ls_compat.h"
+#include "ls_engagement.h"
+#include "ls_fit.h"
+#include "ls_points.h"
+#include "ls_relation.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/*
+ * ls_apply_since: when the contact came to be, for silence rules; -infinity
+ * where that is not known.
+ */
+TimestampTz
+ls_apply_since(const LsModel *model, TupleDesc desc, HeapTuple contact)
+{
+	const LsModelRow *row = model->row;
+	int attno =
+		row->created_column == NULL ? 0 : SPI_fnumber(desc, row->created_column);
+	bool is_null;
+	Datum value;
+	TimestampTz since;
+	Oid type;
+
+	if (attno <= 0)
+		return DT_NOBEGIN;
+	value = SPI_getbinval(contact, desc, attno, &is_null);
+	if (is_null)
+		return DT_NOBEGIN;
+	type = getBaseType(TupleDescAttr(desc, attno - 1)->atttypid);
+	if (type == DATEOID)
+		value = DirectFunctionCall1(date_timestamp, value);
+	if (type == DATEOID || type == TIMESTAMPOID)
+		value = DirectFunctionCall2(timestamp_zone,
+									CStringGetTextDatum(row->time_zone),
+									value);
+	else if (type != TIMESTAMPTZOID)
+		return DT_NOBEGIN;
+	since = DatumGetTimestampTz(value);
+	return since == DT_NOEND ? DT_NOBEGIN : since;
+}
+
+/* LsReading: contacts whose events are read. */
+typedef struct LsReading
+{
+	const LsObjects *objects;
+	LsModel *model;
+	LsChange *changes; /* in the order of the keys */
+	int n;
+	TimestampTz as_of;
+} LsReading;
+
+/* add_state: of another source. */
+static void
+add_state(const LsReading *reading, LsChange *change, const LsState *state)
+{
+	LsAccumulator *acc;
+
+	if (change->state == NULL)
+	{
+		change->state = memcpy(palloc(VARSIZE(state)), state, VARSIZE(state));
+		return;
+	}
+	acc = ls_accumulator_new(reading->model->engagement,
+							 reading->as_of,
+							 CurrentMemoryContext);
+	ls_accumulator_join_state(acc, change->state);
+	ls_accumulator_join_state(acc, state);
+	change->state = ls_accumulator_state(acc, true);
+}
+
+/* take_states: the result of read_source. */
+static void
+take_states(const LsReading *reading)
+{
+	TupleDesc desc = SPI_tuptable->tupdesc;
+
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		LsChange wanted = {0};
+		LsChange *change;
+		const LsState *state;
+		bool is_null;
+
+		wanted.key = ls_key_from_datum(reading->objects->key_type,
+									   SPI_getbinval(row, desc, 1, &is_null));
+		change = bsearch(&wanted,
+						 reading->changes,
+						 reading->n,
+						 sizeof(LsChange),
+						 ls_apply_compare);
+		if (change == NULL || change->outcome != LS_SCORED)
+			continue;
+		state = ls_state_from_datum(SPI_getbinval(row, desc, 2, &is_null));
+		if (state->fingerprint != reading->model->engagement->fingerprint)
+			ereport(ERROR,
+					errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					errmsg("rules of model \"%s\" changed while events were read",
+						   reading->model->row->name),
+					errhint("The contacts are due, and done by the next refresh."));
+		add_state(reading, change, state);
+	}
+}
+
+/* read_source: the states of the contacts from the events of one source. */
+static void
+read_source(const LsReading *reading, const LsSourceRow *source)
+{
+	const LsObjects *objects = reading->objects;
+	const char *id = quote_identifier(source->contact_id);
+	Oid types[4] = {get_array_type(objects->key_type),
+					TEXTOID,
+					TEXTOID,
+					TIMESTAMPTZOID};
+	Datum values[4];
+
+	values[0] = ls_apply_some_keys(objects,
+								   reading->changes,
+								   reading->n,
+								   LS_OUTCOME(LS_SCORED));
+	values[1] = CStringGetTextDatum(objects->model);
+	values[2] = CStringGetTextDatum(source->name);
+	values[3] = TimestampTzGetDatum(reading->as_of);
+	(void) ls_objects_execute(
+		psprintf("SELECT e.%s::%s, lead_scoring.engagement_agg(e.*, $2, $3, $4)"
+				 " FROM %s AS e WHERE e.%s = ANY ($1) GROUP BY 1",
+				 id,
+				 format_type_be_qualified(objects->key_type),
+				 ls_relation_name(ls_relation_by_name(source->relation)),
+				 id),
+		4,
+		types,
+		values);
+	take_states(reading);
+}
+
+static double
+rounded(const LsModel *model, double points)
+{
+	double score;
+
+	if (!ls_points_round(points, &score))
+		ereport(ERROR,
+				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				errmsg("engagement score of model \"%s\" is out of range",
+					   model->row->name),
+				errhint("Use smaller points, or set limits on the groups."));
+	return score;
+}
+
+/* read_scores: off the state of a contact. */
+static void
+read_scores(const LsReading *reading, LsChange *change)
+{
+	LsEngagement *engagement = reading->model->engagement;
+	LsMoment moment;
+	double points;
+	double intent;
+	int64 next_us;
+
+	if (change->state == NULL)
+		change->state = ls_accumulator_state(ls_accumulator_new(engagement,
+																reading->as_of,
+																CurrentMemoryContext),
+											 true);
+	ls_engagement_check_moment(change->state, engagement, reading->as_of);
+	ls_engagement_open(engagement,
+					   change->state,
+					   &moment,
+					   reading->as_of,
+					   change->since);
+	points = ls_engagement_points(engagement, &moment, false);
+	intent = ls_engagement_points(engagement, &moment, true);
+	next_us = ls_engagement_next_change(engagement, &moment, change->fit);
+	ls_engagement_close(engagement, change->state);
+	next_us = Min(next_us, change->state->until_us);
+	change->engagement = rounded(reading->model, points);
+	change->intent = rounded(reading->model, intent);
+	change->last_activity = change->state->last_activity_us;
+	change->due_at = IS_VALID_TIMESTAMP(next_us) ? next_us : DT_NOEND;
+}
+
+static void
+read_states(void *arg)
+{
+	const LsReading *reading = arg;
+	ListCell *cell;
+
+	for (int i = 0; i < reading->n; i++)
+		reading->changes[i].state = NULL;
+	foreach(cell, reading->model->sources)
+		read_source(reading, lfirst(cell));
+	for (int i = 0; i < reading->n; i++)
+		if (reading->changes[i].outcome == LS_SCORED)
+			read_scores(reading, &reading->changes[i]);
+}
+
+/* read_one_by_one: an event that a condition fails on costs its contact only. */
+static void
+read_one_by_one(const LsReading *all)
+{
+	for (int i = 0; i < all->n; i++)
+	{
+		LsReading one = *all;
+		ErrorData *error;
+
+		CHECK_FOR_INTERRUPTS();
+		one.changes = &all->changes[i];
+		one.n = 1;
+		if (one.changes->outcome != LS_SCORED || ls_attempt(read_states, &one, &error))
+			continue;
+		one.changes->outcome = LS_FAILED;
+		one.changes->problem = ls_fit_describe(error);
+	}
+}
+
+/* daily: what rules on the contact make of as_of may change at any time. */
+static void
+set_daily(LsChange *changes, int n, TimestampTz as_of)
+{
+	for (int i = 0; i < n; i++)
+		changes[i].due_at = Min(changes[i].due_at, as_of + USECS_PER_DAY);
+}
+
+/*
+ * ls_apply_states: engagement and intent of the contacts that were scored, from
+ * their events up to the moment, and when they change by themselves. The changes
+ * are in the order of their keys.
+ */
+void
+ls_apply_states(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+{
+	LsReading reading = {objects, ls_model_get(objects->model), changes, n, as_of};
+	ErrorData *error;
+
+	for (int i = 0; i < n; i++)
+		changes[i].due_at = DT_NOEND;
+	if (ls_model_has_behaviour(reading.model))
+	{
+		(void) ls_engagement_get(reading.model);
+		if (!ls_attempt(read_states, &reading, &error))
+			read_one_by_one(&reading);
+	}
+	if (reading.model->uses_as_of)
+		set_daily(changes, n, as_of);
+}

@@ -1,0 +1,211 @@
+/*
+ * ls_apply_write.c: changes -> rows of <model>_score, in one statement.
+ */
+#include "ls_apply.h"
+
+#include "ls_compat.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+/* LsColumn: values of one column, for as many rows as changes are written. */
+typedef struct LsColumn
+{
+	Oid type;
+	int n;
+	Datum *values;
+	bool *nulls;
+} LsColumn;
+
+static LsColumn
+begin_column(Oid type, int n)
+{
+	LsColumn column = {.type = type};
+
+	column.values = palloc(sizeof(Datum) * Max(n, 1));
+	column.nulls = palloc(sizeof(bool) * Max(n, 1));
+	return column;
+}
+
+static void
+add_value(LsColumn *column, Datum value, bool is_null)
+{
+	column->values[column->n] = is_null ? (Datum) 0 : value;
+	column->nulls[column->n++] = is_null;
+}
+
+static Datum
+end_column(LsColumn *column)
+{
+	int lower = 1;
+	int16 typlen;
+	bool typbyval;
+	char typalign;
+
+	get_typlenbyvalalign(column->type, &typlen, &typbyval, &typalign);
+	if (column->n == 0)
+		return PointerGetDatum(construct_empty_array(column->type));
+	return PointerGetDatum(construct_md_array(column->values,
+											  column->nulls,
+											  1,
+											  &column->n,
+											  &lower,
+											  column->type,
+											  typlen,
+											  typbyval,
+											  typalign));
+}
+
+/*
+ * ls_apply_some_keys: the contacts with one of the outcomes, as an array of the
+ * key's type.
+ */
+Datum
+ls_apply_some_keys(const LsObjects *objects,
+				   const LsChange *changes,
+				   int n,
+				   int outcomes)
+{
+	LsColumn keys = begin_column(objects->key_type, n);
+
+	for (int i = 0; i < n; i++)
+		if ((outcomes & LS_OUTCOME(changes[i].outcome)) != 0)
+			add_value(&keys, ls_key_to_datum(objects->key_type, changes[i].key), false);
+	return end_column(&keys);
+}
+
+static Oid
+state_type(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP,
+						   Anum_pg_type_oid,
+						   CStringGetDatum("engagement"),
+						   ObjectIdGetDatum(ls_catalog_schema()));
+}
+
+/* Parameters of the statement: arrays, one element for each row, then the rest. */
+enum
+{
+	P_KEY,
+	P_FIT,
+	P_ENGAGEMENT,
+	P_INTENT,
+	P_STATE,
+	P_LAST_ACTIVITY,
+	P_DUE_AT,
+	P_STAMP,
+	P_PROBLEM,
+	N_COLUMNS,
+	P_MODEL = N_COLUMNS,
+	P_MOMENT,
+	N_PARAMETERS
+};
+
+static void
+add_row(LsColumn *columns,
+		const LsObjects *objects,
+		const LsChange *change,
+		TimestampTz as_of)
+{
+	bool failed = change->outcome == LS_FAILED;
+
+	add_value(&columns[P_KEY], ls_key_to_datum(objects->key_type, change->key), false);
+	add_value(&columns[P_FIT], Float8GetDatum(change->fit), failed);
+	add_value(&columns[P_ENGAGEMENT], Float8GetDatum(change->engagement), failed);
+	add_value(&columns[P_INTENT], Float8GetDatum(change->intent), failed);
+	add_value(&columns[P_STATE],
+			  PointerGetDatum(change->state),
+			  failed || change->state == NULL);
+	add_value(&columns[P_LAST_ACTIVITY],
+			  TimestampTzGetDatum(change->last_activity),
+			  failed || change->state == NULL || change->last_activity == DT_NOBEGIN);
+	/* Who failed is due at once. */
+	add_value(&columns[P_DUE_AT],
+			  TimestampTzGetDatum(failed ? as_of : change->due_at),
+			  !failed && change->due_at == DT_NOEND);
+	add_value(&columns[P_STAMP], Int64GetDatum(change->stamp), false);
+	add_value(&columns[P_PROBLEM],
+			  failed ? CStringGetTextDatum(change->problem) : (Datum) 0,
+			  !failed);
+}
+
+static void
+fill_columns(const LsObjects *objects,
+			 const LsChange *changes,
+			 int n,
+			 TimestampTz as_of,
+			 Oid *types,
+			 Datum *values)
+{
+	const Oid element[N_COLUMNS] = {objects->key_type,
+									FLOAT8OID,
+									FLOAT8OID,
+									FLOAT8OID,
+									state_type(),
+									TIMESTAMPTZOID,
+									TIMESTAMPTZOID,
+									INT8OID,
+									TEXTOID};
+	LsColumn columns[N_COLUMNS];
+
+	for (int i = 0; i < N_COLUMNS; i++)
+		columns[i] = begin_column(element[i], n);
+	for (int i = 0; i < n; i++)
+		if (changes[i].outcome == LS_SCORED || changes[i].outcome == LS_FAILED)
+			add_row(columns, objects, &changes[i], as_of);
+	for (int i = 0; i < N_COLUMNS; i++)
+	{
+		types[i] = get_array_type(element[i]);
+		values[i] = end_column(&columns[i]);
+	}
+}
+
+/*
+ * ls_apply_upsert: write the scores that differ, in the order of the changes, as
+ * of the moment.
+ */
+void
+ls_apply_upsert(const LsObjects *objects,
+				const LsChange *changes,
+				int n,
+				TimestampTz as_of)
+{
+	Oid types[N_PARAMETERS];
+	Datum values[N_PARAMETERS];
+	char *sql = psprintf(
+		"INSERT INTO %s AS s (contact_id, fit, engagement, intent, total, band, band_rank,"
+		" grade, engagement_state, last_activity, scored_at, due_at, stamp, problem)"
+		" SELECT k.contact_id, k.fit, k.engagement, k.intent, t.total,"
+		" lead_scoring.band(t.total, $10), lead_scoring.band_rank(t.total, $10),"
+		" lead_scoring.grade(k.fit, k.engagement, $10), k.state, k.last_activity, $11,"
+		" k.due_at, k.stamp, k.problem"
+		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5),"
+		" unnest($6), unnest($7), unnest($8), unnest($9)) AS k (contact_id, fit,"
+		" engagement, intent, state, last_activity, due_at, stamp, problem)"
+		" CROSS JOIN LATERAL (SELECT"
+		" lead_scoring.total_score(k.fit, k.engagement, k.intent, $10) AS total) AS t"
+		" ON CONFLICT (contact_id) DO UPDATE SET (fit, engagement, intent, total, band,"
+		" band_rank, grade, engagement_state, last_activity, scored_at, due_at, stamp,"
+		" problem) = (excluded.fit, excluded.engagement, excluded.intent, excluded.total,"
+		" excluded.band, excluded.band_rank, excluded.grade, excluded.engagement_state,"
+		" excluded.last_activity, greatest(s.scored_at, excluded.scored_at),"
+		" excluded.due_at, excluded.stamp, excluded.problem)"
+		" WHERE (s.fit, s.engagement, s.intent, s.stamp, s.problem) IS DISTINCT FROM"
+		" (excluded.fit, excluded.engagement, excluded.intent, excluded.stamp,"
+		" excluded.problem) OR s.due_at <= excluded.scored_at OR NOT"
+		" coalesce(lead_scoring.same_facts(s.engagement_state, excluded.engagement_state),"
+		" s.engagement_state IS NULL AND excluded.engagement_state IS NULL)",
+		objects->score);
+
+	fill_columns(objects, changes, n, as_of, types, values);
+	types[P_MODEL] = TEXTOID;
+	values[P_MODEL] = CStringGetTextDatum(objects->model);
+	types[P_MOMENT] = TIMESTAMPTZOID;
+	values[P_MOMENT] = TimestampTzGetDatum(as_of);
+	(void) ls_objects_execute(sql, N_PARAMETERS, types, values);
+}
