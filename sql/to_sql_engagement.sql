@@ -395,6 +395,7 @@ SELECT engagement FROM scores('names', '2026-03-30 02:59:59.999999+00') WHERE id
 
 -- Whatever the settings are, when it is written and when it is run.
 SELECT lead_scoring.to_sql('names') AS written \gset
+\echo :written
 SET TimeZone = 'Pacific/Chatham'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'sql_standard';
 SET search_path = pg_catalog;
 SELECT lead_scoring.to_sql('names') = :'written' AS same_text;

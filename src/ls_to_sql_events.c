@@ -7,15 +7,43 @@
 #include "ls_to_sql.h"
 
 #include "ls_compat.h"
+#include "ls_guard.h"
 #include "ls_relation.h"
 
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
 /* ---- reading ---------------------------------------------------------- */
+
+/* collation_name: so that it is found under any path. */
+static const char *
+collation_name(const LsWriter *w, Oid collation)
+{
+	LsGuard guard;
+	const char *name;
+
+	ls_guard_enter_reading(&guard, w->scope->owner, LS_SAFE_PATH);
+	name = generate_collation_name(collation);
+	ls_guard_leave(&guard);
+	return name;
+}
+
+static Oid
+collation_of(Oid relid, const char *column)
+{
+	Oid type;
+	int32 typmod;
+	Oid collation;
+
+	get_atttypetypmodcoll(relid,
+						  ls_relation_column(relid, column),
+						  &type,
+						  &typmod,
+						  &collation);
+	return collation;
+}
 
 /*
  * contact_id_sql: of an event. Where its collation is not that of the contacts'
@@ -25,20 +53,12 @@ static const char *
 contact_id_sql(const LsWriter *w, Oid relid, const char *column)
 {
 	const char *sql = psprintf("event.%s", quote_identifier(column));
-	AttrNumber key = ls_relation_column(w->model->relid, w->model->row->contact_id);
-	AttrNumber attno = ls_relation_column(relid, column);
-	Oid type;
-	Oid key_type;
-	int32 typmod;
-	Oid collation;
-	Oid key_collation;
+	Oid collation = collation_of(relid, column);
+	Oid of_key = collation_of(w->model->relid, w->model->row->contact_id);
 
-	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
-	get_atttypetypmodcoll(w->model->relid, key, &key_type, &typmod, &key_collation);
-	if (!OidIsValid(collation) || !OidIsValid(key_collation) ||
-		collation == key_collation)
+	if (!OidIsValid(collation) || !OidIsValid(of_key) || collation == of_key)
 		return sql;
-	return psprintf("(%s COLLATE %s)", sql, generate_collation_name(key_collation));
+	return psprintf("(%s COLLATE %s)", sql, collation_name(w, of_key));
 }
 
 static LsWrittenSource *

@@ -342,7 +342,8 @@ write_streak(LsWriter *w, const LsWrittenRule *rule)
 }
 
 /*
- * ls_to_sql_write_rule: its CTE.
+ * ls_to_sql_write_rule: its CTE. Materialized, or the planner would flatten all
+ * rules into the ledger, in a time that grows with the square of their number.
  */
 void
 ls_to_sql_write_rule(LsWriter *w, const LsWrittenRule *rule)
@@ -356,7 +357,7 @@ ls_to_sql_write_rule(LsWriter *w, const LsWrittenRule *rule)
 	};
 
 	appendStringInfo(&w->sql,
-					 "-- %s\nrule_%d AS (\n",
+					 "-- %s\nrule_%d AS MATERIALIZED (\n",
 					 ls_to_sql_in_comment(rule->row->name),
 					 rule->number);
 	writers[rule->row->kind](w, rule);

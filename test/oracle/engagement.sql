@@ -154,9 +154,10 @@ BEGIN
           FROM (SELECT * FROM oracle.happened UNION ALL SELECT c.id, c.since FROM oracle.contact AS c WHERE isfinite(c.since)) AS h
          CROSS JOIN oracle.span AS s CROSS JOIN generate_series(1, 3) AS n
     ), probe AS (
-        SELECT n.id, n.since, n.state, n.next, e.at - interval '1 microsecond' AS from_at, e.at
-          FROM pg_temp.next AS n JOIN edge AS e ON e.id = n.id
-         WHERE e.at > the_moment AND (e.at < n.next OR n.next IS NULL)
+        (SELECT n.id, n.since, n.state, n.next, e.at - interval '1 microsecond' AS from_at, e.at
+           FROM pg_temp.next AS n JOIN edge AS e ON e.id = n.id
+          WHERE e.at > the_moment AND (e.at < n.next OR n.next IS NULL)
+          ORDER BY hashtext(e.at::text) LIMIT 3000)
          UNION ALL
         SELECT n.id, n.since, n.state, n.next, the_moment, coalesce(n.next, the_moment + interval '31536000000 seconds') - interval '1 microsecond'
           FROM pg_temp.next AS n WHERE tolerance < 1e-5
