@@ -9,7 +9,26 @@
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
 
-\echo '━━━ 1. Whom should we call, and why?  The ten best contacts of 5,000'
+-- The events end with 2025. Scores are a function of the moment, and views show
+-- those of the moment that this setting says.
+\set now '2026-01-01 00:00+00'
+SET lead_scoring.as_of = :'now';
+
+-- reason: each rule that counts for a contact, from its columns and its events.
+CREATE TEMP VIEW reason AS
+SELECT c.id, x.rule, x.counted
+FROM crm.contacts AS c
+CROSS JOIN LATERAL (SELECT lead_scoring.engagement_agg(e, 'b2b') AS state
+                    FROM crm.events AS e
+                    WHERE e.contact_id = c.id) AS s
+CROSS JOIN LATERAL (
+    SELECT rule, counted FROM lead_scoring.explain_fit(c, 'b2b')
+    UNION ALL
+    SELECT rule, counted
+    FROM lead_scoring.explain_engagement(s.state, lead_scoring.as_of(), c.created_at)) AS x
+WHERE x.counted <> 0;
+
+\echo '━━━ 1. Whom should we call, and why?  The ten best contacts of 5,000, on 1 January 2026'
 \echo
 
 -- A line about who it is, then the reasons, wrapped between two of them.
@@ -17,7 +36,7 @@ SET TimeZone = 'UTC';
 \pset tuples_only on
 SELECT format(E'%s.  %s  %s  %s\n               %s\n',
            lpad((row_number() OVER (ORDER BY best.total DESC, c.id))::text, 2),
-           lpad(best.total::text, 3),
+           lpad(round(best.total)::text, 3),
            rpad(best.band, 8),
            concat_ws(', ', c.first_name || ' ' || c.last_name, c.title, c.company_name),
            rtrim(regexp_replace(reasons.list, '(.{1,100})(?: · |$)',
@@ -25,10 +44,10 @@ SELECT format(E'%s.  %s  %s  %s\n               %s\n',
 FROM (SELECT * FROM crm.b2b_scored ORDER BY total DESC, contact_id LIMIT 10) AS best
 JOIN crm.contacts AS c ON c.id = best.contact_id
 CROSS JOIN LATERAL (
-    SELECT string_agg(to_char(e.counted, 'FMSG990') || ' ' || e.rule, ' · '
-                      ORDER BY e.counted DESC, e.rule) AS list
-    FROM lead_scoring.explain_fit(c, 'b2b') AS e
-    WHERE e.counted <> 0) AS reasons
+    SELECT string_agg(to_char(r.counted, 'FMSG990') || ' ' || r.rule, ' · '
+                      ORDER BY r.counted DESC, r.rule) AS list
+    FROM reason AS r
+    WHERE r.id = c.id) AS reasons
 ORDER BY best.total DESC, c.id;
 \pset format aligned
 \pset tuples_only off
@@ -39,16 +58,15 @@ ORDER BY best.total DESC, c.id;
 SELECT band,
        count(*) AS contacts,
        to_char(100.0 * count(*) / sum(count(*)) OVER (), '990.0') || ' %' AS share,
-       min(total) AS lowest,
-       max(total) AS highest,
+       round(min(total)) AS lowest,
+       floor(max(total)) AS highest,
        rpad(repeat('█', ceil(60.0 * count(*) / max(count(*)) OVER ())::int), 60) AS " "
 FROM crm.b2b_scored
 GROUP BY band
 ORDER BY min(total) DESC;
 
--- The events end with 2025. A score is a function of the moment: a month ago it is
--- what it would have been then, a month ahead what it will be if nothing happens.
-\set now '2026-01-01 00:00+00'
+-- A month ago the score is what it would have been then, a month ahead what it
+-- will be if nothing happens.
 CREATE TEMP TABLE scores AS
 SELECT c.id,
        m.month,
@@ -114,6 +132,7 @@ ORDER BY x.dimension, x.counted DESC, x.rule;
 -- most to explain.
 SELECT c.id,
        c.first_name || ' ' || c.last_name AS name,
+       s.fit,
        s.total,
        s.band
 FROM crm.b2b_scored AS s
@@ -121,12 +140,12 @@ JOIN crm.contacts AS c ON c.id = s.contact_id
 WHERE 'do not call' = ANY (c.tags)
   AND EXISTS (SELECT FROM lead_scoring.explain_fit(c, 'b2b') AS e
               WHERE e.points IS NULL)
-ORDER BY s.total DESC, c.id
+ORDER BY s.fit DESC, c.id
 LIMIT 1 \gset one_
-SELECT format('%s (contact %s): %s points, %s',
-              :'one_name', :'one_id', :'one_total', :'one_band') AS heading \gset one_
+SELECT format('%s (contact %s): %s points',
+              :'one_name', :'one_id', :'one_fit') AS heading \gset one_
 
-\echo '━━━ 4. Why this score?  Every rule, for' :one_heading
+\echo '━━━ 4. Who they are: every rule that makes up the fit of' :one_heading
 \echo
 
 SELECT e.rule,
@@ -142,14 +161,14 @@ CROSS JOIN LATERAL (SELECT regexp_replace(e.condition, '\s+', ' ', 'g') AS condi
 WHERE c.id = :one_id
 ORDER BY e.matched IS TRUE DESC, e.counted DESC, e.rule;
 
-\echo 'A row "(limits of ...)" is what the cap of a group took away. "counts" adds up to the score.'
+\echo 'A row "(limits of ...)" is what the cap of a group took away. "counts" adds up to the fit.'
 \echo
 \echo '━━━ 5. The scores follow the data:' :one_name 'may be called again'
 \echo
 
 UPDATE crm.contacts SET tags = array_remove(tags, 'do not call') WHERE id = :one_id;
-SELECT :one_total AS "score before", :'one_band' AS "band before",
-       total AS "score now", band AS "band now"
+SELECT round(:one_total) AS "score before", :'one_band' AS "band before",
+       round(total) AS "score now", band AS "band now"
 FROM crm.b2b_scored
 WHERE contact_id = :one_id;
 UPDATE crm.contacts SET tags = tags || 'do not call'::text WHERE id = :one_id;
@@ -159,5 +178,8 @@ UPDATE crm.contacts SET tags = tags || 'do not call'::text WHERE id = :one_id;
 
 \pset format unaligned
 \pset tuples_only on
-SELECT lead_scoring.to_sql('b2b');
+SELECT CASE WHEN n <= 46 THEN line ELSE format('... and %s lines more', max(n) OVER () - 46) END
+FROM string_to_table(lead_scoring.to_sql('b2b'), E'\n') WITH ORDINALITY AS sql (line, n)
+ORDER BY n
+LIMIT 47;
 \echo
