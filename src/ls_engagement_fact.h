@@ -50,7 +50,12 @@ typedef struct LsTrack
 #define LS_FACT_MATCH 0u /* streak: an occasion */
 #define LS_FACT_HIT 1u
 #define LS_FACT_UNLESS 0x80000000u
-#define LS_FACT_MARK 0x40000000u /* facts up to `at` were forgotten for good */
+#define LS_FACT_MARK 0x40000000u /* facts were forgotten for good */
+
+/* What the time of a mark says: of a sequence, up to when; of a streak, what. */
+#define LS_STREAK_FORGOT_NOTHING 0
+#define LS_STREAK_FORGOT_OCCASIONS 1
+#define LS_STREAK_FORGOT_HITS 2
 
 /* LsFact: one match; for a SUM, many: `key` is their number. */
 typedef struct LsFact

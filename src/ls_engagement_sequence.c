@@ -8,6 +8,8 @@
  */
 #include "ls_engagement_fact.h"
 
+#include "ls_decay.h"
+
 #include <string.h>
 
 /* LsChain: times by their position in the array, one for each step. */
@@ -32,7 +34,8 @@ typedef struct LsScan
 static bool
 is_within(const LsScan *scan, int64_t start_us, int64_t end_us)
 {
-	return scan->track->within_us == 0 || end_us - start_us <= scan->track->within_us;
+	return scan->track->within_us == 0 ||
+		   ls_decay_age(end_us, start_us) <= scan->track->within_us;
 }
 
 static void
@@ -197,7 +200,8 @@ drop_superseded(LsFacts *facts, const LsScan *scan, int n)
 	if (!scan->done.is_found || within_us == 0 ||
 		scan->track->order == LS_TRACK_CONSECUTIVE)
 		return n;
-	while (left > 0 && scan->times_us[left - 1] < scan->done_us - within_us)
+	while (left > 0 &&
+		   ls_decay_age(scan->done_us, scan->times_us[left - 1]) > within_us)
 		left--;
 	if (left < n)
 		ls_facts_readable_from(facts, scan->done_us);
