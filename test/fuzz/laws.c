@@ -378,6 +378,81 @@ check_symmetry(const FuzzCase *fc)
 	return wrong;
 }
 
+/* join_parts: the facts at random over sets that are joined in random order. */
+static void
+join_parts(const FuzzCase *fc, FuzzSet *all)
+{
+	FuzzSet parts[MAX_PARTS];
+
+	for (int i = 0; i < MAX_PARTS; i++)
+		fuzz_begin(&parts[i], fc->as_of_us);
+	for (int i = 0; i < fc->n; i++)
+		fuzz_add(&parts[fuzz_below(MAX_PARTS)], &fc->facts[i]);
+	fuzz_begin(all, fc->as_of_us);
+	for (int i = 0; i < MAX_PARTS; i++)
+	{
+		if (fuzz_chance(70))
+			ls_facts_reduce(&parts[i].facts, fc->tracks, false);
+		(void) fuzz_join(all, &parts[i], fc->tracks);
+		if (fuzz_chance(50))
+			ls_facts_reduce(&all->facts, fc->tracks, false);
+		fuzz_free(&parts[i]);
+	}
+	ls_facts_reduce(&all->facts, fc->tracks, true);
+}
+
+static bool
+is_alike(const LsFact *a, const LsFact *b)
+{
+	return a->track == b->track && a->what == b->what && a->at_us == b->at_us &&
+		   a->key == b->key && is_near(a->value, b->value);
+}
+
+/* may_know_longer: something is voided, or superseded, before it is forgotten for
+ * another reason in one order, and after that in another. */
+static bool
+may_know_longer(const FuzzCase *fc)
+{
+	for (int i = 0; i < fc->ntracks; i++)
+		if (fc->tracks[i].has_unless || fc->tracks[i].kind == LS_TRACK_SEQUENCE)
+			return true;
+	return false;
+}
+
+/* may_keep_others: the same where too many matches are too young to count. */
+static bool
+may_keep_others(const FuzzCase *fc)
+{
+	for (int i = 0; i < fc->ntracks; i++)
+		if (fc->tracks[i].has_unless && fc->tracks[i].after_us > 0)
+			return true;
+	return false;
+}
+
+/* check_order: how events were split, and in which order they came, is not seen. */
+static const char *
+check_order(const FuzzCase *fc)
+{
+	FuzzSet left;
+	FuzzSet right;
+	const char *wrong = NULL;
+
+	join_parts(fc, &left);
+	join_parts(fc, &right);
+	if (left.facts.n != right.facts.n && !may_keep_others(fc))
+		wrong = "how much is left depends on how events were split";
+	for (int i = 0; i < left.facts.n && wrong == NULL && !may_keep_others(fc); i++)
+		if (!is_alike(&left.facts.items[i], &right.facts.items[i]))
+			wrong = "what is left depends on how events were split";
+	if (wrong == NULL && !may_know_longer(fc) &&
+		(left.facts.from_us != right.facts.from_us ||
+		 left.facts.until_us != right.facts.until_us))
+		wrong = "when a state can be read depends on how events were split";
+	fuzz_free(&left);
+	fuzz_free(&right);
+	return wrong;
+}
+
 /*
  * fuzz_laws: NULL, or the law that a case breaks.
  */
@@ -394,5 +469,7 @@ fuzz_laws(const FuzzCase *fc)
 		wrong = check_split(fc, true);
 	if (wrong == NULL)
 		wrong = check_live(fc);
-	return wrong != NULL ? wrong : check_symmetry(fc);
+	if (wrong == NULL)
+		wrong = check_symmetry(fc);
+	return wrong != NULL ? wrong : check_order(fc);
 }
