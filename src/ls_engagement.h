@@ -50,7 +50,8 @@ extern char *ls_state_model_name(const LsState *state);
 
 /* ls_engagement_score.c */
 extern LsEngagement *ls_engagement_of_state(FunctionCallInfo fcinfo,
-											const LsState *state);
+											const LsState *state,
+											bool is_final);
 extern void ls_engagement_check_moment(const LsState *state,
 									   const LsEngagement *engagement,
 									   TimestampTz as_of);

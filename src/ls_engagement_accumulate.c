@@ -262,9 +262,26 @@ ls_accumulator_join_state(LsAccumulator *acc, const LsState *state)
 		pfree(facts.items);
 }
 
+/* check_sums: many finite values may add up to more than a number can be. */
+static void
+check_sums(const LsAccumulator *acc)
+{
+	for (int i = 0; i < acc->facts.n; i++)
+		if (unlikely(!isfinite(acc->facts.items[i].value)))
+			ereport(ERROR,
+					errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					errmsg("the values of a contact's events add up to more than a "
+						   "number can be"),
+					errdetail("They are for a rule of model \"%s\" that has a value.",
+							  acc->engagement->model->row->name),
+					errhint("Divide the rule's value, or give the rule a max_count."));
+}
+
 /*
  * ls_accumulator_state: what was accumulated, as a value; a final one is made as
  * small as it can be.
+ *
+ * Errors: 22003 where a sum is not finite.
  */
 LsState *
 ls_accumulator_state(LsAccumulator *acc, bool is_final)
@@ -275,6 +292,7 @@ ls_accumulator_state(LsAccumulator *acc, bool is_final)
 	LsState *state;
 
 	ls_facts_reduce(&acc->facts, engagement->tracks, is_final);
+	check_sums(acc);
 	size = ls_state_size(&acc->facts, engagement->tracks, strlen(name));
 	state = palloc0(size);
 	SET_VARSIZE(state, size);

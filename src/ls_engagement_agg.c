@@ -236,13 +236,14 @@ ls_sql_engagement_serialize(PG_FUNCTION_ARGS)
 Datum
 ls_sql_engagement_deserialize(PG_FUNCTION_ARGS)
 {
-	LsState *state;
+	const LsState *state;
 	LsEngagement *engagement;
 	LsAccumulator *acc;
 
 	(void) aggregate_context(fcinfo);
-	state = (LsState *) ls_state_from_datum(PG_GETARG_DATUM(0));
-	engagement = ls_engagement_of_state(fcinfo, state);
+	/* A bytea may stand where it likes, a state is aligned to 8 bytes. */
+	state = ls_state_from_datum(PointerGetDatum(PG_GETARG_BYTEA_P_COPY(0)));
+	engagement = ls_engagement_of_state(fcinfo, state, false);
 	acc = ls_accumulator_new(engagement, state->as_of_us, CurrentMemoryContext);
 	ls_accumulator_join_state(acc, state);
 	PG_RETURN_POINTER(acc);
@@ -292,7 +293,7 @@ ls_sql_rollup_accumulate(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(acc);
 	}
 	state = PG_GETARG_ENGAGEMENT(1);
-	engagement = ls_engagement_of_state(fcinfo, state);
+	engagement = ls_engagement_of_state(fcinfo, state, true);
 	if (acc == NULL)
 		acc = ls_accumulator_new(engagement, state->as_of_us, context);
 	else if (acc->engagement->fingerprint != engagement->fingerprint)
@@ -314,21 +315,16 @@ ls_sql_merge(PG_FUNCTION_ARGS)
 {
 	const LsState *a = PG_GETARG_ENGAGEMENT(0);
 	const LsState *b = PG_GETARG_ENGAGEMENT(1);
-	LsEngagement *engagement = ls_engagement_of_state(fcinfo, a);
+	LsEngagement *engagement = ls_engagement_of_state(fcinfo, a, true);
 	LsAccumulator *acc;
 
-	if (a->fingerprint != b->fingerprint || a->name_length != b->name_length ||
-		memcmp(ls_state_name(a), ls_state_name(b), a->name_length) != 0)
-	{
-		/* Say which is stale, if one is. */
-		(void) ls_engagement_of_state(fcinfo, b);
+	if (ls_engagement_of_state(fcinfo, b, true) != engagement)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("states of models \"%s\" and \"%s\" cannot be merged",
 					   ls_state_model_name(a),
 					   ls_state_model_name(b)),
 				errhint("Merge states of one model."));
-	}
 	acc = ls_accumulator_new(engagement, a->as_of_us, CurrentMemoryContext);
 	ls_accumulator_join_state(acc, a);
 	ls_accumulator_join_state(acc, b);

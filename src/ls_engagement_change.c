@@ -162,7 +162,7 @@ ls_sql_next_change(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	state = PG_GETARG_ENGAGEMENT(0);
-	engagement = ls_engagement_of_state(fcinfo, state);
+	engagement = ls_engagement_of_state(fcinfo, state, true);
 	ls_engagement_check_moment(state, engagement, PG_GETARG_TIMESTAMPTZ(1));
 	ls_engagement_open(engagement,
 					   state,

@@ -12,6 +12,7 @@
 #include "ls_decay.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* rank: what voids comes first, then marks, then matches. */
 static inline int
@@ -104,66 +105,79 @@ drop_marks(LsFact *items, int n)
 	return left;
 }
 
-static bool
-is_repeated(const LsFact *items, int n, uint64_t key, int64_t old_us, int64_t *at_us)
+/* find_key: the later fact with the same key; NULL where there is none. */
+static const LsFact *
+find_key(const LsFact *items, int n, uint64_t key)
 {
 	for (int i = 0; i < n; i++)
-		if (items[i].key == key && items[i].at_us <= old_us)
-		{
-			*at_us = items[i].at_us;
-			return true;
-		}
-	return false;
+		if (items[i].key == key)
+			return &items[i];
+	return NULL;
 }
 
 /*
- * drop_repeated: of equal keys only the latest stays. One that is too young to
- * count yet does not replace an older one.
+ * drop_repeated: of equal keys only the latest stays. Once there are more than
+ * can count, the others need not be looked at.
  */
 static int
 drop_repeated(LsFacts *facts, const LsTrack *track, LsFact *items, int n)
 {
-	int64_t old_us = track->after_us == 0
-						 ? INT64_MAX
-						 : -ls_decay_age(track->after_us, facts->as_of_us);
 	int left = 0;
-	int64_t by_us;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && left <= track->cap; i++)
 	{
-		if (!is_repeated(items, left, items[i].key, old_us, &by_us))
+		const LsFact *by = find_key(items, left, items[i].key);
+
+		if (by == NULL)
 			items[left++] = items[i];
-		else if (by_us > items[i].at_us)
-			ls_facts_readable_from(facts, ls_decay_later(by_us, track->after_us));
+		else if (by->at_us > items[i].at_us)
+			ls_facts_readable_from(facts, ls_decay_later(by->at_us, track->after_us));
 	}
 	return left;
 }
 
-/* reduce_waiting: matches that count only from a certain age on. */
+/*
+ * drop_young: of the matches that are too young to count all but some are
+ * forgotten, the youngest, which are the last to count.
+ */
 static int
-reduce_waiting(LsFacts *facts, const LsTrack *track, LsFact *items, int n)
+drop_young(LsFacts *facts, const LsTrack *track, LsFact *items, int n)
+{
+	int first = 0;
+
+	for (; n - first > LS_TRACK_YOUNG; first++)
+		ls_facts_readable_until(facts,
+								ls_decay_later(items[first].at_us, track->after_us));
+	if (first > 0)
+		memmove(items, items + first, sizeof(LsFact) * (n - first));
+	return n - first;
+}
+
+/* reduce_matches: those that are old enough to count, and those that are not:
+ * these do not take the place of others yet. */
+static int
+reduce_matches(LsFacts *facts, const LsTrack *track, LsFact *items, int n)
 {
 	int nyoung = 0;
-	int first = 0;
 	int left;
+	LsFact *old;
 
-	while (nyoung < n &&
+	while (nyoung < n && track->after_us > 0 &&
 		   ls_decay_later(items[nyoung].at_us, track->after_us) > facts->as_of_us)
 		nyoung++;
+	old = items + nyoung;
 	left = n - nyoung;
+	if (track->has_key)
+		left = drop_repeated(facts, track, old, left);
 	if (left > track->cap)
 	{
 		left = track->cap;
-		ls_facts_readable_from(facts,
-							   ls_decay_later(items[nyoung].at_us, track->after_us));
+		ls_facts_readable_from(facts, ls_decay_later(old[0].at_us, track->after_us));
 	}
-	/* The youngest are the last to count. */
-	for (; nyoung - first > LS_TRACK_YOUNG; first++)
-		ls_facts_readable_until(facts,
-								ls_decay_later(items[first].at_us, track->after_us));
-	for (int i = 0; i < nyoung - first + left; i++)
-		items[i] = items[first + i];
-	return nyoung - first + left;
+	nyoung = drop_young(facts, track, items, nyoung);
+	if (items + nyoung != old)
+		memmove(items + nyoung, old, sizeof(LsFact) * left);
+	return nyoung + left;
 }
 
 static int
@@ -172,17 +186,7 @@ reduce_list(LsFacts *facts, const LsTrack *track, LsFact *items, int n)
 	int head = items[0].what == LS_FACT_UNLESS ? 1 : 0;
 
 	n = void_matches(facts, track, items, n) - head;
-	items += head;
-	if (track->has_key && n > 1)
-		n = drop_repeated(facts, track, items, n);
-	if (track->after_us > 0 && n > 0)
-		n = reduce_waiting(facts, track, items, n);
-	else if (n > track->cap)
-	{
-		n = track->cap;
-		ls_facts_readable_from(facts, items[0].at_us);
-	}
-	return head + n;
+	return head + reduce_matches(facts, track, items + head, n);
 }
 
 /* reduce_sum: one fact, decayed to the moment of the latest. */
@@ -258,28 +262,42 @@ find_mark(const LsFacts *facts, uint32_t track)
 	return NULL;
 }
 
-static bool
-has_key(const LsFacts *facts, uint32_t track, uint64_t key)
+static const LsFact *
+find_fact(const LsFacts *facts, uint32_t track, uint64_t key, uint32_t what)
 {
 	for (int i = 0; i < facts->n; i++)
-		if (facts->items[i].track == track && facts->items[i].key == key)
-			return true;
-	return false;
+		if (facts->items[i].track == track && facts->items[i].key == key &&
+			facts->items[i].what == what)
+			return &facts->items[i];
+	return NULL;
+}
+
+/*
+ * streak_fits: an occasion that takes the place of an earlier one may have to
+ * wait for its hit, while the earlier one has outdone what was forgotten; one
+ * that is new may have had its hit.
+ */
+static bool
+streak_fits(const LsFacts *set, const LsFact *mark, const LsFact *fact)
+{
+	const LsFact *known;
+
+	if (fact->what != LS_FACT_MATCH)
+		return true;
+	known = find_fact(set, fact->track, fact->key, LS_FACT_MATCH);
+	if (known != NULL)
+		return fact->at_us <= known->at_us;
+	return mark->at_us != LS_STREAK_FORGOT_HITS ||
+		   find_fact(set, fact->track, fact->key, LS_FACT_HIT) != NULL;
 }
 
 /* fits: may the fact join a set that has forgotten some of its track? */
 static bool
 fits(const LsFacts *set, const LsFact *mark, const LsTrack *track, const LsFact *fact)
 {
-	if (track->kind == LS_TRACK_SEQUENCE)
-		return fact->what != LS_FACT_MARK && fact->at_us > mark->at_us;
-	if (fact->what != LS_FACT_MATCH)
-		return true;
-	/* A forgotten hit may belong to an occasion that the set does not know. */
-	if (mark->at_us == LS_STREAK_FORGOT_HITS && !has_key(set, fact->track, fact->key))
-		return false;
-	/* A younger occasion with the key of a miss would bring older ones back. */
-	return !ls_streak_is_miss(set, track, fact);
+	if (track->kind == LS_TRACK_STREAK)
+		return streak_fits(set, mark, fact);
+	return fact->what != LS_FACT_MARK && fact->at_us > mark->at_us;
 }
 
 static bool

@@ -50,11 +50,12 @@ typedef struct LsTrack
 #define LS_FACT_MATCH 0u /* streak: an occasion */
 #define LS_FACT_HIT 1u
 #define LS_FACT_UNLESS 0x80000000u
-#define LS_FACT_MARK 0x40000000u /* facts up to `at` were forgotten for good */
+#define LS_FACT_MARK 0x40000000u /* facts were forgotten for good */
 
-/* The `at` of a streak's mark: what was forgotten; the larger one says more. */
-#define LS_STREAK_FORGOT_OCCASIONS 0 /* that a later miss made superfluous */
-#define LS_STREAK_FORGOT_HITS 1		 /* these, and hits without an occasion */
+/* What the time of a mark says: of a sequence, up to when; of a streak, what. */
+#define LS_STREAK_FORGOT_NOTHING 0
+#define LS_STREAK_FORGOT_OCCASIONS 1
+#define LS_STREAK_FORGOT_HITS 2
 
 /* LsFact: one match; for a SUM, many: `key` is their number. */
 typedef struct LsFact
@@ -109,9 +110,6 @@ extern int ls_sequence_reduce(LsFacts *facts,
 							  bool is_final);
 
 /* ls_engagement_streak.c */
-extern bool ls_streak_is_miss(const LsFacts *facts,
-							  const LsTrack *track,
-							  const LsFact *fact);
 extern int ls_streak_reduce(LsFacts *facts,
 							const LsTrack *track,
 							LsFact *items,

@@ -402,9 +402,11 @@ compile_tracks(LsEngagement *engagement, List *drafts)
  * the machine's byte order and the server's hash functions.
  */
 static uint64
-fingerprint(const LsModel *model, List *drafts)
+fingerprint(const LsModel *model, List *drafts, bool uses_activity)
 {
-	uint64 hash = hash_bytes_extended((const unsigned char *) "events", 6, 1);
+	/* Where a rule looks at the last activity, it says when a state can be read. */
+	const char *seed = uses_activity ? "activity" : "events";
+	uint64 hash = hash_bytes_extended((const unsigned char *) seed, strlen(seed), 1);
 	ListCell *cell;
 
 	foreach(cell, drafts)
@@ -473,7 +475,7 @@ compile(LsModel *model, MemoryContext scratch)
 	engagement->nsources = list_length(model->sources);
 	engagement->sources = palloc0(sizeof(LsEventSource) * (engagement->nsources + 1));
 	MemoryContextSwitchTo(scratch);
-	engagement->fingerprint = fingerprint(model, drafts);
+	engagement->fingerprint = fingerprint(model, drafts, engagement->uses_activity);
 	foreach(cell, model->sources)
 		compile_source(model,
 					   lfirst(cell),

@@ -16,6 +16,13 @@ sooner(int64_t *next_us, int64_t now_us, int64_t us)
 		*next_us = us;
 }
 
+/* next_multiple: the first multiple beyond an age; the largest age where none is. */
+static int64_t
+next_multiple(int64_t age_us, int64_t every_us)
+{
+	return ls_decay_later(age_us - age_us % every_us, every_us);
+}
+
 /* next_decay: when a match that counts loses a step, or its last point. */
 static void
 next_decay(const LsTiming *timing, int64_t at_us, int64_t now_us, int64_t *next_us)
@@ -34,7 +41,7 @@ next_decay(const LsTiming *timing, int64_t at_us, int64_t now_us, int64_t *next_
 	else if (timing->decay_every_us > 0)
 	{
 		if (ls_decay_steps(age_us, timing->decay_percent, timing->decay_every_us) > 0)
-			end_us = (age_us / timing->decay_every_us + 1) * timing->decay_every_us;
+			end_us = next_multiple(age_us, timing->decay_every_us);
 	}
 	else if (timing->expires_after_us > 0)
 		end_us = timing->expires_after_us;
@@ -62,35 +69,37 @@ next_list(const LsTiming *timing,
 	}
 }
 
+/* next_inactive: silence begins, ends, lasts long enough. */
 static void
 next_inactive(const LsTiming *timing,
 			  const LsSection *section,
 			  const LsMoment *moment,
 			  int64_t *next_us)
 {
-	int64_t since_us = moment->since_us;
 	int64_t now_us = moment->now_us;
+	int64_t last_us;
+	int64_t since_us = ls_timing_silent_since(timing, section, moment, &last_us);
 	int64_t due_us;
-	int64_t repeats;
+	int64_t age_us;
 
-	if (timing->track == NULL && moment->last_activity_us != INT64_MIN)
-		since_us = moment->last_activity_us;
-	else if (section->n > 0)
-		since_us = section->times_us[0];
-	else if (!timing->if_never_created)
+	for (int i = 0; i < section->n; i++)
+		sooner(next_us, now_us, section->times_us[i]);
+	if (timing->track == NULL)
+		sooner(next_us, now_us, moment->last_activity_us);
+	if (timing->if_never_created)
+		sooner(next_us, now_us, moment->since_us);
+	if (since_us == INT64_MIN)
 		return;
-	if (since_us == INT64_MIN || since_us == INT64_MAX)
-		return;
-	sooner(next_us, now_us, since_us);
 	due_us = ls_decay_later(since_us, timing->within_us);
 	sooner(next_us, now_us, due_us);
 	if (timing->repeat_every_us == 0 || due_us > now_us)
 		return;
-	repeats = ls_decay_age(now_us, due_us) / timing->repeat_every_us + 1;
-	if (timing->max_count < 0 || repeats < timing->max_count)
+	age_us = ls_decay_age(now_us, due_us);
+	if (timing->max_count < 0 ||
+		age_us / timing->repeat_every_us < timing->max_count - 1)
 		sooner(next_us,
 			   now_us,
-			   ls_decay_later(due_us, repeats * timing->repeat_every_us));
+			   ls_decay_later(due_us, next_multiple(age_us, timing->repeat_every_us)));
 }
 
 static void

@@ -51,12 +51,14 @@ bind_state(FunctionCallInfo fcinfo, const LsState *state)
 }
 
 /*
- * ls_engagement_of_state: the rules that the state was made by.
+ * ls_engagement_of_state: the rules that the state was made by. One that is not
+ * final may be of any size.
  *
- * Errors: 42704, 42501; 55000 where the rules accumulate something else by now.
+ * Errors: 42704, 42501; 55000 where the rules accumulate something else by now;
+ * XX001 where it cannot be of these rules.
  */
 LsEngagement *
-ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state)
+ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state, bool is_final)
 {
 	LsStateCall *call = fcinfo->flinfo->fn_extra;
 
@@ -72,7 +74,10 @@ ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state)
 				errdetail("It was made under other engagement rules or event sources."),
 				errhint("Aggregate the events again with "
 						"lead_scoring.engagement_agg()."));
-	if (!ls_state_fits(state, call->engagement->tracks, call->engagement->ntracks))
+	if (!ls_state_fits(state,
+					   call->engagement->tracks,
+					   call->engagement->ntracks,
+					   is_final))
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_CORRUPTED),
 				errmsg("malformed engagement state: it does not fit model \"%s\"",
@@ -253,7 +258,7 @@ score_of(FunctionCallInfo fcinfo, bool is_intent)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	state = PG_GETARG_ENGAGEMENT(0);
-	engagement = ls_engagement_of_state(fcinfo, state);
+	engagement = ls_engagement_of_state(fcinfo, state, true);
 	ls_engagement_check_moment(state, engagement, PG_GETARG_TIMESTAMPTZ(1));
 	ls_engagement_open(engagement,
 					   state,
@@ -286,7 +291,7 @@ ls_sql_last_activity(PG_FUNCTION_ARGS)
 {
 	const LsState *state = PG_GETARG_ENGAGEMENT(0);
 
-	(void) ls_engagement_of_state(fcinfo, state);
+	(void) ls_engagement_of_state(fcinfo, state, true);
 	if (state->last_activity_us == PG_INT64_MIN)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(state->last_activity_us);

@@ -8,6 +8,8 @@
  */
 #include "ls_engagement_fact.h"
 
+#include "ls_decay.h"
+
 #include <string.h>
 
 /* LsChain: times by their position in the array, one for each step. */
@@ -32,7 +34,8 @@ typedef struct LsScan
 static bool
 is_within(const LsScan *scan, int64_t start_us, int64_t end_us)
 {
-	return scan->track->within_us == 0 || end_us - start_us <= scan->track->within_us;
+	return scan->track->within_us == 0 ||
+		   ls_decay_age(end_us, start_us) <= scan->track->within_us;
 }
 
 static void
@@ -197,7 +200,8 @@ drop_superseded(LsFacts *facts, const LsScan *scan, int n)
 	if (!scan->done.is_found || within_us == 0 ||
 		scan->track->order == LS_TRACK_CONSECUTIVE)
 		return n;
-	while (left > 0 && scan->times_us[left - 1] < scan->done_us - within_us)
+	while (left > 0 &&
+		   ls_decay_age(scan->done_us, scan->times_us[left - 1]) > within_us)
 		left--;
 	if (left < n)
 		ls_facts_readable_from(facts, scan->done_us);
@@ -263,6 +267,24 @@ to_columns(const LsFact *items, int n, void *memory)
 	return columns;
 }
 
+/* forget: all but what was chosen; gives what is left. */
+static int
+forget(LsFacts *facts, LsScan *scan, const LsColumns *columns, LsFact *items, int n)
+{
+	int left = 0;
+
+	choose(scan, columns->keep, columns->steps);
+	for (int i = 0; i < n; i++)
+		if (columns->keep[i])
+		{
+			items[left] = items[i];
+			items[left++].what = columns->steps[i];
+		}
+	if (left < n && scan->done.is_found)
+		ls_facts_readable_from(facts, scan->done_us);
+	return left;
+}
+
 /* reduce_times: the facts without UNLESS and MARK; gives what is left of them. */
 static int
 reduce_times(LsFacts *facts,
@@ -270,25 +292,22 @@ reduce_times(LsFacts *facts,
 			 LsFact *items,
 			 int n,
 			 bool is_final,
-			 void *memory)
+			 bool *forgot)
 {
+	void *memory =
+		ls_facts_alloc((sizeof(int64_t) + sizeof(uint32_t) + sizeof(bool)) * n);
 	LsColumns columns = to_columns(items, n, memory);
 	LsScan scan;
-	int left = 0;
+	int left;
 
 	begin_scan(&scan, track, columns.times_us, columns.steps, n);
 	scan_all(&scan, INT64_MAX);
-	if (!is_final)
-		return drop_superseded(facts, &scan, n);
-	choose(&scan, columns.keep, columns.steps);
-	for (int i = 0; i < n; i++)
-		if (columns.keep[i])
-		{
-			items[left] = items[i];
-			items[left++].what = columns.steps[i];
-		}
-	if (left < n && scan.done.is_found)
-		ls_facts_readable_from(facts, scan.done_us);
+	n = left = drop_superseded(facts, &scan, n);
+	/* A few stay: who forgets nothing can be joined with anything. */
+	if (is_final && n > 2 * track->nsteps)
+		left = forget(facts, &scan, &columns, items, n);
+	*forgot = left < n;
+	ls_facts_free(memory);
 	return left;
 }
 
@@ -304,26 +323,24 @@ ls_sequence_reduce(LsFacts *facts,
 				   bool is_final)
 {
 	int head = 0;
-	int left;
+	bool forgot = false;
 	LsFact mark = {.track = items[0].track, .what = LS_FACT_MARK};
-	void *memory;
 
 	while (head < n &&
 		   (items[head].what == LS_FACT_UNLESS || items[head].what == LS_FACT_MARK))
 		head++;
 	n = merge_times(items + head, n - head);
-	if (n <= (is_final ? 2 * track->nsteps : 64))
-		return head + n;
+	if (n == 0)
+		return head;
 	mark.at_us = items[head].at_us;
-	memory = ls_facts_alloc((sizeof(int64_t) + sizeof(uint32_t) + sizeof(bool)) * n);
-	left = reduce_times(facts, track, items + head, n, is_final, memory);
-	ls_facts_free(memory);
-	if (!is_final || left == n)
-		return head + left;
+	if (is_final || n > 64)
+		n = reduce_times(facts, track, items + head, n, is_final, &forgot);
+	if (!forgot)
+		return head + n;
 	if (head > 0 && items[head - 1].what == LS_FACT_MARK)
 		head--;
 	else
-		memmove(items + head + 1, items + head, sizeof(LsFact) * left);
+		memmove(items + head + 1, items + head, sizeof(LsFact) * n);
 	items[head] = mark;
-	return head + 1 + left;
+	return head + 1 + n;
 }

@@ -50,6 +50,13 @@ ls_track_columns(const LsTrack *track)
 	return 0;
 }
 
+/* can_forget: may a final reduction leave a mark? */
+static bool
+can_forget(const LsTrack *track)
+{
+	return track->kind == LS_TRACK_SEQUENCE || track->kind == LS_TRACK_STREAK;
+}
+
 /* max_facts: how many a final reduction leaves. */
 static size_t
 max_facts(const LsTrack *track)
@@ -63,8 +70,10 @@ max_facts(const LsTrack *track)
 		case LS_TRACK_SUM:
 			return 1;
 		case LS_TRACK_SEQUENCE:
-			return track->order == LS_TRACK_IN_ORDER ? nsteps * (nsteps + 1) / 2
-													 : 2 * nsteps;
+			/* So many are left alone; in order, a chain for each step. */
+			return track->order == LS_TRACK_IN_ORDER && nsteps > 3
+					   ? nsteps * (nsteps + 1) / 2
+					   : 2 * nsteps;
 		case LS_TRACK_STREAK:
 			return 2 * (size_t) (track->cap + LS_TRACK_YOUNG) + LS_TRACK_YOUNG;
 	}
@@ -81,7 +90,7 @@ ls_track_max_size(const LsTrack *track)
 
 	if (track->has_unless)
 		columns |= LS_SECTION_UNLESS;
-	if (track->kind == LS_TRACK_SEQUENCE || track->kind == LS_TRACK_STREAK)
+	if (can_forget(track))
 		columns |= LS_SECTION_MARK;
 	return section_size(columns, max_facts(track));
 }
@@ -368,23 +377,39 @@ ls_state_check(const LsState *state, size_t size)
 	return check_sections(state, size - head);
 }
 
+/* fits_track: is this what the track makes of facts? */
+static bool
+fits_track(const LsSection *section, const LsTrack *track, bool is_final)
+{
+	int columns = ls_track_columns(track);
+	uint32_t limit = track->kind == LS_TRACK_STREAK ? 2 : 1u << track->nsteps;
+
+	if (track->has_unless)
+		columns |= section->columns & LS_SECTION_UNLESS;
+	if (can_forget(track))
+		columns |= section->columns & LS_SECTION_MARK;
+	if (section->columns != columns)
+		return false;
+	for (int i = 0; i < section->n && columns & LS_SECTION_STEPS; i++)
+		if (section->steps[i] >= limit)
+			return false;
+	return !is_final || (size_t) section->n <= max_facts(track);
+}
+
 /*
- * ls_state_fits: are its sections those of the tracks?
+ * ls_state_fits: are its sections those of the tracks? A final one, which is made
+ * for storing, has a limited size too.
  */
 bool
-ls_state_fits(const LsState *state, const LsTrack *tracks, int ntracks)
+ls_state_fits(const LsState *state, const LsTrack *tracks, int ntracks, bool is_final)
 {
 	LsSectionReader reader;
 	LsSection section;
 
 	ls_state_read(state, &reader);
 	while (ls_state_next(&reader, &section))
-	{
-		int columns = section.columns & ~(LS_SECTION_UNLESS | LS_SECTION_MARK);
-
 		if (section.track >= ntracks ||
-			columns != ls_track_columns(&tracks[section.track]))
+			!fits_track(&section, &tracks[section.track], is_final))
 			return false;
-	}
 	return true;
 }

@@ -77,7 +77,10 @@ extern void ls_state_write(LsState *state,
 						   const LsTrack *tracks,
 						   const char *name);
 extern const char *ls_state_check(const LsState *state, size_t size);
-extern bool ls_state_fits(const LsState *state, const LsTrack *tracks, int ntracks);
+extern bool ls_state_fits(const LsState *state,
+						  const LsTrack *tracks,
+						  int ntracks,
+						  bool is_final);
 extern void ls_state_read(const LsState *state, LsSectionReader *reader);
 extern bool ls_state_next(LsSectionReader *reader, LsSection *section);
 

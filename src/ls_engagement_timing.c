@@ -155,12 +155,15 @@ tally_count(const LsTiming *timing,
 	tally->is_counted = tally->occurrences > 0;
 }
 
-/* silent_since: the moment from which silence counts; INT64_MIN = it does not. */
-static int64_t
-silent_since(const LsTiming *timing,
-			 const LsSection *section,
-			 const LsMoment *moment,
-			 int64_t *last_us)
+/*
+ * ls_timing_silent_since: the moment from which silence counts; INT64_MIN = it
+ * does not. `last_us` = the match that it began with, INT64_MIN = none.
+ */
+int64_t
+ls_timing_silent_since(const LsTiming *timing,
+					   const LsSection *section,
+					   const LsMoment *moment,
+					   int64_t *last_us)
 {
 	*last_us = INT64_MIN;
 	if (timing->track == NULL && moment->last_activity_us <= moment->now_us)
@@ -181,7 +184,7 @@ tally_inactive(const LsTiming *timing,
 			   const LsMoment *moment,
 			   LsTally *tally)
 {
-	int64_t since_us = silent_since(timing, section, moment, &tally->last_us);
+	int64_t since_us = ls_timing_silent_since(timing, section, moment, &tally->last_us);
 	int64_t age_us;
 
 	if (since_us == INT64_MIN)

@@ -62,6 +62,10 @@ extern bool ls_timing_completed(const LsTiming *timing,
 								const LsSection *section,
 								int64_t now_us,
 								int64_t *completed_us);
+extern int64_t ls_timing_silent_since(const LsTiming *timing,
+									  const LsSection *section,
+									  const LsMoment *moment,
+									  int64_t *last_us);
 extern int64_t ls_timing_next(const LsTiming *timing,
 							  const LsSection *section,
 							  const LsMoment *moment);
