@@ -10,6 +10,7 @@
 
 #include "ls_compat.h"
 
+#include "common/hashfn.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
@@ -20,6 +21,9 @@ PG_FUNCTION_INFO_V1(ls_sql_engagement_in);
 PG_FUNCTION_INFO_V1(ls_sql_engagement_out);
 PG_FUNCTION_INFO_V1(ls_sql_engagement_recv);
 PG_FUNCTION_INFO_V1(ls_sql_engagement_send);
+PG_FUNCTION_INFO_V1(ls_sql_engagement_eq);
+PG_FUNCTION_INFO_V1(ls_sql_engagement_ne);
+PG_FUNCTION_INFO_V1(ls_sql_engagement_hash);
 
 /* What a value may have at most: more than any state, far less than memory. */
 #define MAX_BYTES (1024 * 1024)
@@ -332,4 +336,37 @@ ls_sql_engagement_in(PG_FUNCTION_ARGS)
 	in.left = (int) hex_decode(digits, length, bytes);
 	in.at = bytes;
 	PG_RETURN_POINTER(read_state(&in));
+}
+
+/* ---- equality: of all bytes -------------------------------------------- */
+
+static bool
+is_same(const LsState *a, const LsState *b)
+{
+	return VARSIZE(a) == VARSIZE(b) &&
+		   memcmp(VARDATA(a), VARDATA(b), VARSIZE(a) - VARHDRSZ) == 0;
+}
+
+/* engagement_eq(engagement, engagement) -> boolean */
+Datum
+ls_sql_engagement_eq(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(is_same(PG_GETARG_ENGAGEMENT(0), PG_GETARG_ENGAGEMENT(1)));
+}
+
+/* engagement_ne(engagement, engagement) -> boolean */
+Datum
+ls_sql_engagement_ne(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!is_same(PG_GETARG_ENGAGEMENT(0), PG_GETARG_ENGAGEMENT(1)));
+}
+
+/* engagement_hash(engagement) -> integer */
+Datum
+ls_sql_engagement_hash(PG_FUNCTION_ARGS)
+{
+	const LsState *state = PG_GETARG_ENGAGEMENT(0);
+
+	PG_RETURN_INT32(
+		hash_bytes((const unsigned char *) VARDATA(state), VARSIZE(state) - VARHDRSZ));
 }

@@ -34,6 +34,54 @@ CREATE TYPE lead_scoring.engagement (
 COMMENT ON TYPE lead_scoring.engagement IS
     'What a contact did, as far as the engagement rules of a model may need it: a few hundred bytes, without points. Scores are read off it as of a moment.';
 
+CREATE FUNCTION lead_scoring.engagement_eq(
+    a lead_scoring.engagement, b lead_scoring.engagement) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'ls_sql_engagement_eq'
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.engagement_eq(lead_scoring.engagement, lead_scoring.engagement) IS
+    'Are two states the same, byte by byte? NULL where one is NULL.';
+CREATE FUNCTION lead_scoring.engagement_ne(
+    a lead_scoring.engagement, b lead_scoring.engagement) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'ls_sql_engagement_ne'
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.engagement_ne(lead_scoring.engagement, lead_scoring.engagement) IS
+    'Do two states differ? NULL where one is NULL.';
+CREATE FUNCTION lead_scoring.engagement_hash(lead_scoring.engagement) RETURNS integer
+    AS 'MODULE_PATHNAME', 'ls_sql_engagement_hash'
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.engagement_hash(lead_scoring.engagement) IS
+    'Hash of a state.';
+CREATE OPERATOR lead_scoring.= (
+    LEFTARG = lead_scoring.engagement,
+    RIGHTARG = lead_scoring.engagement,
+    FUNCTION = lead_scoring.engagement_eq,
+    COMMUTATOR = OPERATOR(lead_scoring.=),
+    NEGATOR = OPERATOR(lead_scoring.<>),
+    RESTRICT = eqsel,
+    JOIN = eqjoinsel,
+    HASHES
+);
+COMMENT ON OPERATOR lead_scoring.= (lead_scoring.engagement, lead_scoring.engagement) IS
+    'Are two states the same, byte by byte?';
+CREATE OPERATOR lead_scoring.<> (
+    LEFTARG = lead_scoring.engagement,
+    RIGHTARG = lead_scoring.engagement,
+    FUNCTION = lead_scoring.engagement_ne,
+    COMMUTATOR = OPERATOR(lead_scoring.<>),
+    NEGATOR = OPERATOR(lead_scoring.=),
+    RESTRICT = neqsel,
+    JOIN = neqjoinsel
+);
+COMMENT ON OPERATOR lead_scoring.<> (lead_scoring.engagement, lead_scoring.engagement) IS
+    'Do two states differ?';
+-- So that rows that hold states can be compared, as EXCEPT and DISTINCT do.
+CREATE OPERATOR CLASS lead_scoring.engagement_ops DEFAULT FOR TYPE lead_scoring.engagement
+    USING hash AS
+    OPERATOR 1 lead_scoring.=,
+    FUNCTION 1 lead_scoring.engagement_hash(lead_scoring.engagement);
+COMMENT ON OPERATOR CLASS lead_scoring.engagement_ops USING hash IS
+    'Equality of engagement states.';
+
 -- ---- from events to states
 
 CREATE FUNCTION lead_scoring.engagement_accumulate(internal, event record, model text)

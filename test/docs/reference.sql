@@ -15,17 +15,13 @@ SELECT lead_scoring.create_model('model', '"reference of lead_scoring".contacts'
 CREATE TEMP TABLE later (relation text, columns text[]) ON COMMIT DROP;
 INSERT INTO later VALUES
     ('lookup', NULL),
-    ('event_source', NULL),
-    ('engagement_rule', NULL),
     ('stage', NULL),
     ('transition', NULL),
     ('milestone', NULL),
     ('action', NULL),
     ('deal_source', NULL),
     ('score', NULL),
-    ('model', '{stage_column, created_column, engagement_weight, intent_weight,
-                engagement_floor, engagement_ceiling, intent_floor, intent_ceiling,
-                time_zone, segments, reviewed_at}'),
+    ('model', '{stage_column, segments, reviewed_at}'),
     ('model_score', '{stage, stage_since, last_activity}'),
     ('model_scored', '{stage, stage_since, last_activity}');
 
@@ -36,7 +32,10 @@ INSERT INTO inner_function VALUES
     ('same_facts'), ('sources_stamp'), ('state_sql'), ('contact_since'),
     ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
-    ('current_path'), ('deactivation_sql'), ('drop_sql'), ('fit_problem'),
+    ('current_path'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),
+    ('engagement_combine'), ('engagement_deserialize'), ('engagement_finish'),
+    ('engagement_in'), ('engagement_out'), ('engagement_recv'), ('engagement_send'),
+    ('engagement_serialize'), ('rollup_accumulate'), ('fit_problem'),
     ('fit_score_columns'), ('fit_score_support'), ('may_change'), ('may_read'),
     ('model_stamp'), ('objects_sql'), ('rule_problems'), ('score_problems'),
     ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('try_fit_score'),

@@ -1,0 +1,88 @@
+-- Do stored scores agree with the facts?
+
+CREATE FUNCTION lead_scoring.verify(
+    model text, OUT contact_id text, OUT stored_fit float8, OUT fit float8,
+    OUT stored_total float8, OUT total float8
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ls_sql_verify'
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.verify(text) IS
+    'Contacts whose stored scores differ from what the facts give as of their scored_at, although nothing marks them due: none, unless triggers were bypassed. Runs as the owner of the contacts.';
+
+CREATE FUNCTION lead_scoring.verify_sql(model text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    m lead_scoring.model;
+BEGIN
+    SELECT * INTO m FROM lead_scoring.model AS r WHERE r.name = model;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'model "%" does not exist', model
+            USING ERRCODE = 'undefined_object',
+                  HINT = 'Look at lead_scoring.model for the names of those you may see.';
+    END IF;
+    IF m.objects_schema IS NULL THEN
+        RAISE EXCEPTION 'model "%" has no stored scores', model
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Call lead_scoring.activate() first.';
+    END IF;
+    RETURN format($sql$
+        WITH computed AS MATERIALIZED (
+            SELECT c.%3$I AS id, s.contact_id IS NOT NULL AS has_score,
+                   s.fit AS stored_fit, s.total AS stored_total,
+                   s.engagement AS stored_engagement, s.intent AS stored_intent,
+                   did.engagement, did.intent,
+                   CASE WHEN s.problem IS NULL
+                        THEN lead_scoring.fit_score(c.*, %5$L, coalesce(s.scored_at, now()))
+                   END AS fit
+              FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
+             CROSS JOIN LATERAL (%8$s) AS did
+             WHERE c.%3$I IS NOT NULL
+               AND CASE WHEN EXISTS (SELECT FROM %4$s AS q
+                                      WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
+                        THEN false
+                        WHEN s.problem IS NULL
+                        THEN lead_scoring.in_population(c.*, %5$L, coalesce(s.scored_at, now()))
+                        ELSE true END
+               AND CASE WHEN s.contact_id IS NULL THEN %7$L ELSE s.stamp = %6$s END
+               AND (s.due_at IS NULL OR s.due_at > s.scored_at)
+        )
+        SELECT id::text, stored_fit, fit, stored_total,
+               lead_scoring.total_score(fit, coalesce(engagement, 0), coalesce(intent, 0), %5$L)
+          FROM computed
+         WHERE NOT has_score OR abs(stored_fit - fit) > 1e-6
+            OR abs(stored_total - lead_scoring.total_score(fit, engagement, intent, %5$L)) > 1e-6
+            OR abs(stored_engagement - engagement) > 1e-6
+            OR abs(stored_intent - intent) > 1e-6
+            OR (stored_fit IS NULL) <> (fit IS NULL)
+        UNION ALL
+        SELECT s.contact_id::text, s.fit, NULL::float8, s.total, NULL::float8
+          FROM %2$s AS s
+          LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id
+         WHERE (c.%3$I IS NULL
+                OR NOT lead_scoring.in_population(c.*, %5$L, s.scored_at))
+           AND NOT EXISTS (SELECT FROM %4$s AS q
+                            WHERE q.contact_id = s.contact_id OR q.contact_id IS NULL)
+           AND s.stamp = %6$s
+           AND (s.due_at IS NULL OR s.due_at > s.scored_at)
+        $sql$, lead_scoring.contacts_of(model),
+        format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
+        format('%I.%I', m.objects_schema, model || '_queue'), model,
+        lead_scoring.model_stamp(model),
+        m.scored_stamp IS NOT DISTINCT FROM lead_scoring.model_stamp(model),
+        CASE WHEN EXISTS (SELECT FROM lead_scoring.engagement_rule AS r
+                           WHERE r.model = m.name AND r.enabled)
+             THEN format($sql$
+                 SELECT lead_scoring.engagement_score(now.state, coalesce(s.scored_at, now()), now.since) AS engagement,
+                     lead_scoring.intent_score(now.state, coalesce(s.scored_at, now()), now.since) AS intent
+                 FROM (SELECT CASE WHEN s.problem IS NULL THEN %s END AS state,
+                           lead_scoring.contact_since(c.*, %L) AS since OFFSET 0) AS now$sql$,
+                 lead_scoring.state_sql(model, format('c.%I', m.contact_id), 'coalesce(s.scored_at, now())'),
+                 model)
+             ELSE 'SELECT 0::float8 AS engagement, 0::float8 AS intent' END);
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.verify_sql(text) IS
+    'The query of verify(). NULL for a NULL name.';
