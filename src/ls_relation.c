@@ -57,16 +57,18 @@ ls_relation_by_name(const char *qualified_name)
 
 /*
  * ls_relation_name: the qualified, quoted name; NULL where there is none.
+ * The session's own temporary schema is pg_temp, whatever its number.
  */
 char *
 ls_relation_name(Oid relid)
 {
 	char *name = get_rel_name(relid);
+	char *schema;
 
 	if (name == NULL)
 		return NULL;
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  name);
+	schema = get_namespace_name_or_temp(get_rel_namespace(relid));
+	return quote_qualified_identifier(schema, name);
 }
 
 /*

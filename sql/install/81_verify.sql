@@ -28,6 +28,8 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Call lead_scoring.activate() first.';
     END IF;
+    -- CASE alone keeps the conditions from being evaluated for a contact that is
+    -- marked due: there one may raise an error that upkeep has not met yet.
     RETURN format($sql$
         WITH computed AS MATERIALIZED (
             SELECT c.%3$I AS id, s.contact_id IS NOT NULL AS has_score,
@@ -40,14 +42,14 @@ BEGIN
               FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
              CROSS JOIN LATERAL (%8$s) AS did
              WHERE c.%3$I IS NOT NULL
-               AND CASE WHEN EXISTS (SELECT FROM %4$s AS q
+               AND CASE WHEN NOT (CASE WHEN s.contact_id IS NULL THEN %7$L ELSE s.stamp = %6$s END
+                                  AND (s.due_at IS NULL OR s.due_at > s.scored_at))
+                          OR EXISTS (SELECT FROM %4$s AS q
                                       WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
                         THEN false
                         WHEN s.problem IS NULL
                         THEN lead_scoring.in_population(c.*, %5$L, coalesce(s.scored_at, now()))
                         ELSE true END
-               AND CASE WHEN s.contact_id IS NULL THEN %7$L ELSE s.stamp = %6$s END
-               AND (s.due_at IS NULL OR s.due_at > s.scored_at)
         )
         SELECT id::text, stored_fit, fit, stored_total,
                lead_scoring.total_score(fit, coalesce(engagement, 0), coalesce(intent, 0), %5$L)
@@ -61,12 +63,12 @@ BEGIN
         SELECT s.contact_id::text, s.fit, NULL::float8, s.total, NULL::float8
           FROM %2$s AS s
           LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id
-         WHERE (c.%3$I IS NULL
-                OR NOT lead_scoring.in_population(c.*, %5$L, s.scored_at))
-           AND NOT EXISTS (SELECT FROM %4$s AS q
-                            WHERE q.contact_id = s.contact_id OR q.contact_id IS NULL)
-           AND s.stamp = %6$s
-           AND (s.due_at IS NULL OR s.due_at > s.scored_at)
+         WHERE CASE WHEN s.stamp <> %6$s OR s.due_at <= s.scored_at
+                      OR EXISTS (SELECT FROM %4$s AS q
+                                  WHERE q.contact_id = s.contact_id OR q.contact_id IS NULL)
+                    THEN false
+                    WHEN c.%3$I IS NULL THEN true
+                    ELSE NOT lead_scoring.in_population(c.*, %5$L, s.scored_at) END
         $sql$, lead_scoring.contacts_of(model),
         format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
         format('%I.%I', m.objects_schema, model || '_queue'), model,
