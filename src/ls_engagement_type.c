@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
 
@@ -271,6 +272,8 @@ read_state(LsInput *in)
 				errhint("Update lead_scoring, or aggregate the events again."));
 	state.name_length = take_byte(in);
 	name = take(in, state.name_length);
+	if (!pg_verify_mbstr(GetDatabaseEncoding(), name, state.name_length, true))
+		refuse(in->sqlstate, "it names no model");
 	state.fingerprint = take_int64(in);
 	state.as_of_us = take_int64(in);
 	state.from_us = take_int64(in);
