@@ -67,6 +67,9 @@ extern void ls_engagement_tally(const LsEngagement *engagement,
 extern double ls_engagement_points(LsEngagement *engagement,
 								   const LsMoment *moment,
 								   bool is_intent);
+extern LsEngagement *ls_engagement_open_call(FunctionCallInfo fcinfo,
+											 const LsState **state,
+											 LsMoment *moment);
 extern void ls_engagement_close(LsEngagement *engagement, const LsState *state);
 
 /* ls_engagement_change.c */

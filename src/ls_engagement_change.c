@@ -155,20 +155,12 @@ Datum
 ls_sql_next_change(PG_FUNCTION_ARGS)
 {
 	const LsState *state;
-	LsEngagement *engagement;
 	LsMoment moment;
+	LsEngagement *engagement = ls_engagement_open_call(fcinfo, &state, &moment);
 	int64 next_us;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	if (engagement == NULL)
 		PG_RETURN_NULL();
-	state = PG_GETARG_ENGAGEMENT(0);
-	engagement = ls_engagement_of_state(fcinfo, state, true);
-	ls_engagement_check_moment(state, engagement, PG_GETARG_TIMESTAMPTZ(1));
-	ls_engagement_open(engagement,
-					   state,
-					   &moment,
-					   PG_GETARG_TIMESTAMPTZ(1),
-					   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2));
 	next_us = ls_engagement_next_change(engagement,
 										&moment,
 										PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3));

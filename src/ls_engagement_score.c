@@ -247,24 +247,42 @@ round_score(const LsEngagement *engagement, double points, const char *score)
 	return rounded;
 }
 
+/*
+ * ls_engagement_open_call: the state, moment and since of a call, set out for
+ * reading; NULL where state or moment are.
+ */
+LsEngagement *
+ls_engagement_open_call(FunctionCallInfo fcinfo,
+						const LsState **state,
+						LsMoment *moment)
+{
+	LsEngagement *engagement;
+	TimestampTz as_of;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return NULL;
+	*state = PG_GETARG_ENGAGEMENT(0);
+	as_of = PG_GETARG_TIMESTAMPTZ(1);
+	engagement = ls_engagement_of_state(fcinfo, *state);
+	ls_engagement_check_moment(*state, engagement, as_of);
+	ls_engagement_open(engagement,
+					   *state,
+					   moment,
+					   as_of,
+					   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2));
+	return engagement;
+}
+
 static Datum
 score_of(FunctionCallInfo fcinfo, bool is_intent)
 {
 	const LsState *state;
-	LsEngagement *engagement;
 	LsMoment moment;
+	LsEngagement *engagement = ls_engagement_open_call(fcinfo, &state, &moment);
 	double points;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	if (engagement == NULL)
 		PG_RETURN_NULL();
-	state = PG_GETARG_ENGAGEMENT(0);
-	engagement = ls_engagement_of_state(fcinfo, state, true);
-	ls_engagement_check_moment(state, engagement, PG_GETARG_TIMESTAMPTZ(1));
-	ls_engagement_open(engagement,
-					   state,
-					   &moment,
-					   PG_GETARG_TIMESTAMPTZ(1),
-					   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2));
 	points = ls_engagement_points(engagement, &moment, is_intent);
 	ls_engagement_close(engagement, state);
 	PG_RETURN_FLOAT8(

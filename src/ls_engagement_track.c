@@ -16,27 +16,12 @@
 /* The end of a stored state's header and its model's name. */
 #define STATE_OVERHEAD (sizeof(LsState) + LS_STATE_MAX_NAME)
 
-static const LsSourceRow *
-find_source(List *sources, const char *name)
-{
-	ListCell *cell;
-
-	foreach(cell, sources)
-		if (strcmp(((LsSourceRow *) lfirst(cell))->name, name) == 0)
-			return lfirst(cell);
-	return NULL;
-}
-
 /* source_of: where the rule's events are. */
 static const LsSourceRow *
 source_of(const LsEngagementRow *rule, List *sources, const char *model)
 {
-	const LsSourceRow *source = NULL;
+	const LsSourceRow *source = ls_catalog_source_of(rule, sources);
 
-	if (rule->source != NULL)
-		source = find_source(sources, rule->source);
-	else if (list_length(sources) == 1)
-		source = linitial(sources);
 	if (source == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -54,18 +39,11 @@ source_of(const LsEngagementRow *rule, List *sources, const char *model)
 	return source;
 }
 
-static bool
-looks_at_activity(const LsEngagementRow *rule)
-{
-	return rule->kind == LS_KIND_INACTIVE && rule->source == NULL &&
-		   rule->condition == NULL;
-}
-
 /* is_last_activity: is what every state knows enough? */
 static bool
 is_last_activity(const LsEngagementRow *rule)
 {
-	return looks_at_activity(rule) && rule->counts_from == DT_NOBEGIN &&
+	return ls_catalog_watches_all(rule) && rule->counts_from == DT_NOBEGIN &&
 		   rule->counts_until == DT_NOEND;
 }
 
@@ -123,7 +101,7 @@ draft_inactive(LsDraft *draft,
 
 	draft->track.kind = LS_TRACK_LIST;
 	draft->track.cap = 1;
-	if (!looks_at_activity(rule))
+	if (!ls_catalog_watches_all(rule))
 		add_feed(draft,
 				 rule,
 				 source_of(rule, sources, model),
