@@ -37,7 +37,8 @@ typedef struct LsAggCall
 	int32 typmod;
 	TimestampTz default_as_of;
 	text *model;
-	text *source; /* or NULL */
+	text *source;		   /* or NULL */
+	MemoryContext context; /* of all that belongs to the model; emptied with it */
 } LsAggCall;
 
 static bool
@@ -75,29 +76,43 @@ aggregate_context(FunctionCallInfo fcinfo)
 }
 
 static LsAggCall *
-bind_model(FunctionCallInfo fcinfo, text *model, text *source)
+new_call(FunctionCallInfo fcinfo)
 {
-	LsAggCall *call = fcinfo->flinfo->fn_extra;
 	MemoryContext context = fcinfo->flinfo->fn_mcxt;
-	LsModel *compiled = ls_fit_readable_model(model);
+	LsAggCall *call = MemoryContextAllocZero(context, sizeof(LsAggCall));
 
-	if (call == NULL)
-		call = MemoryContextAllocZero(context, sizeof(LsAggCall));
-	call->engagement = ls_engagement_get(compiled);
-	call->reader.source =
-		ls_engagement_source(compiled, source == NULL ? NULL : text_to_cstring(source));
-	call->type = InvalidOid;
-	call->default_as_of = ls_guc_as_of();
-	call->model = keep_text(model, context);
-	call->source = keep_text(source, context);
+	call->context =
+		AllocSetContextCreate(context, "lead_scoring aggregate", ALLOCSET_SMALL_SIZES);
 	fcinfo->flinfo->fn_extra = call;
 	return call;
 }
 
-static void
-bind_row_type(FunctionCallInfo fcinfo, LsAggCall *call, HeapTupleHeader event)
+/* bind_model: rows may come of several models in turn. */
+static LsAggCall *
+bind_model(FunctionCallInfo fcinfo, text *model, text *source)
 {
-	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	LsAggCall *call = fcinfo->flinfo->fn_extra;
+	LsModel *compiled = ls_fit_readable_model(model);
+
+	if (call == NULL)
+		call = new_call(fcinfo);
+	/* Should an error come now, nothing of the model before is used again. */
+	call->model = call->source = NULL;
+	call->type = InvalidOid;
+	MemoryContextReset(call->context);
+	call->engagement = ls_engagement_get(compiled);
+	call->reader.source =
+		ls_engagement_source(compiled, source == NULL ? NULL : text_to_cstring(source));
+	call->default_as_of = ls_guc_as_of();
+	call->source = keep_text(source, call->context);
+	call->model = keep_text(model, call->context);
+	return call;
+}
+
+static void
+bind_row_type(LsAggCall *call, HeapTupleHeader event)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->context);
 	LsEventSource *source = call->reader.source;
 
 	call->reader.map = ls_fit_map(source->matcher, event);
@@ -185,7 +200,7 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 	event = PG_GETARG_HEAPTUPLEHEADER(1);
 	if (unlikely(call->type != HeapTupleHeaderGetTypeId(event) ||
 				 call->typmod != HeapTupleHeaderGetTypMod(event)))
-		bind_row_type(fcinfo, call, event);
+		bind_row_type(call, event);
 	tuple = ls_fit_tuple(event);
 	ls_accumulator_add(acc, &call->reader, &tuple);
 	PG_RETURN_POINTER(acc);

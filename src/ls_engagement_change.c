@@ -23,7 +23,7 @@ PG_FUNCTION_INFO_V1(ls_sql_next_change);
 #define MAX_STEPS 64
 #define NEAR_US USECS_PER_SEC
 
-/* Scores are rounded to 6 decimals before they are compared. */
+/* Scores are rounded to 6 decimals before they are compared, or added up. */
 #define ROUNDING 5e-7
 
 /* LsFading: a score, and bounds on how it moves, in points a second. */
@@ -33,6 +33,7 @@ typedef struct LsFading
 	double points;
 	double falling;
 	double rising;
+	double slack; /* by which rounding may have moved it */
 } LsFading;
 
 /* next_jump: the earliest moment at which a rule gives something else. */
@@ -77,6 +78,7 @@ static void
 add_weighted(LsFading *total, const LsFading *part, double weight)
 {
 	total->points += weight * part->points;
+	total->slack += fabs(weight) * ROUNDING;
 	total->falling += weight > 0 ? weight * part->falling : -weight * part->rising;
 	total->rising += weight > 0 ? weight * part->rising : -weight * part->falling;
 }
@@ -95,7 +97,7 @@ secs_to_threshold(const LsModel *model, const LsFading *fading)
 		double rate = above >= 0 ? fading->falling : fading->rising;
 
 		if (strcmp(threshold->score, fading->score) == 0 && rate > 0)
-			least = Min(least, fabs(above) / rate);
+			least = Min(least, Max(fabs(above) - fading->slack, 0) / rate);
 	}
 	return least;
 }

@@ -9,7 +9,7 @@ SET client_min_messages = error;
 SET TimeZone = 'Asia/Kathmandu';
 SELECT setseed(0.3);
 
-SELECT plan(130);
+SELECT plan(132);
 
 CREATE SCHEMA crm;
 CREATE TABLE crm.contacts (id int PRIMARY KEY, created_at timestamptz);
@@ -324,6 +324,14 @@ SELECT is((SELECT count(*) FROM (
                ON x.contact_id = y.contact_id AND g = 0 OR g = 1 AND y.contact_id IS NULL
             WHERE s::text <> plain::text), 0::bigint, 'GROUPING SETS');
 RESET work_mem;
+-- Two models in turn: what was read of the one is not kept while the other is.
+SET enable_sort = off;
+SELECT cmp_ok((SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE n > 0), '<', 8e6::numeric, 'two models in turn need little memory')
+  FROM (SELECT count(s) AS n
+          FROM (SELECT lead_scoring.engagement_agg(e, m, NULL, :moment) AS s
+                  FROM (SELECT e, CASE WHEN id % 2 = 0 THEN 'plain' ELSE 'lists' END AS m FROM crm.events AS e) AS x
+                 GROUP BY m) AS y) AS z;
+RESET enable_sort;
 SELECT is((SELECT count(*) FROM (
             SELECT contact_id, id, lead_scoring.engagement_agg(e, 'full', NULL, :moment)
                        OVER (PARTITION BY contact_id ORDER BY id ROWS BETWEEN 9 PRECEDING AND CURRENT ROW) AS s,
@@ -380,6 +388,16 @@ SELECT is((SELECT count(*) FROM tried AS a
                   JOIN lead_scoring.explain_engagement(s, was.next_change - interval '1 us', c) AS will USING (rule)
                  WHERE was.occurrences <> will.occurrences OR was.last_match <> will.last_match)), 0::bigint,
           'nor does what a rule counts, before its own');
+
+-- The total is made of rounded scores: with a large weight it jumps.
+CALL make_model('coarse');
+CALL add_rule('{"model": "coarse", "name": "slow", "kind": "each", "half_life": "300 days", "points": 1}');
+INSERT INTO lead_scoring.threshold (model, score, label, min_score) VALUES ('coarse', 'total', 'hot', 999.9991);
+UPDATE lead_scoring.model SET engagement_weight = 1000 WHERE name = 'coarse';
+SELECT lead_scoring.engagement_agg(ROW(1, 1, '2026-06-01 UTC', 'open', 'x', 1)::crm.events, 'coarse', NULL, '2026-06-01 UTC') AS coarse \gset
+SELECT cmp_ok(1000 * lead_scoring.engagement_score(:'coarse', n - interval '1 us'), '>=', 999.9991::float8,
+              'nor is one crossed because scores are rounded before they are weighed')
+  FROM lead_scoring.next_change(:'coarse', '2026-06-01 UTC') AS n;
 
 -- ----------------------------------------------------------------- explaining
 
