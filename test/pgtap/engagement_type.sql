@@ -8,7 +8,7 @@
 SET client_min_messages = error;
 SELECT setseed(0.4);
 
-SELECT plan(59);
+SELECT plan(61);
 
 CREATE SCHEMA crm;
 CREATE TABLE crm.contacts (id int PRIMARY KEY, created_at timestamptz);
@@ -194,6 +194,32 @@ SELECT is(sqlstate_of(format('SELECT %L::lead_scoring.engagement', form)), code,
                        ('ff' || substr(good, 3), '0A000', 'a much later format'), ('00' || substr(good, 3), '22P02', 'no format'),
                        (overlay(good PLACING 'ff' FROM 5), '22P02', 'a name that is no text'),
                        (repeat('00', 1048577), '54000', 'more than a megabyte'), ('🚀', '22P02', 'no digits')) AS v (form, code, what);
+
+-- --------------------------------------------------------------------- sizes
+
+SELECT lead_scoring.create_model('fifty', 'crm.contacts', 'id');
+SELECT lead_scoring.add_event_source('fifty', 'crm.events', 'contact_id', 'occurred_at');
+CREATE FUNCTION many_rules(kind text, count int, more jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..count LOOP
+        CALL add_rule(replace(more::text, '%', i::text)::jsonb
+                      || jsonb_build_object('model', 'fifty', 'kind', kind, 'name', kind || md5(more::text) || i));
+    END LOOP;
+END
+$$;
+SELECT many_rules('each', 20, '{"condition": "type = ''t%''", "max_count": 3, "within": "90 days"}'),
+       many_rules('each', 10, '{"condition": "type = ''t%''", "half_life": "14 days"}'),
+       many_rules('count', 10, '{"condition": "type = ''t%''", "at_least": 3, "within": "30 days"}'),
+       many_rules('inactive', 5, '{"condition": "type = ''t%''", "within": "30 days"}'),
+       many_rules('sequence', 3, '{"steps": ["type = ''t%''", "type = ''t2%''"], "within": "7 days"}'),
+       many_rules('each', 2, '{"condition": "type = ''t%''", "distinct_by": "mail", "max_count": 5}') \g /dev/null
+SELECT cmp_ok(size, '<=', 2048, 'a million events of one contact, fifty rules: at most 2 kB') || E'\n' ||
+       cmp_ok((SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE size > 0), '<', 2e7::numeric, 'and little memory')
+  FROM (SELECT pg_column_size(lead_scoring.engagement_agg(e, 'fifty', NULL, '2026-12-01 UTC')) AS size
+          FROM (SELECT 1 AS contact_id, timestamptz '2024-01-01 UTC' + random() * interval '800 days' AS occurred_at,
+                       't' || (random() * 25)::int AS type, g::text AS mail, random() AS minutes
+                  FROM generate_series(1, 1000000) AS g) AS e) AS x;
+SELECT lead_scoring.drop_model('fifty');
 
 -- ------------------------------------------------------------------ staleness
 
