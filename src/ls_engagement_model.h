@@ -86,7 +86,14 @@ typedef struct LsEngagement
 
 /* ls_engagement_model.c */
 extern LsEngagement *ls_engagement_get(LsModel *model);
+
+/* ls_engagement_source.c */
 extern LsEventSource *ls_engagement_source(LsModel *model, const char *name);
+extern void ls_engagement_compile_source(const LsModel *model,
+										 MemoryContext context,
+										 const LsSourceRow *row,
+										 List *drafts,
+										 LsEventSource *source);
 
 /* ls_engagement_track.c */
 typedef struct LsDraft LsDraft;
