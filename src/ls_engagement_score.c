@@ -263,7 +263,7 @@ ls_engagement_open_call(FunctionCallInfo fcinfo,
 		return NULL;
 	*state = PG_GETARG_ENGAGEMENT(0);
 	as_of = PG_GETARG_TIMESTAMPTZ(1);
-	engagement = ls_engagement_of_state(fcinfo, *state);
+	engagement = ls_engagement_of_state(fcinfo, *state, true);
 	ls_engagement_check_moment(*state, engagement, as_of);
 	ls_engagement_open(engagement,
 					   *state,
