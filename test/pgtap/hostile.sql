@@ -334,7 +334,10 @@ RESET lead_scoring.as_of;
 
 -- ---------------------------------------------------------- parallel plans
 
-SET force_parallel_mode = on;
+-- It was called force_parallel_mode before 16.
+SELECT name AS forced FROM pg_settings
+ WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \gset
+SET :forced = on;
 SELECT is(sqlstate_of(format(call, 'rules')), '', 'forced parallel: ' || call)
   FROM (VALUES ('SELECT count(lead_scoring.fit_score(c, %1$L)) FROM rules.contacts AS c'),
                ('SELECT count(lead_scoring.reasons(c, %1$L)) FROM rules.contacts AS c'),
@@ -346,7 +349,7 @@ SELECT is(sqlstate_of(format(call, 'rules')), '', 'forced parallel: ' || call)
                ('SELECT lead_scoring.to_sql(%1$L)'),
                ('CALL lead_scoring.rescore(%1$L)'),
                ('INSERT INTO rules.contacts VALUES (90, ''x'')')) AS t (call);
-RESET force_parallel_mode;
+RESET :forced;
 
 -- --------------------------------------------------------------- limits
 
