@@ -10,6 +10,7 @@
 
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_namespace.h"
+#include "nodes/primnodes.h"
 #include "utils/acl.h"
 
 #if PG_VERSION_NUM >= 160000
@@ -30,9 +31,9 @@
 
 /* Virtual generated columns came with 18: their value is not in the tuple. */
 #if PG_VERSION_NUM >= 180000
-#define ls_is_virtual(att) ((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#define ls_is_virtual(attgenerated) ((attgenerated) == ATTRIBUTE_GENERATED_VIRTUAL)
 #else
-#define ls_is_virtual(att) false
+#define ls_is_virtual(attgenerated) ((void) (attgenerated), false)
 #endif
 
 /* RETURNING learnt of rows before and after a change with 18. */
@@ -55,7 +56,26 @@
 #define ls_guc_free(pointer) free(pointer)
 #endif
 
-/* LIKE learnt nondeterministic collations with 18; before it raises per row. */
-#define LS_LIKE_NEEDS_DETERMINISTIC (PG_VERSION_NUM < 180000)
+/* LIKE learnt nondeterministic collations with 18; ILIKE and ~ raise per row. */
+#if PG_VERSION_NUM >= 180000
+#define ls_needs_deterministic(opname)                                                 \
+	(strcmp((opname), "~~") != 0 && strcmp((opname), "!~~") != 0)
+#else
+#define ls_needs_deterministic(opname) true
+#endif
+
+/* JSON_OBJECT and the like came with 16, JSON_VALUE and the like with 17. */
+#if PG_VERSION_NUM >= 160000
+#define ls_is_json_constructor(node) IsA((node), JsonConstructorExpr)
+#else
+#define ls_is_json_constructor(node) false
+#endif
+#if PG_VERSION_NUM >= 170000
+#define ls_is_json_query(node) IsA((node), JsonExpr)
+#define ls_json_path(node) (((JsonExpr *) (node))->path_spec)
+#else
+#define ls_is_json_query(node) false
+#define ls_json_path(node) NULL
+#endif
 
 #endif /* LS_COMPAT_H */

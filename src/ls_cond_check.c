@@ -180,7 +180,6 @@ static void
 check_column(const LsCheck *check, Var *var)
 {
 	RangeTblEntry *rte = rt_fetch(var->varno, check->pstate->p_rtable);
-	HeapTuple tuple;
 
 	if (var->varattno == InvalidAttrNumber)
 		refuse(check, (Node *) var, "a whole row", "Name the columns that matter.");
@@ -189,20 +188,11 @@ check_column(const LsCheck *check, Var *var)
 			   (Node *) var,
 			   "a system column",
 			   "Use a column of the table; system columns change with every write.");
-	tuple = SearchSysCache2(ATTNUM,
-							ObjectIdGetDatum(rte->relid),
-							Int16GetDatum(var->varattno));
-	if (HeapTupleIsValid(tuple))
-	{
-		bool is_virtual = ls_is_virtual((Form_pg_attribute) GETSTRUCT(tuple));
-
-		ReleaseSysCache(tuple);
-		if (is_virtual)
-			refuse(check,
-				   (Node *) var,
-				   "a virtual generated column",
-				   "Make it STORED, or write its expression into the condition.");
-	}
+	if (ls_is_virtual(get_attgenerated(rte->relid, var->varattno)))
+		refuse(check,
+			   (Node *) var,
+			   "a virtual generated column",
+			   "Make it STORED, or write its expression into the condition.");
 }
 
 /* has_word: does the text contain one of the names of moving moments? */
@@ -269,11 +259,10 @@ check_like(const LsCheck *check, OpExpr *op)
 {
 	const char *name;
 
-	if (!LS_LIKE_NEEDS_DETERMINISTIC || !OidIsValid(op->inputcollid) ||
-		op->inputcollid == DEFAULT_COLLATION_OID)
+	if (!OidIsValid(op->inputcollid) || op->inputcollid == DEFAULT_COLLATION_OID)
 		return;
 	name = get_opname(op->opno);
-	if (name == NULL || strstr(name, "~") == NULL ||
+	if (name == NULL || strstr(name, "~") == NULL || !ls_needs_deterministic(name) ||
 		get_func_namespace(op->opfuncid) != PG_CATALOG_NAMESPACE ||
 		get_collation_isdeterministic(op->inputcollid))
 		return;
@@ -348,6 +337,62 @@ check_session_value(const LsCheck *check, SQLValueFunction *value)
 	}
 }
 
+/* reads_moment: does the path make a date or time, whose text follows DateStyle? */
+static bool
+reads_moment(Node *path)
+{
+	char *text;
+
+	if (path == NULL || !IsA(path, Const) || ((Const *) path)->constisnull)
+		return false;
+	/* Names of keys are quoted there: a point before letters begins a method. */
+	text = OidOutputFunctionCall(F_JSONPATH_OUT, ((Const *) path)->constvalue);
+	return strstr(text, ".date") != NULL || strstr(text, ".time") != NULL;
+}
+
+/*
+ * check_json: PostgreSQL takes JSON_VALUE for immutable whatever it gives, and
+ * calls the input function of that type, and the checks of a domain, unseen;
+ * JSON_OBJECT calls its author's casts to json.
+ */
+static void
+check_json(const LsCheck *check, Node *node)
+{
+	if (ls_is_json_constructor(node))
+		refuse(check,
+			   node,
+			   "a JSON constructor",
+			   "Compare the values themselves, or parts of a column of type jsonb.");
+	if (!ls_is_json_query(node))
+		return;
+	switch (exprType(node))
+	{
+		case TEXTOID:
+		case VARCHAROID:
+			if (reads_moment(ls_json_path(node)))
+				refuse(check,
+					   node,
+					   "a JSON path that gives a date as text",
+					   "Leave it a string: dates in ISO form sort as text.");
+			break;
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+		case JSONOID:
+		case JSONBOID:
+			break;
+		default:
+			refuse(check,
+				   node,
+				   psprintf("a JSON value read as %s", format_type_be(exprType(node))),
+				   "Read it as text, boolean, a number or jsonb.");
+	}
+}
+
 static void
 check_node(const LsCheck *check, Node *node)
 {
@@ -406,6 +451,7 @@ check_walker(Node *node, LsCheck *check)
 		return false;
 	check_stack_depth();
 	check_node(check, node);
+	check_json(check, node);
 	check_operators(check, node);
 	check->node = node;
 	check_functions_in_node(node, check_function, check);

@@ -90,7 +90,7 @@ has_plain_columns(const RangeTblEntry *rte, Oid type)
 		return false;
 	desc = lookup_rowtype_tupdesc(type, -1);
 	for (int i = 0; i < desc->natts; i++)
-		plain &= !ls_is_virtual(TupleDescAttr(desc, i));
+		plain &= !ls_is_virtual(TupleDescAttr(desc, i)->attgenerated);
 	ReleaseTupleDesc(desc);
 	return plain;
 }

@@ -295,9 +295,9 @@ ls_relation_may_select(Oid relid, Oid role)
 }
 
 /*
- * ls_relation_column: the number of a column.
+ * ls_relation_column: the number of a column whose value is in the row.
  *
- * Errors: 42703.
+ * Errors: 42703, 0A000.
  */
 AttrNumber
 ls_relation_column(Oid relid, const char *column)
@@ -311,6 +311,13 @@ ls_relation_column(Oid relid, const char *column)
 					   column,
 					   ls_relation_name(relid)),
 				errhint("Name a column of the relation, with its exact spelling."));
+	if (ls_is_virtual(get_attgenerated(relid, attno)))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("column \"%s\" of relation %s is a virtual generated column",
+					   column,
+					   ls_relation_name(relid)),
+				errhint("Make it STORED, or name a view that computes it."));
 	return attno;
 }
 

@@ -10,8 +10,9 @@
 SET client_min_messages = error;
 SET lead_scoring.as_of = '2026-03-01 00:00+00';
 
-SELECT current_setting('server_version_num')::int >= 180000 AS has_18 \gset
-SELECT plan(CASE WHEN :'has_18' THEN 175 ELSE 170 END);
+SELECT current_setting('server_version_num')::int >= 170000 AS has_17,
+       current_setting('server_version_num')::int >= 180000 AS has_18 \gset
+SELECT plan(170 + CASE WHEN :'has_17' THEN 4 ELSE 0 END + CASE WHEN :'has_18' THEN 7 ELSE 0 END);
 
 DROP SCHEMA IF EXISTS tool, crm CASCADE;
 CREATE ROLE fc_reader;
@@ -276,6 +277,27 @@ INSERT INTO tool.shape (query, planned) VALUES
     ($$SELECT fit(c, 'm') FROM crm.short AS c$$, 'columns'),
     ($$SELECT fit(c, 'm') FROM crm.other AS c$$, 'columns'),
     ($$SELECT fit(c, 'none') FROM crm.contacts AS c WHERE false$$, 'columns');
+\if :has_17
+-- Either side may be missing.
+INSERT INTO tool.shape (query, planned) VALUES
+    ($$MERGE INTO crm.parted AS c USING (VALUES (5), (300)) AS s (id) ON c.id = s.id
+       WHEN MATCHED THEN UPDATE SET title = 'ceo'
+       WHEN NOT MATCHED THEN INSERT (id, title) VALUES (s.id, 'ceo')
+       RETURNING merge_action(), c.id, fit(c, 'p')$$, 'plain'),
+    ($$MERGE INTO crm.parted AS c USING crm.few AS s ON c.id = s.id + 10
+       WHEN MATCHED THEN DELETE
+       WHEN NOT MATCHED BY SOURCE THEN UPDATE SET size = 20
+       WHEN NOT MATCHED THEN INSERT (id, title) VALUES (s.id + 300, s.title)
+       RETURNING merge_action(), c.id, fit(c, 'p'), fit(s, 'm')$$, 'plain'),
+    ($$MERGE INTO crm.parted AS c USING crm.contacts AS s ON c.id = s.id + 10
+       WHEN MATCHED AND fit(s, 'm') > fit(c, 'p') THEN DO NOTHING
+       WHEN MATCHED THEN UPDATE SET size = fit(s, 'm') / 1e5
+       WHEN NOT MATCHED BY SOURCE AND fit(c, 'p') > 100 THEN DELETE
+       RETURNING merge_action(), c.*$$, ''), -- not shown
+    ($$MERGE INTO crm.few AS c USING crm.loud AS s ON c.id = s.id
+       WHEN MATCHED THEN UPDATE SET size = s.size
+       RETURNING c.id, fit(c, 'm'), fit(s, 'm')$$, 'plain');
+\endif
 
 SELECT is(tool.outcome(tool.say(query, 'lead_scoring.fit_score')), tool.outcome(tool.say(query, 'tool.plain')), query)
   FROM tool.shape ORDER BY n;
@@ -583,7 +605,12 @@ SELECT is(tool.outcome(tool.say(query, 'lead_scoring.fit_score')), tool.outcome(
                ($$INSERT INTO crm.parted AS c (id) VALUES (200) RETURNING fit(old, 'p'), fit(new, 'p')$$),
                ($$UPDATE crm.parted AS c SET title = 'ceo' RETURNING id, fit(old, 'p'), fit(new, 'p')$$),
                ($$DELETE FROM crm.parted AS c RETURNING id, fit(old, 'p'), fit(new, 'p')$$),
-               ($$UPDATE crm.virtual AS c SET size = 20 RETURNING id, fit(old, 'p'), fit(new, 'p'), fit(c, 'p')$$)) AS v (query);
+               ($$UPDATE crm.virtual AS c SET size = 20 RETURNING id, fit(old, 'p'), fit(new, 'p'), fit(c, 'p')$$),
+               ($$SELECT id, fit(c, 'p') FROM crm.virtual AS c GROUP BY c.id, c$$),
+               ($$MERGE INTO crm.parted AS c USING crm.virtual AS s ON c.id = s.id + 10
+                  WHEN MATCHED THEN DELETE
+                  WHEN NOT MATCHED THEN INSERT (id, title) VALUES (s.id + 300, s.title)
+                  RETURNING merge_action(), fit(old, 'p'), fit(new, 'p'), fit(s, 'p')$$)) AS v (query);
 \endif
 
 DROP OWNED BY fc_reader;
