@@ -398,6 +398,33 @@ warn_without_triggers(const LsLife *life)
 						quote_literal_cstr(life->row->name)));
 }
 
+/* warn_without_index: at commit the events of single contacts are looked for. */
+static void
+warn_without_index(const LsLife *life)
+{
+	Oid types[1] = {TEXTOID};
+	Datum values[1] = {CStringGetTextDatum(life->row->name)};
+
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT problem, suggestion"
+							  " FROM lead_scoring.index_problems($1)",
+							  1,
+							  types,
+							  values,
+							  NULL,
+							  true,
+							  0) != SPI_OK_SELECT)
+		elog(ERROR, "index_problems failed");
+	for (uint64 i = 0; i < SPI_processed; i++)
+		ereport(WARNING,
+				errcode(ERRCODE_WARNING),
+				errmsg("%s",
+					   SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1)),
+				errhint("%s",
+						SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2)));
+	SPI_finish();
+}
+
 /* settle_owner: from here on the contacts' present owner is the model's. */
 static void
 settle_owner(LsLife *life)
@@ -439,6 +466,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 		contacts = ls_refresh_everyone(life.row->name);
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
+	warn_without_index(&life);
 	PG_RETURN_VOID();
 }
 

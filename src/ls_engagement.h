@@ -12,16 +12,40 @@
 
 #include "ls_engagement_model.h"
 
+/*
+ * LsCell: a fact as it is accumulated: most have neither key nor value, and what
+ * is small stays in the processor's cache. `more` follows its fact.
+ */
+typedef union LsCell
+{
+	struct
+	{
+		int64 at_us;
+		uint32 what;
+		uint16 track;
+		bool has_more;
+	} fact;
+	struct
+	{
+		uint64 key;
+		double value;
+	} more;
+} LsCell;
+
 /* LsAccumulator: a state in the making: of one contact, in one aggregate. */
-#define LS_ACCUMULATOR_FIRST 6
+#define LS_ACCUMULATOR_FIRST 4
 
 typedef struct LsAccumulator
 {
 	LsEngagement *engagement; /* good until the end of the transaction */
-	LsFacts facts;
-	int64 last_activity_us;
+	LsCell *cells;
+	int n;
 	int cap;
-	LsFact first[LS_ACCUMULATOR_FIRST]; /* where facts are, as long as they fit */
+	int64 as_of_us; /* these as in LsFacts */
+	int64 from_us;
+	int64 until_us;
+	int64 last_activity_us;
+	LsCell first[LS_ACCUMULATOR_FIRST]; /* where cells are, as long as they fit */
 } LsAccumulator;
 
 /* LsEventReader: how events of one row type are read. */
@@ -33,15 +57,19 @@ typedef struct LsEventReader
 } LsEventReader;
 
 /* ls_engagement_accumulate.c */
-extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
-										 TimestampTz as_of,
-										 MemoryContext context);
 extern void ls_accumulator_add(LsAccumulator *acc,
 							   const LsEventReader *reader,
 							   HeapTuple event);
+
+/* ls_engagement_cells.c */
+extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
+										 TimestampTz as_of,
+										 MemoryContext context);
+extern void ls_accumulator_make_room(LsAccumulator *acc, int n);
+extern void ls_accumulator_note_activity(LsAccumulator *acc, int64 at_us);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);
-extern LsState *ls_accumulator_state(LsAccumulator *acc, bool is_final);
+extern LsState *ls_accumulator_state(const LsAccumulator *acc, bool is_final);
 
 /* ls_engagement_type.c */
 extern const LsState *ls_state_from_datum(Datum datum);

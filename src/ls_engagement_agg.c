@@ -168,7 +168,7 @@ get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
 static void
 check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 {
-	if (acc->engagement != call->engagement || acc->facts.as_of_us != as_of)
+	if (acc->engagement != call->engagement || acc->as_of_us != as_of)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("model and as_of must be the same for all events of a state"),
@@ -223,7 +223,7 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(a);
 	}
 	if (a == NULL)
-		a = ls_accumulator_new(b->engagement, b->facts.as_of_us, context);
+		a = ls_accumulator_new(b->engagement, b->as_of_us, context);
 	if (a->engagement->fingerprint != b->engagement->fingerprint)
 		ereport(ERROR,
 				errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -265,28 +265,16 @@ ls_sql_engagement_deserialize(PG_FUNCTION_ARGS)
 }
 
 /*
- * engagement_finish(internal) -> engagement. What a final reduction forgets may
- * be needed yet: in a window more events may come.
+ * engagement_finish(internal) -> engagement
  */
 Datum
 ls_sql_engagement_finish(PG_FUNCTION_ARGS)
 {
-	LsAccumulator *acc;
-
 	(void) aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	acc = (LsAccumulator *) PG_GETARG_POINTER(0);
-	if (acc->engagement->forgets_when_final)
-	{
-		LsAccumulator *copy = ls_accumulator_new(acc->engagement,
-												 acc->facts.as_of_us,
-												 CurrentMemoryContext);
-
-		ls_accumulator_join(copy, acc);
-		acc = copy;
-	}
-	PG_RETURN_POINTER(ls_accumulator_state(acc, true));
+	PG_RETURN_POINTER(
+		ls_accumulator_state((LsAccumulator *) PG_GETARG_POINTER(0), true));
 }
 
 /*

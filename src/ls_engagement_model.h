@@ -81,6 +81,8 @@ typedef struct LsEngagement
 	LsEventSource *sources;
 	LsSection *sections; /* scratch: by track, empty but while a state is read */
 	double *sums;		 /* scratch: by slot */
+	LsFact *facts;		 /* scratch: of one state; NULL = none yet */
+	int facts_cap;
 	LsLimits *limits[2]; /* of engagement's and intent's groups, by slot */
 } LsEngagement;
 

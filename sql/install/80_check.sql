@@ -59,6 +59,28 @@ END;
 COMMENT ON FUNCTION lead_scoring.trigger_problems(text) IS
     'Triggers that an active model should have and has not, or that are disabled.';
 
+CREATE FUNCTION lead_scoring.index_problems(
+    model text, OUT object text, OUT problem text, OUT suggestion text
+) RETURNS SETOF record
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('event source "%s"', s.name),
+           format('%s has no index that begins with column "%s": each write of an event reads all events',
+                  s.relation, s.contact_id),
+           format('CREATE INDEX ON %s (%I).', s.relation, s.contact_id)
+      FROM lead_scoring.event_source AS s
+      JOIN pg_class AS c ON c.oid = to_regclass(s.relation) AND c.relkind IN ('r', 'p')
+      JOIN pg_attribute AS a
+        ON a.attrelid = c.oid AND a.attname = s.contact_id AND NOT a.attisdropped
+     WHERE s.model = index_problems.model
+       AND NOT EXISTS (SELECT FROM pg_index AS i
+                        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+                          AND i.indkey[0] = a.attnum);
+END;
+COMMENT ON FUNCTION lead_scoring.index_problems(text) IS
+    'Event sources of the model whose events of one contact cannot be found by an index.';
+
 CREATE FUNCTION lead_scoring.score_problems(model text, OUT object text, OUT problem text)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'ls_sql_score_problems'
@@ -153,6 +175,9 @@ BEGIN
     RETURN QUERY
         SELECT 'error', t.object, t.problem, again
           FROM lead_scoring.trigger_problems(model) AS t;
+    RETURN QUERY
+        SELECT 'warning', i.object, i.problem, i.suggestion
+          FROM lead_scoring.index_problems(model) AS i;
     RETURN QUERY
         SELECT CASE WHEN s.object LIKE 'contact %' THEN 'error' ELSE 'warning' END,
                s.object, s.problem,

@@ -30,7 +30,7 @@ CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
     ('event_changed'), ('event_triggers_sql'), ('live_behaviour_sql'), ('live_state'),
     ('same_facts'), ('sources_stamp'), ('state_sql'), ('contact_since'),
-    ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
+    ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
     ('current_path'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),
     ('engagement_combine'), ('engagement_deserialize'), ('engagement_finish'),

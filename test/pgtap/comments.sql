@@ -164,6 +164,7 @@ INSERT INTO pg_temp.label VALUES
     ('may_read(text, text)', 'stable', 'strict', 'safe'),
     ('refresh(text)', 'volatile', 'called', 'unsafe'),
     ('rescore(text)', 'volatile', 'called', 'unsafe'),
+    ('index_problems(text)', 'stable', 'strict', 'safe'),
     ('key_type(text)', 'stable', 'strict', 'safe'),
     ('contacts_of(text)', 'stable', 'strict', 'safe'),
     ('model_stamp(text)', 'stable', 'strict', 'safe'),

@@ -326,7 +326,7 @@ SELECT is((SELECT count(*) FROM (
 RESET work_mem;
 -- Two models in turn: what was read of the one is not kept while the other is.
 SET enable_sort = off;
-SELECT cmp_ok((SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE n > 0), '<', 8e6::numeric, 'two models in turn need little memory')
+SELECT cmp_ok((SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE n > 0), '<', 1.6e7::numeric, 'two models in turn need little memory')
   FROM (SELECT count(s) AS n
           FROM (SELECT lead_scoring.engagement_agg(e, m, NULL, :moment) AS s
                   FROM (SELECT e, CASE WHEN id % 2 = 0 THEN 'plain' ELSE 'lists' END AS m FROM crm.events AS e) AS x

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 231 ELSE 228 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 232 ELSE 229 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -204,6 +204,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.contacts_of('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.key_type('crm')$$,               'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.rule_problems('crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.index_problems('crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT count(*) FROM lead_scoring.event_problems('crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT count(*) FROM lead_scoring.sample_problems('crm')$$, 'ok', 'ok', 'refused', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.check_model('crm')$$, 'ok', 'ok', 'refused', 'refused', 'refused'),

@@ -44,22 +44,24 @@ CREATE TABLE draft (id int PRIMARY KEY, title text);
 SELECT lead_scoring.create_model('draft', 'draft', 'id');
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('draft', 'boss', $$title = 'CEO'$$, 1);
 
+-- States of what they did.
+SELECT lead_scoring.create_model('behaviour', 'draft', 'id');
 CREATE TABLE event (contact_id int, occurred_at timestamptz, type text, mail text, minutes float8);
-SELECT lead_scoring.add_event_source('draft', 'event', 'contact_id', 'occurred_at');
+SELECT lead_scoring.add_event_source('behaviour', 'event', 'contact_id', 'occurred_at');
 INSERT INTO lead_scoring.engagement_rule (model, name, kind, condition, points, half_life, value, max_count, distinct_by)
-VALUES ('draft', 'opened', 'each', $$type = 'open'$$, 2, '14 days', NULL, 30, 'mail'),
-       ('draft', 'minutes', 'each', NULL, 3, '30 days', 'minutes', NULL, NULL);
+VALUES ('behaviour', 'opened', 'each', $$type = 'open'$$, 2, '14 days', NULL, 30, 'mail'),
+       ('behaviour', 'minutes', 'each', NULL, 3, '30 days', 'minutes', NULL, NULL);
 INSERT INTO lead_scoring.engagement_rule (model, name, kind, steps, points, within)
-VALUES ('draft', 'path', 'sequence', ARRAY[$$type = 'open'$$, $$type = 'order'$$], 4, '7 days');
+VALUES ('behaviour', 'path', 'sequence', ARRAY[$$type = 'open'$$, $$type = 'order'$$], 4, '7 days');
 INSERT INTO event SELECT g % 20, timestamptz '2026-01-01 UTC' + g * interval '1 hour', (ARRAY['open', 'page', 'order'])[1 + g * g % 3],
                          g % 17, g % 7 / 3.0 FROM generate_series(1, 2000) AS g;
 CREATE TABLE state (id int PRIMARY KEY, inline lead_scoring.engagement, outside lead_scoring.engagement, many lead_scoring.engagement[]);
 ALTER TABLE state ALTER inline SET STORAGE main, ALTER outside SET STORAGE external;
 INSERT INTO state SELECT contact_id, s, s, ARRAY[s, NULL, s]
-  FROM (SELECT contact_id, lead_scoring.engagement_agg(e, 'draft', NULL, '2026-06-01 UTC') AS s FROM event AS e GROUP BY 1) AS x;
+  FROM (SELECT contact_id, lead_scoring.engagement_agg(e, 'behaviour', NULL, '2026-06-01 UTC') AS s FROM event AS e GROUP BY 1) AS x;
 CREATE VIEW read AS
 SELECT id, lead_scoring.engagement_score(inline, t) AS a, lead_scoring.engagement_score(outside, t) AS b,
-       lead_scoring.next_change(lead_scoring.merge(many[1], many[3]), t) AS c
+       lead_scoring.next_change(many[3], t) AS c
   FROM state, (VALUES (timestamptz '2026-06-01 UTC'), ('2026-09-01 UTC')) AS v (t);
 
 SET lead_scoring.apply = queue;
