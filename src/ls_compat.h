@@ -73,9 +73,17 @@
 #if PG_VERSION_NUM >= 170000
 #define ls_is_json_query(node) IsA((node), JsonExpr)
 #define ls_json_path(node) (((JsonExpr *) (node))->path_spec)
+#define ls_json_gives(behavior)                                                        \
+	((behavior) != NULL && (behavior)->btype != JSON_BEHAVIOR_NULL &&                  \
+	 (behavior)->btype != JSON_BEHAVIOR_FALSE &&                                       \
+	 (behavior)->btype != JSON_BEHAVIOR_ERROR)
+#define ls_json_has_default(node)                                                      \
+	(ls_json_gives(((JsonExpr *) (node))->on_empty) ||                                 \
+	 ls_json_gives(((JsonExpr *) (node))->on_error))
 #else
 #define ls_is_json_query(node) false
 #define ls_json_path(node) NULL
+#define ls_json_has_default(node) false
 #endif
 
 #endif /* LS_COMPAT_H */

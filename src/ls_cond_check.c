@@ -365,6 +365,12 @@ check_json(const LsCheck *check, Node *node)
 			   "Compare the values themselves, or parts of a column of type jsonb.");
 	if (!ls_is_json_query(node))
 		return;
+	/* 18 gives the default to a NULL document too, if the row before had it. */
+	if (ls_json_has_default(node))
+		refuse(check,
+			   node,
+			   "a default ON EMPTY or ON ERROR",
+			   "Leave it NULL, and write coalesce() around it.");
 	switch (exprType(node))
 	{
 		case TEXTOID:
