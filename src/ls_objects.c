@@ -13,6 +13,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -158,12 +159,19 @@ keep_plan(const char *sql, int nargs, Oid *types)
  * ls_objects_execute: run a statement of ours, with a snapshot of its own, from
  * a kept plan. Call it between ls_guard_enter as the owner and ls_guard_leave,
  * and inside SPI. Gives the number of rows; results are in SPI_tuptable.
+ *
+ * A plan that was made while a table was small, or never analyzed, is kept when
+ * it has grown: so tables are read through their indexes wherever they have one.
  */
 uint64
 ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values)
 {
-	int result = SPI_execute_plan(keep_plan(sql, nargs, types), values, NULL, false, 0);
+	int guc_level = NewGUCNestLevel();
+	int result;
 
+	ls_guard_set("enable_seqscan", "off");
+	result = SPI_execute_plan(keep_plan(sql, nargs, types), values, NULL, false, 0);
+	AtEOXact_GUC(true, guc_level);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
