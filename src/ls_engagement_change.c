@@ -102,7 +102,24 @@ secs_to_threshold(const LsModel *model, const LsFading *fading)
 	return least;
 }
 
-/* secs_unchanged: the same for all scores. */
+/*
+ * secs_to_rounding: how long the score, rounded, certainly stays what it is: what
+ * is left to fade may be too little to change it ever.
+ */
+static double
+secs_to_rounding(const LsFading *fading)
+{
+	double above = fading->points - (rint(fading->points * 1e6) / 1e6 - ROUNDING);
+	double least = INFINITY;
+
+	if (fading->falling > 0)
+		least = Max(above, 0) / fading->falling;
+	if (fading->rising > 0)
+		least = Min(least, Max(2 * ROUNDING - above, 0) / fading->rising);
+	return least;
+}
+
+/* secs_unchanged: the same for all scores. The total is made of rounded ones. */
 static double
 secs_unchanged(LsEngagement *engagement, const LsMoment *moment, double fit)
 {
@@ -115,7 +132,8 @@ secs_unchanged(LsEngagement *engagement, const LsMoment *moment, double fit)
 	add_weighted(&total, &behaviour, row->engagement_weight);
 	add_weighted(&total, &intent, row->intent_weight);
 	total.points = ls_points_clamp(total.points, row->total);
-	secs = secs_to_threshold(engagement->model, &total);
+	secs = Max(secs_to_threshold(engagement->model, &total),
+			   Min(secs_to_rounding(&behaviour), secs_to_rounding(&intent)));
 	secs = Min(secs, secs_to_threshold(engagement->model, &behaviour));
 	return Min(secs, secs_to_threshold(engagement->model, &intent));
 }

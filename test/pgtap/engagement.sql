@@ -9,7 +9,7 @@ SET client_min_messages = error;
 SET TimeZone = 'Asia/Kathmandu';
 SELECT setseed(0.3);
 
-SELECT plan(132);
+SELECT plan(133);
 
 CREATE SCHEMA crm;
 CREATE TABLE crm.contacts (id int PRIMARY KEY, created_at timestamptz);
@@ -398,6 +398,16 @@ SELECT lead_scoring.engagement_agg(ROW(1, 1, '2026-06-01 UTC', 'open', 'x', 1)::
 SELECT cmp_ok(1000 * lead_scoring.engagement_score(:'coarse', n - interval '1 us'), '>=', 999.9991::float8,
               'nor is one crossed because scores are rounded before they are weighed')
   FROM lead_scoring.next_change(:'coarse', '2026-06-01 UTC') AS n;
+
+-- What is left of old visits cannot move a total that stands on a threshold.
+CALL make_model('settled');
+CALL add_rule('{"model": "settled", "name": "old", "kind": "each", "condition": "type = ''page''", "half_life": "1 day", "points": 1}');
+CALL add_rule('{"model": "settled", "name": "new", "kind": "each", "condition": "type = ''form''", "max_count": 1, "within": "90 days", "points": 20}');
+INSERT INTO lead_scoring.threshold (model, score, label, min_score) VALUES ('settled', 'total', 'warm', 20);
+SELECT is(lead_scoring.next_change(lead_scoring.engagement_agg(e, 'settled', NULL, '2026-06-01 UTC'), '2026-06-01 UTC'),
+          timestamptz '2026-08-30 UTC', 'a total on a threshold is not due at once, and for ever')
+  FROM (VALUES (ROW(1, 1, '2026-04-01 UTC', 'page', 'x', 1)::crm.events),
+               (ROW(2, 1, '2026-06-01 UTC', 'form', 'x', 1)::crm.events)) AS v (e);
 
 -- ----------------------------------------------------------------- explaining
 
