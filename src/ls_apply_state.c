@@ -77,7 +77,7 @@ add_state(const LsReading *reading, LsChange *change, const LsState *state)
 							 CurrentMemoryContext);
 	ls_accumulator_join_state(acc, change->state);
 	ls_accumulator_join_state(acc, state);
-	change->state = ls_accumulator_state(acc, true);
+	change->state = ls_accumulator_state(acc);
 }
 
 /* take_states: the result of read_source. */
@@ -171,10 +171,8 @@ read_scores(const LsReading *reading, LsChange *change)
 	int64 next_us;
 
 	if (change->state == NULL)
-		change->state = ls_accumulator_state(ls_accumulator_new(engagement,
-																reading->as_of,
-																CurrentMemoryContext),
-											 true);
+		change->state = ls_accumulator_state(
+			ls_accumulator_new(engagement, reading->as_of, CurrentMemoryContext));
 	ls_engagement_check_moment(change->state, engagement, reading->as_of);
 	ls_engagement_open(engagement,
 					   change->state,

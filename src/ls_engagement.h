@@ -69,7 +69,11 @@ extern void ls_accumulator_make_room(LsAccumulator *acc, int n);
 extern void ls_accumulator_note_activity(LsAccumulator *acc, int64 at_us);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);
-extern LsState *ls_accumulator_state(const LsAccumulator *acc, bool is_final);
+extern LsState *ls_accumulator_state(const LsAccumulator *acc);
+extern bytea *ls_accumulator_send(const LsAccumulator *acc);
+extern LsAccumulator *ls_accumulator_receive(FunctionCallInfo fcinfo,
+											 const bytea *bytes);
+extern void ls_accumulator_refuse_change(const LsAccumulator *acc);
 
 /* ls_engagement_type.c */
 extern const LsState *ls_state_from_datum(Datum datum);
@@ -77,9 +81,11 @@ extern char *ls_state_model_name(const LsState *state);
 #define PG_GETARG_ENGAGEMENT(n) ls_state_from_datum(PG_GETARG_DATUM(n))
 
 /* ls_engagement_score.c */
+extern LsEngagement *ls_engagement_of_name(FunctionCallInfo fcinfo,
+										   const char *name,
+										   int length);
 extern LsEngagement *ls_engagement_of_state(FunctionCallInfo fcinfo,
-											const LsState *state,
-											bool is_final);
+											const LsState *state);
 extern void ls_engagement_check_moment(const LsState *state,
 									   const LsEngagement *engagement,
 									   TimestampTz as_of);

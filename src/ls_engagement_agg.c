@@ -225,24 +225,19 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 	if (a == NULL)
 		a = ls_accumulator_new(b->engagement, b->as_of_us, context);
 	if (a->engagement->fingerprint != b->engagement->fingerprint)
-		ereport(ERROR,
-				errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				errmsg("rules of model \"%s\" changed while events were aggregated",
-					   a->engagement->model->row->name),
-				errhint("Run the query again."));
+		ls_accumulator_refuse_change(a);
 	ls_accumulator_join(a, b);
 	PG_RETURN_POINTER(a);
 }
 
 /*
- * engagement_serialize(internal) -> bytea: a state that was not finished.
+ * engagement_serialize(internal) -> bytea: for another process of the query
  */
 Datum
 ls_sql_engagement_serialize(PG_FUNCTION_ARGS)
 {
 	(void) aggregate_context(fcinfo);
-	PG_RETURN_POINTER(
-		ls_accumulator_state((LsAccumulator *) PG_GETARG_POINTER(0), false));
+	PG_RETURN_BYTEA_P(ls_accumulator_send((LsAccumulator *) PG_GETARG_POINTER(0)));
 }
 
 /*
@@ -251,17 +246,8 @@ ls_sql_engagement_serialize(PG_FUNCTION_ARGS)
 Datum
 ls_sql_engagement_deserialize(PG_FUNCTION_ARGS)
 {
-	const LsState *state;
-	LsEngagement *engagement;
-	LsAccumulator *acc;
-
 	(void) aggregate_context(fcinfo);
-	/* A bytea may stand where it likes, a state is aligned to 8 bytes. */
-	state = ls_state_from_datum(PointerGetDatum(PG_GETARG_BYTEA_P_COPY(0)));
-	engagement = ls_engagement_of_state(fcinfo, state, false);
-	acc = ls_accumulator_new(engagement, state->as_of_us, CurrentMemoryContext);
-	ls_accumulator_join_state(acc, state);
-	PG_RETURN_POINTER(acc);
+	PG_RETURN_POINTER(ls_accumulator_receive(fcinfo, PG_GETARG_BYTEA_PP(0)));
 }
 
 /*
@@ -273,8 +259,7 @@ ls_sql_engagement_finish(PG_FUNCTION_ARGS)
 	(void) aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(
-		ls_accumulator_state((LsAccumulator *) PG_GETARG_POINTER(0), true));
+	PG_RETURN_POINTER(ls_accumulator_state((LsAccumulator *) PG_GETARG_POINTER(0)));
 }
 
 /*
@@ -296,7 +281,7 @@ ls_sql_rollup_accumulate(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(acc);
 	}
 	state = PG_GETARG_ENGAGEMENT(1);
-	engagement = ls_engagement_of_state(fcinfo, state, true);
+	engagement = ls_engagement_of_state(fcinfo, state);
 	if (acc == NULL)
 		acc = ls_accumulator_new(engagement, state->as_of_us, context);
 	else if (acc->engagement->fingerprint != engagement->fingerprint)
@@ -318,10 +303,10 @@ ls_sql_merge(PG_FUNCTION_ARGS)
 {
 	const LsState *a = PG_GETARG_ENGAGEMENT(0);
 	const LsState *b = PG_GETARG_ENGAGEMENT(1);
-	LsEngagement *engagement = ls_engagement_of_state(fcinfo, a, true);
+	LsEngagement *engagement = ls_engagement_of_state(fcinfo, a);
 	LsAccumulator *acc;
 
-	if (ls_engagement_of_state(fcinfo, b, true) != engagement)
+	if (ls_engagement_of_state(fcinfo, b) != engagement)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("states of models \"%s\" and \"%s\" cannot be merged",
@@ -331,7 +316,7 @@ ls_sql_merge(PG_FUNCTION_ARGS)
 	acc = ls_accumulator_new(engagement, a->as_of_us, CurrentMemoryContext);
 	ls_accumulator_join_state(acc, a);
 	ls_accumulator_join_state(acc, b);
-	PG_RETURN_POINTER(ls_accumulator_state(acc, true));
+	PG_RETURN_POINTER(ls_accumulator_state(acc));
 }
 
 /*
@@ -345,5 +330,5 @@ ls_sql_engagement_empty(PG_FUNCTION_ARGS)
 											ls_guc_as_of(),
 											CurrentMemoryContext);
 
-	PG_RETURN_POINTER(ls_accumulator_state(acc, true));
+	PG_RETURN_POINTER(ls_accumulator_state(acc));
 }

@@ -236,12 +236,9 @@ join(LsAccumulator *acc, const LsFacts *facts, int64 last_activity_us)
 		ls_accumulator_note_activity(acc, last_activity_us);
 }
 
-/*
- * ls_accumulator_join: add another's facts; both were never final, so nothing
- * was forgotten that could be needed.
- */
-void
-ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other)
+/* join_cells: where nothing was ever forgotten for good. */
+static void
+join_cells(LsAccumulator *acc, const LsAccumulator *other)
 {
 	if (acc->n + (int64) other->n > acc->cap)
 		ls_accumulator_make_room(acc, other->n);
@@ -252,6 +249,29 @@ ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other)
 	acc->until_us = Min(acc->until_us, other->until_us);
 	if (other->last_activity_us != PG_INT64_MIN)
 		ls_accumulator_note_activity(acc, other->last_activity_us);
+}
+
+/*
+ * ls_accumulator_join: add another's facts. Where that is not the same as adding
+ * its events, the result can never be read, which is said then.
+ */
+void
+ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other)
+{
+	LsFacts facts;
+	Size size;
+
+	if (!acc->engagement->forgets_when_final)
+	{
+		join_cells(acc, other);
+		return;
+	}
+	/* Those in shared memory go when the others are unpacked. */
+	facts = unpack(other);
+	size = sizeof(LsFact) * (Size) facts.n;
+	facts.items = memcpy(palloc_extended(size + 1, MCXT_ALLOC_HUGE), facts.items, size);
+	join(acc, &facts, other->last_activity_us);
+	pfree(facts.items);
 }
 
 /*
@@ -292,13 +312,13 @@ check_sums(const LsAccumulator *acc, const LsFacts *facts)
 }
 
 /*
- * ls_accumulator_state: what was accumulated, as a value; a final one is made as
- * small as it can be. The accumulator stays as it is: in a window more may come.
+ * ls_accumulator_state: what was accumulated, as a value, made as small as it can
+ * be. The accumulator stays as it is: in a window more may come.
  *
  * Errors: 22003 where a sum is not finite.
  */
 LsState *
-ls_accumulator_state(const LsAccumulator *acc, bool is_final)
+ls_accumulator_state(const LsAccumulator *acc)
 {
 	LsEngagement *engagement = acc->engagement;
 	const char *name = engagement->model->row->name;
@@ -306,7 +326,7 @@ ls_accumulator_state(const LsAccumulator *acc, bool is_final)
 	Size size;
 	LsState *state;
 
-	ls_facts_reduce(&facts, engagement->tracks, is_final);
+	ls_facts_reduce(&facts, engagement->tracks, true);
 	check_sums(acc, &facts);
 	size = ls_state_size(&facts, engagement->tracks, strlen(name));
 	state = palloc0(size);
@@ -316,4 +336,123 @@ ls_accumulator_state(const LsAccumulator *acc, bool is_final)
 	state->last_activity_us = acc->last_activity_us;
 	release(engagement);
 	return state;
+}
+
+/* ---- between processes -------------------------------------------------- */
+
+/* LsWire: an accumulator on its way; its cells follow. */
+typedef struct LsWire
+{
+	uint64 fingerprint;
+	int64 as_of_us;
+	int64 from_us;
+	int64 until_us;
+	int64 last_activity_us;
+	int64 n;
+	char model[LS_STATE_MAX_NAME + 1];
+} LsWire;
+
+/*
+ * ls_accumulator_send: as bytes that ls_accumulator_receive understands, in
+ * another process of the same server.
+ */
+bytea *
+ls_accumulator_send(const LsAccumulator *acc)
+{
+	Size size = VARHDRSZ + sizeof(LsWire) + sizeof(LsCell) * (Size) acc->n;
+	bytea *bytes = palloc_extended(size, MCXT_ALLOC_HUGE);
+	LsWire wire = {acc->engagement->fingerprint,
+				   acc->as_of_us,
+				   acc->from_us,
+				   acc->until_us,
+				   acc->last_activity_us,
+				   acc->n};
+
+	if (size > MaxAllocSize)
+		ereport(ERROR,
+				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("a contact has too many events for a parallel query"),
+				errhint("Set max_parallel_workers_per_gather = 0."));
+	strlcpy(wire.model, acc->engagement->model->row->name, sizeof(wire.model));
+	SET_VARSIZE(bytes, size);
+	memcpy(VARDATA(bytes), &wire, sizeof(LsWire));
+	memcpy(VARDATA(bytes) + sizeof(LsWire), acc->cells, sizeof(LsCell) * acc->n);
+	return bytes;
+}
+
+/* are_sound: nothing that a process of ours sends is not. */
+static bool
+are_sound(const LsAccumulator *acc)
+{
+	for (int i = 0; i < acc->n; i++)
+	{
+		if (acc->cells[i].fact.track >= acc->engagement->ntracks)
+			return false;
+		i += acc->cells[i].fact.has_more;
+		if (i >= acc->n)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * ls_accumulator_receive: of the model that it names.
+ *
+ * Errors: 40001 where the rules are others by now; XX001.
+ */
+LsAccumulator *
+ls_accumulator_receive(FunctionCallInfo fcinfo, const bytea *bytes)
+{
+	Size size = VARSIZE_ANY_EXHDR(bytes);
+	LsWire wire;
+	LsAccumulator *acc = NULL;
+
+	if (size >= sizeof(LsWire))
+	{
+		/* A bytea may stand where it likes. */
+		memcpy(&wire, VARDATA_ANY(bytes), sizeof(LsWire));
+		wire.model[LS_STATE_MAX_NAME] = '\0';
+		if (wire.n >= 0 && wire.n == (size - sizeof(LsWire)) / sizeof(LsCell) &&
+			size == sizeof(LsWire) + sizeof(LsCell) * (Size) wire.n)
+			acc = ls_accumulator_new(ls_engagement_of_name(fcinfo,
+														   wire.model,
+														   strlen(wire.model)),
+									 wire.as_of_us,
+									 CurrentMemoryContext);
+	}
+	if (acc != NULL && acc->engagement->fingerprint != wire.fingerprint)
+		ls_accumulator_refuse_change(acc);
+	if (acc != NULL)
+	{
+		if (wire.n > acc->cap)
+			resize(acc, wire.n);
+		memcpy(acc->cells,
+			   VARDATA_ANY(bytes) + sizeof(LsWire),
+			   sizeof(LsCell) * (Size) wire.n);
+		acc->n = (int) wire.n;
+		acc->from_us = wire.from_us;
+		acc->until_us = wire.until_us;
+		acc->last_activity_us = wire.last_activity_us;
+	}
+	if (acc == NULL || !are_sound(acc))
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_CORRUPTED),
+				errmsg("malformed engagement state between parallel processes"),
+				errhint("Set max_parallel_workers_per_gather = 0, and report it."));
+	return acc;
+}
+
+/*
+ * ls_accumulator_refuse_change: all states of a query are made by the same rules.
+ *
+ * Errors: 40001.
+ */
+void
+ls_accumulator_refuse_change(const LsAccumulator *acc)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			errmsg("rules of model \"%s\" changed while events were aggregated",
+				   acc->engagement->model->row->name),
+			errhint("Run the query again."));
 }

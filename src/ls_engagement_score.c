@@ -28,13 +28,12 @@ typedef struct LsStateCall
 } LsStateCall;
 
 static LsStateCall *
-bind_state(FunctionCallInfo fcinfo, const LsState *state)
+bind_name(FunctionCallInfo fcinfo, const char *name, int length)
 {
 	LsStateCall *call = fcinfo->flinfo->fn_extra;
-	char *name = ls_state_model_name(state);
 	/* Taken first: what changes from here on is seen with the next row. */
 	uint64 generation = ls_model_generation;
-	LsModel *model = ls_fit_readable_model(cstring_to_text(name));
+	LsModel *model = ls_fit_readable_model(cstring_to_text_with_len(name, length));
 
 	if (call == NULL)
 	{
@@ -44,29 +43,43 @@ bind_state(FunctionCallInfo fcinfo, const LsState *state)
 	call->generation = 0;
 	call->engagement = ls_engagement_get(model);
 	call->user = GetUserId();
-	call->name_length = state->name_length;
-	memcpy(call->name, name, state->name_length);
+	call->name_length = length;
+	memcpy(call->name, name, length);
 	call->generation = generation;
 	return call;
 }
 
 /*
- * ls_engagement_of_state: the rules that the state was made by. One that is not
- * final may be of any size.
+ * ls_engagement_of_name: the rules of the model, for a place in a query that
+ * asks for them row by row.
+ *
+ * Errors: 42704, 42501, and what compiling raises.
+ */
+LsEngagement *
+ls_engagement_of_name(FunctionCallInfo fcinfo, const char *name, int length)
+{
+	LsStateCall *call = fcinfo->flinfo->fn_extra;
+
+	if (call == NULL || call->generation != ls_model_generation ||
+		call->user != GetUserId() || call->name_length != length ||
+		memcmp(call->name, name, length) != 0)
+		call = bind_name(fcinfo, name, length);
+	return call->engagement;
+}
+
+/*
+ * ls_engagement_of_state: the rules that the state was made by.
  *
  * Errors: 42704, 42501; 55000 where the rules accumulate something else by now;
  * XX001 where it cannot be of these rules.
  */
 LsEngagement *
-ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state, bool is_final)
+ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state)
 {
-	LsStateCall *call = fcinfo->flinfo->fn_extra;
+	LsEngagement *engagement =
+		ls_engagement_of_name(fcinfo, ls_state_name(state), state->name_length);
 
-	if (call == NULL || call->generation != ls_model_generation ||
-		call->user != GetUserId() || call->name_length != state->name_length ||
-		memcmp(call->name, ls_state_name(state), state->name_length) != 0)
-		call = bind_state(fcinfo, state);
-	if (state->fingerprint != call->engagement->fingerprint)
+	if (state->fingerprint != engagement->fingerprint)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("engagement state of model \"%s\" is stale",
@@ -74,17 +87,14 @@ ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state, bool is_fi
 				errdetail("It was made under other engagement rules or event sources."),
 				errhint("Aggregate the events again with "
 						"lead_scoring.engagement_agg()."));
-	if (!ls_state_fits(state,
-					   call->engagement->tracks,
-					   call->engagement->ntracks,
-					   is_final))
+	if (!ls_state_fits(state, engagement->tracks, engagement->ntracks, true))
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_CORRUPTED),
 				errmsg("malformed engagement state: it does not fit model \"%s\"",
 					   ls_state_model_name(state)),
 				errhint("Aggregate the events again with "
 						"lead_scoring.engagement_agg()."));
-	return call->engagement;
+	return engagement;
 }
 
 /*
@@ -263,7 +273,7 @@ ls_engagement_open_call(FunctionCallInfo fcinfo,
 		return NULL;
 	*state = PG_GETARG_ENGAGEMENT(0);
 	as_of = PG_GETARG_TIMESTAMPTZ(1);
-	engagement = ls_engagement_of_state(fcinfo, *state, true);
+	engagement = ls_engagement_of_state(fcinfo, *state);
 	ls_engagement_check_moment(*state, engagement, as_of);
 	ls_engagement_open(engagement,
 					   *state,
@@ -309,7 +319,7 @@ ls_sql_last_activity(PG_FUNCTION_ARGS)
 {
 	const LsState *state = PG_GETARG_ENGAGEMENT(0);
 
-	(void) ls_engagement_of_state(fcinfo, state, true);
+	(void) ls_engagement_of_state(fcinfo, state);
 	if (state->last_activity_us == PG_INT64_MIN)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(state->last_activity_us);

@@ -178,7 +178,7 @@ ls_sql_explain_engagement(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	state = PG_GETARG_ENGAGEMENT(0);
 	as_of = PG_GETARG_TIMESTAMPTZ(1);
-	engagement = ls_engagement_of_state(fcinfo, state, true);
+	engagement = ls_engagement_of_state(fcinfo, state);
 	ls_engagement_check_moment(state, engagement, as_of);
 	explained = explain_rules(engagement,
 							  state,

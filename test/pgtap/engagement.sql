@@ -9,7 +9,7 @@ SET client_min_messages = error;
 SET TimeZone = 'Asia/Kathmandu';
 SELECT setseed(0.3);
 
-SELECT plan(133);
+SELECT plan(135);
 
 CREATE SCHEMA crm;
 CREATE TABLE crm.contacts (id int PRIMARY KEY, created_at timestamptz);
@@ -408,6 +408,23 @@ SELECT is(lead_scoring.next_change(lead_scoring.engagement_agg(e, 'settled', NUL
           timestamptz '2026-08-30 UTC', 'a total on a threshold is not due at once, and for ever')
   FROM (VALUES (ROW(1, 1, '2026-04-01 UTC', 'page', 'x', 1)::crm.events),
                (ROW(2, 1, '2026-06-01 UTC', 'form', 'x', 1)::crm.events)) AS v (e);
+
+-- Shortened states that overlap are told of wherever they meet, in workers too.
+CALL make_model('shortened');
+CALL add_rule('{"model": "shortened", "name": "both", "kind": "sequence", "steps": ["type = ''page''", "type = ''form''"]}');
+CREATE TABLE shortened (part int, s lead_scoring.engagement) PARTITION BY LIST (part);
+CREATE TABLE shortened_0 PARTITION OF shortened FOR VALUES IN (0);
+CREATE TABLE shortened_1 PARTITION OF shortened FOR VALUES IN (1);
+INSERT INTO shortened
+SELECT n % 2, lead_scoring.engagement_agg(ROW(n, 1, timestamptz '2026-05-01 UTC' + n * interval '1 hour',
+           CASE WHEN n / 2 % 2 = 0 THEN 'page' ELSE 'form' END, 'x', 1)::crm.events, 'shortened', NULL, '2026-06-01 UTC')
+  FROM generate_series(1, 60) AS n GROUP BY 1;
+SELECT is(sqlstate_of(format($$SET LOCAL max_parallel_workers_per_gather = %s;
+            SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0;
+            SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_leader_participation = off;
+            SELECT lead_scoring.engagement_score(lead_scoring.rollup(s), '2026-06-01 UTC') FROM shortened$$, workers)),
+          '55000', 'shortened states that overlap, workers: ' || workers)
+  FROM unnest(ARRAY[0, 2]) AS workers;
 
 -- ----------------------------------------------------------------- explaining
 
