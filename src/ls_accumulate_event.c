@@ -46,8 +46,9 @@ typedef struct LsEventTable
 	LsEventTableKey key;
 	uint64 generation;
 	Oid contacts;
-	Oid key_type;  /* of the contacts, as stored; InvalidOid = none of its sources */
-	List *columns; /* of LsEventColumn; one for each source that the table is */
+	Oid key_type;	/* of the contacts, as stored; InvalidOid = not to be followed */
+	List *columns;	/* of LsEventColumn; one for each source that the table is */
+	bool is_opaque; /* a source, but whose events these are cannot be told */
 } LsEventTable;
 
 static HTAB *event_tables = NULL;
@@ -76,23 +77,21 @@ can_be_key(Oid column, Oid key)
 	return ls_key_stored_type(column) == key;
 }
 
+/* add_column: of one source. A renamed column, say, makes the table opaque. */
 static void
 add_column(LsEventTable *table, Oid relid, const char *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	LsEventColumn *column = palloc(sizeof(LsEventColumn));
 
-	column->attno = ls_relation_column(relid, name);
-	column->type = getBaseType(get_atttype(relid, column->attno));
+	column->attno = get_attnum(relid, name);
+	column->type = InvalidOid;
+	if (column->attno > 0)
+		column->type = getBaseType(get_atttype(relid, column->attno));
 	table->columns = lappend(table->columns, column);
 	MemoryContextSwitchTo(old);
-	if (!can_be_key(column->type, table->key_type))
-		ereport(ERROR,
-				errcode(ERRCODE_DATATYPE_MISMATCH),
-				errmsg("column \"%s\" of type %s cannot hold contact ids",
-					   name,
-					   format_type_be(column->type)),
-				errhint("Give it the type of the contacts' key."));
+	if (!OidIsValid(column->type) || !can_be_key(column->type, table->key_type))
+		table->is_opaque = true;
 }
 
 /* read_table: from the configuration; the model need not compile. */
@@ -102,10 +101,12 @@ read_table(void *arg)
 	LsEventNote *note = arg;
 	LsEventTable *table = note->table;
 	Oid relid = RelationGetRelid(note->rel);
-	LsModelRow *row = ls_catalog_model(note->name, false);
+	LsModelRow *row = ls_catalog_model(note->name, true);
 	ListCell *cell;
 
 	/* A trigger that its table's owner has not dropped yet. */
+	if (row == NULL)
+		return;
 	if (strcmp(row->status, "active") != 0 && strcmp(row->status, "shadow") != 0)
 		return;
 	table->contacts = ls_relation_of_model(row, false);
@@ -147,6 +148,7 @@ find_table(LsEventNote *note)
 		list_free_deep(note->table->columns);
 	note->table->generation = 0;
 	note->table->columns = NIL;
+	note->table->is_opaque = false;
 	note->table->key_type = InvalidOid;
 	if (!ls_attempt(read_table, note, &error))
 	{
@@ -216,6 +218,8 @@ note_change(LsEventNote *note, const TriggerData *data)
 		note->pending->everyone = LS_WAS_OFF;
 	else if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		note->pending->everyone = "events were truncated";
+	else if (note->table->is_opaque)
+		note->pending->everyone = "the contact ids of events have another type or name";
 	else
 	{
 		note->pending->queue |= ls_guc_apply == LS_APPLY_QUEUE;

@@ -19,8 +19,23 @@
 #include "utils/timestamp.h"
 
 /*
+ * in_zone: a timestamp without zone, or -infinity where it is so close to the end
+ * of all times that the zone might lead beyond.
+ */
+static TimestampTz
+in_zone(const LsModelRow *row, Timestamp local)
+{
+	if (local < MIN_TIMESTAMP + 2 * USECS_PER_DAY ||
+		local >= END_TIMESTAMP - 2 * USECS_PER_DAY)
+		return DT_NOBEGIN;
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone,
+												   CStringGetTextDatum(row->time_zone),
+												   TimestampGetDatum(local)));
+}
+
+/*
  * ls_apply_since: when the contact came to be, for silence rules; -infinity
- * where that is not known.
+ * where that is not known, or no time at all. It does not raise: triggers call it.
  */
 TimestampTz
 ls_apply_since(const LsModel *model, TupleDesc desc, HeapTuple contact)
@@ -31,23 +46,29 @@ ls_apply_since(const LsModel *model, TupleDesc desc, HeapTuple contact)
 	bool is_null;
 	Datum value;
 	TimestampTz since;
-	Oid type;
+	int overflow;
 
 	if (attno <= 0)
 		return DT_NOBEGIN;
 	value = SPI_getbinval(contact, desc, attno, &is_null);
 	if (is_null)
 		return DT_NOBEGIN;
-	type = getBaseType(TupleDescAttr(desc, attno - 1)->atttypid);
-	if (type == DATEOID)
-		value = DirectFunctionCall1(date_timestamp, value);
-	if (type == DATEOID || type == TIMESTAMPOID)
-		value = DirectFunctionCall2(timestamp_zone,
-									CStringGetTextDatum(row->time_zone),
-									value);
-	else if (type != TIMESTAMPTZOID)
-		return DT_NOBEGIN;
-	since = DatumGetTimestampTz(value);
+	switch (getBaseType(TupleDescAttr(desc, attno - 1)->atttypid))
+	{
+		case DATEOID:
+			since =
+				in_zone(row,
+						date2timestamp_opt_overflow(DatumGetDateADT(value), &overflow));
+			break;
+		case TIMESTAMPOID:
+			since = in_zone(row, DatumGetTimestamp(value));
+			break;
+		case TIMESTAMPTZOID:
+			since = DatumGetTimestampTz(value);
+			break;
+		default:
+			return DT_NOBEGIN;
+	}
 	return since == DT_NOEND ? DT_NOBEGIN : since;
 }
 
@@ -106,7 +127,7 @@ take_states(const LsReading *reading)
 		state = ls_state_from_datum(SPI_getbinval(row, desc, 2, &is_null));
 		if (state->fingerprint != reading->model->engagement->fingerprint)
 			ereport(ERROR,
-					errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					errmsg("rules of model \"%s\" changed while events were read",
 						   reading->model->row->name),
 					errhint("The contacts are due, and done by the next refresh."));
@@ -224,6 +245,29 @@ read_one_by_one(const LsReading *all)
 	}
 }
 
+/*
+ * read_all: again, by the new rules, where those changed while it waited for the
+ * events. The scores of the contacts are by the old ones then, and so is the stamp.
+ */
+static bool
+read_all(LsReading *reading)
+{
+	ErrorData *error;
+
+	for (int tries = 0; tries < 3; tries++)
+	{
+		LsModel *model = reading->model;
+
+		(void) ls_engagement_get(model);
+		if (ls_attempt(read_states, reading, &error))
+			return true;
+		reading->model = ls_model_get(reading->objects->model);
+		if (reading->model == model)
+			break;
+	}
+	return false;
+}
+
 /* daily: what rules on the contact make of as_of may change at any time. */
 static void
 set_daily(LsChange *changes, int n, TimestampTz as_of)
@@ -241,16 +285,11 @@ void
 ls_apply_states(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
 	LsReading reading = {objects, ls_model_get(objects->model), changes, n, as_of};
-	ErrorData *error;
 
 	for (int i = 0; i < n; i++)
 		changes[i].due_at = DT_NOEND;
-	if (ls_model_has_behaviour(reading.model))
-	{
-		(void) ls_engagement_get(reading.model);
-		if (!ls_attempt(read_states, &reading, &error))
-			read_one_by_one(&reading);
-	}
+	if (ls_model_has_behaviour(reading.model) && !read_all(&reading))
+		read_one_by_one(&reading);
 	if (reading.model->uses_as_of)
 		set_daily(changes, n, as_of);
 }

@@ -197,7 +197,9 @@ ls_apply_upsert(const LsObjects *objects,
 		" excluded.due_at, excluded.stamp, excluded.problem)"
 		" WHERE (s.fit, s.engagement, s.intent, s.stamp, s.problem) IS DISTINCT FROM"
 		" (excluded.fit, excluded.engagement, excluded.intent, excluded.stamp,"
-		" excluded.problem) OR s.due_at <= excluded.scored_at OR NOT"
+		" excluded.problem) OR s.due_at <= excluded.scored_at"
+		/* The same score may change earlier, as created_column has another value. */
+		" OR coalesce(excluded.due_at, 'infinity') < coalesce(s.due_at, 'infinity') OR NOT"
 		" coalesce(lead_scoring.same_facts(s.engagement_state, excluded.engagement_state),"
 		" s.engagement_state IS NULL AND excluded.engagement_state IS NULL)",
 		objects->score);

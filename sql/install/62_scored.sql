@@ -13,6 +13,12 @@ CREATE FUNCTION lead_scoring.sources_stamp(model text) RETURNS bigint
 COMMENT ON FUNCTION lead_scoring.sources_stamp(text) IS
     'Fingerprint of the model''s event sources. NULL for a NULL name.';
 
+CREATE FUNCTION lead_scoring.same_sources(model text, sources bigint) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'ls_sql_same_sources'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.same_sources(text, bigint) IS
+    'True where the model''s event sources have this fingerprint; else it raises: activate() must be called. NULL for a NULL argument.';
+
 CREATE FUNCTION lead_scoring.contact_since(contact record, model text) RETURNS timestamptz
     AS 'MODULE_PATHNAME', 'ls_sql_contact_since'
     LANGUAGE c STABLE STRICT PARALLEL SAFE;
@@ -67,8 +73,9 @@ BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
     IF NOT EXISTS (SELECT FROM lead_scoring.event_source AS s WHERE s.model = m.name)
        AND NOT EXISTS (SELECT FROM lead_scoring.engagement_rule AS r WHERE r.model = m.name) THEN
-        RETURN '
-    SELECT 0::float8 AS engagement, 0::float8 AS intent, NULL::timestamptz AS last_activity';
+        RETURN format($sql$
+    SELECT 0::float8 AS engagement, 0::float8 AS intent, NULL::timestamptz AS last_activity
+    WHERE lead_scoring.same_sources(%L, %s)$sql$, model, lead_scoring.sources_stamp(model));
     END IF;
     RETURN format($sql$
     SELECT lead_scoring.engagement_score(now.state, lead_scoring.as_of(), now.since) AS engagement,
