@@ -141,6 +141,7 @@ INSERT INTO pg_temp.label VALUES
     ('live_behaviour_sql(text)', 'stable', 'strict', 'safe'),
     ('live_state(lead_scoring.engagement, bigint, text, bigint, anyelement)',
      'stable', 'called', 'restricted'),
+    ('same_sources(text, bigint)', 'stable', 'strict', 'safe'),
     ('same_facts(lead_scoring.engagement, lead_scoring.engagement)',
      'immutable', 'strict', 'safe'),
     ('sources_stamp(text)', 'stable', 'strict', 'safe'),

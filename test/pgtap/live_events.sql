@@ -12,6 +12,7 @@ BEGIN
                                       population => population);
     INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES (model, 'big', 'size > 50', 10);
     PERFORM lead_scoring.add_event_source(model, events::regclass, 'contact', 'at');
+    EXECUTE format('CREATE INDEX ON %s (contact)', events);
     CALL add_behaviour(model);
     PERFORM lead_scoring.activate(model);
 END

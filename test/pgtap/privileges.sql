@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 232 ELSE 229 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 233 ELSE 230 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -184,6 +184,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.live_state(s, 1, 'crm', lead_scoring.sources_stamp('crm'), 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
