@@ -86,6 +86,7 @@ typedef struct LsReading
 static void
 add_state(const LsReading *reading, LsChange *change, const LsState *state)
 {
+	LsFrame frame = ls_frame_of(reading->model->engagement, reading->as_of);
 	LsAccumulator *acc;
 
 	if (change->state == NULL)
@@ -93,9 +94,7 @@ add_state(const LsReading *reading, LsChange *change, const LsState *state)
 		change->state = memcpy(palloc(VARSIZE(state)), state, VARSIZE(state));
 		return;
 	}
-	acc = ls_accumulator_new(reading->model->engagement,
-							 reading->as_of,
-							 CurrentMemoryContext);
+	acc = ls_accumulator_new_alone(&frame, CurrentMemoryContext);
 	ls_accumulator_join_state(acc, change->state);
 	ls_accumulator_join_state(acc, state);
 	change->state = ls_accumulator_state(acc);
@@ -192,8 +191,12 @@ read_scores(const LsReading *reading, LsChange *change)
 	int64 next_us;
 
 	if (change->state == NULL)
-		change->state = ls_accumulator_state(
-			ls_accumulator_new(engagement, reading->as_of, CurrentMemoryContext));
+	{
+		LsFrame frame = ls_frame_of(engagement, reading->as_of);
+
+		change->state =
+			ls_accumulator_state(ls_accumulator_new(&frame, CurrentMemoryContext));
+	}
 	ls_engagement_check_moment(change->state, engagement, reading->as_of);
 	ls_engagement_open(engagement,
 					   change->state,
