@@ -20,15 +20,41 @@ typedef enum LsOutcome
 	LS_RECOMPUTE, /* look at the contacts */
 } LsOutcome;
 
+/* LsStored: a score row as it was locked. */
+typedef struct LsStored
+{
+	double fit; /* these NaN where they are null */
+	double engagement;
+	double intent;
+	double total;
+	const char *band;		 /* or NULL */
+	const char *stage;		 /* or NULL */
+	TimestampTz stage_since; /* -infinity = no stage */
+	bool by_hand;
+	Datum memory;	   /* text[]; 0 = NULL */
+	TimestampTz since; /* -infinity = unknown */
+	TimestampTz scored_at;
+	TimestampTz due_at;		   /* infinity = never */
+	TimestampTz last_activity; /* -infinity = none */
+	const LsState *state;	   /* or NULL */
+	int64 stamp;
+	bool has_problem;
+} LsStored;
+
 /* LsChange: what a score row must become. */
 typedef struct LsChange
 {
 	LsKey key;
+	const LsStored *stored; /* NULL = the contact is new to the model */
 	LsOutcome outcome;
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
 	double intent;
+	double total;	  /* this and the next three follow from the scores */
+	const char *band; /* or NULL */
+	int band_rank;
+	const char *grade;		   /* or NULL */
 	TimestampTz since;		   /* when the contact came to be; -infinity = unknown */
 	TimestampTz last_activity; /* -infinity = none */
 	TimestampTz due_at;		   /* infinity = never */
@@ -53,6 +79,7 @@ extern void ls_apply_queue(const LsObjects *objects,
 						   const char *reason);
 extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
+extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
 extern int ls_apply_orphans(const LsObjects *objects,
 							const LsKey *last,
@@ -61,6 +88,9 @@ extern void ls_apply_sweep(const LsObjects *objects);
 extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
+
+/* ls_apply_stored.c */
+extern void ls_apply_read_stored(const LsObjects *objects, LsChange *changes, int n);
 
 /* ls_apply_state.c */
 extern TimestampTz ls_apply_since(const LsModel *model,
