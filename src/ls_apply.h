@@ -30,7 +30,16 @@ typedef enum LsOutcome
 	LS_FAILED,	  /* a condition raised: problem */
 	LS_GONE,	  /* no contact, or not of the population: no row */
 	LS_RECOMPUTE, /* look at the contacts */
+	LS_AS_STORED  /* nothing is known but what they did: as in the score row */
 } LsOutcome;
+
+/* LsEvents: how a change comes by what the contact did. */
+typedef enum LsEvents
+{
+	LS_EVENTS_READ, /* from its events */
+	LS_EVENTS_KEPT, /* nothing new: the stored state */
+	LS_EVENTS_MERGE /* the stored state and what is new */
+} LsEvents;
 
 /* LsStored: a score row as it was locked. */
 typedef struct LsStored
@@ -61,6 +70,8 @@ typedef struct LsChange
 	LsCause cause;
 	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;
+	LsEvents events;
+	struct LsAccumulator *delta; /* new events, to be merged */
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -77,8 +88,7 @@ typedef struct LsChange
 	bool by_hand;
 	const char *memory; /* or NULL */
 	const char *problem;
-	int64 stamp;  /* of the rules that said so */
-	bool applied; /* written already, should its subtransaction commit */
+	int64 stamp; /* of the rules that said so */
 } LsChange;
 
 extern void ls_apply_evaluate(LsModel *model,
