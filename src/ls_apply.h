@@ -20,6 +20,18 @@ typedef enum LsOutcome
 	LS_RECOMPUTE, /* look at the contacts */
 } LsOutcome;
 
+/* LsCause: what changed; of two, the later one here is the contact's. */
+typedef enum LsCause
+{
+	LS_CAUSE_TIME,
+	LS_CAUSE_RULES,
+	LS_CAUSE_EVENT,
+	LS_CAUSE_ADJUSTMENT,
+	LS_CAUSE_CONTACT,
+	LS_CAUSE_MANUAL,
+	LS_CAUSE_ACTIVATION,
+} LsCause;
+
 /* LsStored: a score row as it was locked. */
 typedef struct LsStored
 {
@@ -47,6 +59,7 @@ typedef struct LsChange
 	LsKey key;
 	const LsStored *stored; /* NULL = the contact is new to the model */
 	LsOutcome outcome;
+	LsCause cause;
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -73,11 +86,6 @@ extern void ls_apply_changes(const LsObjects *objects,
 							 LsChange *changes,
 							 int n,
 							 bool is_locked);
-extern void ls_apply_queue(const LsObjects *objects,
-						   const LsChange *changes,
-						   int n,
-						   const char *reason);
-extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
@@ -88,6 +96,14 @@ extern void ls_apply_sweep(const LsObjects *objects);
 extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
+
+/* ls_apply_queue.c */
+extern const char *ls_apply_cause_name(LsCause cause);
+extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
+extern void ls_apply_queue(const LsObjects *objects,
+						   const LsChange *changes,
+						   int n,
+						   const char *reason);
 
 /* ls_apply_stored.c */
 extern void ls_apply_read_stored(const LsObjects *objects, LsChange *changes, int n);
