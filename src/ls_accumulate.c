@@ -94,6 +94,7 @@ note_row(const LsEvent *event, HeapTuple tuple)
 	if (!get_key(event, tuple, &change.key))
 		return;
 	ls_apply_evaluate(event->model, event->map, tuple, GetCurrentTimestamp(), &change);
+	change.since = ls_apply_since(event->model, RelationGetDescr(event->rel), tuple);
 	if (change.outcome == LS_FAILED)
 		ls_flush_warn(event->name);
 	ls_pending_add(event->pending, &change);
@@ -105,9 +106,8 @@ is_same_since(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 {
 	TupleDesc desc = RelationGetDescr(event->rel);
 
-	return !ls_model_has_behaviour(event->model) ||
-		   ls_apply_since(event->model, desc, old_tuple) ==
-			   ls_apply_since(event->model, desc, new_tuple);
+	return ls_apply_since(event->model, desc, old_tuple) ==
+		   ls_apply_since(event->model, desc, new_tuple);
 }
 
 /* is_unaffected: does the update leave all that scores depend on as it was? */
@@ -123,15 +123,9 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 	if (!is_same_since(event, old_tuple, new_tuple))
 		return false;
 	if (event->model->population != NULL &&
-		!ls_match_same_columns(event->model->population,
-							   event->map->population,
-							   old_tuple,
-							   new_tuple))
+		!ls_match_same_columns(event->map->population, 1, old_tuple, new_tuple))
 		return false;
-	return ls_match_same_columns(event->model->fit,
-								 event->map->fit,
-								 old_tuple,
-								 new_tuple);
+	return ls_match_same_columns(event->map->fit, 1, old_tuple, new_tuple);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "ls_apply.h"
 
 #include "ls_attempt.h"
+#include "ls_band.h"
 #include "ls_compat.h"
 #include "ls_fit.h"
 #include "ls_relation.h"
@@ -59,6 +60,7 @@ ls_apply_evaluate(LsModel *model,
 
 	change->stamp = model->stamp;
 	change->last_activity = DT_NOBEGIN;
+	change->since = DT_NOBEGIN;
 	change->due_at = DT_NOEND;
 	if (!ls_fit_may_raise(model))
 		evaluate(&evaluation);
@@ -109,6 +111,17 @@ ls_apply_compare(const void *a, const void *b)
 }
 
 /*
+ * ls_apply_find: the change of a key; they are in order. NULL where there is none.
+ */
+LsChange *
+ls_apply_find(LsChange *changes, int n, LsKey key)
+{
+	LsChange wanted = {.key = key};
+
+	return bsearch(&wanted, changes, n, sizeof(LsChange), ls_apply_compare);
+}
+
+/*
  * ls_apply_found: the first column of SPI_tuptable as contacts to recompute, in
  * order.
  */
@@ -135,7 +148,7 @@ ls_apply_found(const LsObjects *objects, LsChange **changes)
 static void
 settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found)
 {
-	LsChange *change = bsearch(found, changes, n, sizeof(LsChange), ls_apply_compare);
+	LsChange *change = ls_apply_find(changes, n, found->key);
 
 	if (change == NULL)
 		return;
@@ -267,9 +280,8 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 /*
  * mark_outdated: what was found before the rules changed, or at another moment
  * where that matters, is looked at again; what somebody did is only read now.
- * True where a moment matters.
  */
-static bool
+static void
 mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 {
 	const LsModel *model = ls_model_get(objects->model);
@@ -278,7 +290,60 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 		if (model->uses_as_of || ls_model_has_behaviour(model) ||
 			changes[i].stamp != model->stamp)
 			changes[i].outcome = LS_RECOMPUTE;
-	return model->uses_as_of || ls_model_has_behaviour(model);
+}
+
+static const char *const cause_names[] =
+	{"event", "contact", "rule change", "time", "manual", "adjustment", "activation"};
+
+/*
+ * ls_apply_cause_name: as it is in the histories and in the queue.
+ */
+const char *
+ls_apply_cause_name(LsCause cause)
+{
+	return cause_names[cause];
+}
+
+LsCause
+ls_apply_cause_of(const char *name)
+{
+	for (int i = 0; i < lengthof(cause_names); i++)
+		if (strcmp(cause_names[i], name) == 0)
+			return (LsCause) i;
+	return LS_CAUSE_EVENT;
+}
+
+/* keep_life: the place in the lifecycle is what it was. */
+static void
+keep_life(LsChange *change)
+{
+	const LsStored *stored = change->stored;
+
+	change->stage = stored == NULL ? NULL : stored->stage;
+	change->stage_since = stored == NULL ? DT_NOBEGIN : stored->stage_since;
+	change->by_hand = stored != NULL && stored->by_hand;
+	change->memory = stored == NULL ? NULL : stored->memory;
+}
+
+/* label: what follows from the scores. */
+static void
+label(const LsObjects *objects, LsChange *changes, int n)
+{
+	const LsModel *model = ls_model_get(objects->model);
+
+	for (int i = 0; i < n; i++)
+	{
+		LsChange *change = &changes[i];
+
+		keep_life(change);
+		if (change->outcome != LS_SCORED)
+			continue;
+		change->total =
+			ls_band_total(model, change->fit, change->engagement, change->intent);
+		change->band = ls_band_label(model, "total", change->total);
+		change->band_rank = ls_band_rank(model, change->total);
+		change->grade = ls_band_grade(model, change->fit, change->engagement);
+	}
 }
 
 /*
@@ -289,20 +354,19 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 void
 ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_locked)
 {
-	bool has_moment;
 	int gone;
 	TimestampTz as_of;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	has_moment = mark_outdated(objects, changes, n);
-	gone = count_outcome(changes, n, LS_GONE);
-	/* The clock is read when nobody else can write the rows any more. */
-	if (!is_locked &&
-		(has_moment || gone > 0 || count_outcome(changes, n, LS_RECOMPUTE) > 0))
+	mark_outdated(objects, changes, n);
+	if (!is_locked)
 		lock_rows(objects, changes, n);
+	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
+	ls_apply_read_stored(objects, changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
+	label(objects, changes, n);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
 		ls_apply_upsert(objects, changes, n, as_of);
@@ -368,6 +432,9 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
+	ls_apply_read_stored(objects, change, 1);
+	keep_life(change);
+	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
 }
 

@@ -67,7 +67,7 @@ SELECT lead_scoring.activate('m') IS NULL AS done \gset
 SELECT set_eq(
     $$SELECT relname::text FROM pg_class
        WHERE relname ~ '^m_' AND relkind IN ('r', 'v') AND obj_description(oid, 'pg_class') IS NOT NULL$$,
-    ARRAY['m_queue', 'm_score', 'm_scored'],
+    ARRAY(SELECT 'm_' || suffix FROM lead_scoring.objects('m')),
     'the tables and the view of a model have comments');
 SELECT is_empty(
     $$SELECT pg_temp.columns_without_comment(array_agg(oid))
@@ -100,7 +100,12 @@ INSERT INTO pg_temp.label VALUES
     ('deactivate(text)', 'volatile', 'strict', 'unsafe'),
     ('deactivation_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_model(text)', 'volatile', 'strict', 'unsafe'),
+    ('adjustment_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_sql(text)', 'stable', 'strict', 'safe'),
+    ('history_sql(text)', 'stable', 'strict', 'safe'),
+    ('missing_table_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
+    ('objects(text)', 'stable', 'strict', 'safe'),
+    ('outbox_sql(text)', 'stable', 'strict', 'safe'),
     ('engagement_accumulate(internal, record, text)', 'stable', 'called', 'safe'),
     ('engagement_accumulate(internal, record, text, text)', 'stable', 'called', 'safe'),
     ('engagement_accumulate(internal, record, text, text, timestamp with time zone)',

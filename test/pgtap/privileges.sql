@@ -281,7 +281,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql')
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));
