@@ -123,15 +123,9 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 	if (!is_same_since(event, old_tuple, new_tuple))
 		return false;
 	if (event->model->population != NULL &&
-		!ls_match_same_columns(event->model->population,
-							   event->map->population,
-							   old_tuple,
-							   new_tuple))
+		!ls_match_same_columns(event->map->population, 1, old_tuple, new_tuple))
 		return false;
-	return ls_match_same_columns(event->model->fit,
-								 event->map->fit,
-								 old_tuple,
-								 new_tuple);
+	return ls_match_same_columns(event->map->fit, 1, old_tuple, new_tuple);
 }
 
 static void

@@ -268,6 +268,39 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 			changes[i].outcome = LS_RECOMPUTE;
 }
 
+static const char *const cause_names[] =
+	{"event", "contact", "rule change", "time", "manual", "adjustment", "activation"};
+
+/*
+ * ls_apply_cause_name: as it is in the histories and in the queue.
+ */
+const char *
+ls_apply_cause_name(LsCause cause)
+{
+	return cause_names[cause];
+}
+
+LsCause
+ls_apply_cause_of(const char *name)
+{
+	for (int i = 0; i < lengthof(cause_names); i++)
+		if (strcmp(cause_names[i], name) == 0)
+			return (LsCause) i;
+	return LS_CAUSE_EVENT;
+}
+
+/* keep_life: the place in the lifecycle is what it was. */
+static void
+keep_life(LsChange *change)
+{
+	const LsStored *stored = change->stored;
+
+	change->stage = stored == NULL ? NULL : stored->stage;
+	change->stage_since = stored == NULL ? DT_NOBEGIN : stored->stage_since;
+	change->by_hand = stored != NULL && stored->by_hand;
+	change->memory = stored == NULL ? NULL : stored->memory;
+}
+
 /* label: what follows from the scores. */
 static void
 label(const LsObjects *objects, LsChange *changes, int n)
@@ -278,6 +311,7 @@ label(const LsObjects *objects, LsChange *changes, int n)
 	{
 		LsChange *change = &changes[i];
 
+		keep_life(change);
 		if (change->outcome != LS_SCORED)
 			continue;
 		change->total =
@@ -374,5 +408,8 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
+	ls_apply_read_stored(objects, change, 1);
+	keep_life(change);
+	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
 }

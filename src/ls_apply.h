@@ -12,6 +12,18 @@
 #include "ls_key.h"
 #include "ls_objects.h"
 
+/* LsCause: why a contact is looked at; see ls_apply_cause_name. */
+typedef enum LsCause
+{
+	LS_CAUSE_EVENT,
+	LS_CAUSE_CONTACT,
+	LS_CAUSE_RULES,
+	LS_CAUSE_TIME,
+	LS_CAUSE_MANUAL,
+	LS_CAUSE_ADJUSTMENT,
+	LS_CAUSE_ACTIVATION
+} LsCause;
+
 typedef enum LsOutcome
 {
 	LS_SCORED,	  /* fit is known */
@@ -43,8 +55,8 @@ typedef struct LsStored
 	const char *stage;		 /* or NULL */
 	TimestampTz stage_since; /* -infinity = no stage */
 	bool by_hand;
-	Datum memory;	   /* text[]; 0 = NULL */
-	TimestampTz since; /* -infinity = unknown */
+	const char *memory; /* or NULL */
+	TimestampTz since;	/* -infinity = unknown */
 	TimestampTz scored_at;
 	TimestampTz due_at;		   /* infinity = never */
 	TimestampTz last_activity; /* -infinity = none */
@@ -58,6 +70,8 @@ typedef struct LsChange
 {
 	LsKey key;
 	const LsStored *stored; /* NULL = the contact is new to the model */
+	LsCause cause;
+	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;
 	LsCause cause;
 	double fit;
@@ -71,6 +85,10 @@ typedef struct LsChange
 	TimestampTz since;		   /* when the contact came to be; -infinity = unknown */
 	TimestampTz last_activity; /* -infinity = none */
 	TimestampTz due_at;		   /* infinity = never */
+	const char *stage;		   /* or NULL; these as in the score row */
+	TimestampTz stage_since;   /* -infinity = no stage */
+	bool by_hand;
+	const char *memory; /* or NULL */
 	const char *problem;
 	int64 stamp;  /* of the rules that said so */
 	bool applied; /* written already, should its subtransaction commit */
@@ -87,6 +105,8 @@ extern void ls_apply_changes(const LsObjects *objects,
 							 int n,
 							 bool is_locked);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
+extern const char *ls_apply_cause_name(LsCause cause);
+extern LsCause ls_apply_cause_of(const char *name);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
 extern int ls_apply_orphans(const LsObjects *objects,
