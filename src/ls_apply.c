@@ -268,27 +268,6 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 			changes[i].outcome = LS_RECOMPUTE;
 }
 
-static const char *const cause_names[] =
-	{"event", "contact", "rule change", "time", "manual", "adjustment", "activation"};
-
-/*
- * ls_apply_cause_name: as it is in the histories and in the queue.
- */
-const char *
-ls_apply_cause_name(LsCause cause)
-{
-	return cause_names[cause];
-}
-
-LsCause
-ls_apply_cause_of(const char *name)
-{
-	for (int i = 0; i < lengthof(cause_names); i++)
-		if (strcmp(cause_names[i], name) == 0)
-			return (LsCause) i;
-	return LS_CAUSE_EVENT;
-}
-
 /* keep_life: the place in the lifecycle is what it was. */
 static void
 keep_life(LsChange *change)

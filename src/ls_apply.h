@@ -12,15 +12,18 @@
 #include "ls_key.h"
 #include "ls_objects.h"
 
-/* LsCause: why a contact is looked at; see ls_apply_cause_name. */
+/*
+ * LsCause: why a contact is looked at; see ls_apply_cause_name. Where there are
+ * several causes, the last one here counts.
+ */
 typedef enum LsCause
 {
 	LS_CAUSE_EVENT,
-	LS_CAUSE_CONTACT,
-	LS_CAUSE_RULES,
 	LS_CAUSE_TIME,
-	LS_CAUSE_MANUAL,
+	LS_CAUSE_RULES,
 	LS_CAUSE_ADJUSTMENT,
+	LS_CAUSE_CONTACT,
+	LS_CAUSE_MANUAL,
 	LS_CAUSE_ACTIVATION
 } LsCause;
 
@@ -31,18 +34,6 @@ typedef enum LsOutcome
 	LS_GONE,	  /* no contact, or not of the population: no row */
 	LS_RECOMPUTE, /* look at the contacts */
 } LsOutcome;
-
-/* LsCause: what changed; of two, the later one here is the contact's. */
-typedef enum LsCause
-{
-	LS_CAUSE_TIME,
-	LS_CAUSE_RULES,
-	LS_CAUSE_EVENT,
-	LS_CAUSE_ADJUSTMENT,
-	LS_CAUSE_CONTACT,
-	LS_CAUSE_MANUAL,
-	LS_CAUSE_ACTIVATION,
-} LsCause;
 
 /* LsStored: a score row as it was locked. */
 typedef struct LsStored
@@ -73,7 +64,6 @@ typedef struct LsChange
 	LsCause cause;
 	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;
-	LsCause cause;
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -105,8 +95,6 @@ extern void ls_apply_changes(const LsObjects *objects,
 							 int n,
 							 bool is_locked);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
-extern const char *ls_apply_cause_name(LsCause cause);
-extern LsCause ls_apply_cause_of(const char *name);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
 extern int ls_apply_orphans(const LsObjects *objects,
@@ -119,6 +107,7 @@ extern void ls_apply_problem(const LsObjects *objects,
 
 /* ls_apply_queue.c */
 extern const char *ls_apply_cause_name(LsCause cause);
+extern LsCause ls_apply_cause_of(const char *name);
 extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern void ls_apply_queue(const LsObjects *objects,
 						   const LsChange *changes,

@@ -13,25 +13,32 @@
 
 /* In the order of LsCause. */
 static const char *const cause_names[] =
-	{"time", "rule change", "event", "adjustment", "contact", "manual", "activation"};
+	{"event", "time", "rule change", "adjustment", "contact", "manual", "activation"};
 
-/* ls_apply_cause_name: as it is stored. */
+/*
+ * ls_apply_cause_name: as it is in the histories and in the queue.
+ */
 const char *
 ls_apply_cause_name(LsCause cause)
 {
 	return cause_names[cause];
 }
 
-/* read_cause: the second column of a row, where there is one. */
+LsCause
+ls_apply_cause_of(const char *name)
+{
+	for (int i = 0; i < lengthof(cause_names); i++)
+		if (strcmp(cause_names[i], name) == 0)
+			return (LsCause) i;
+	return LS_CAUSE_EVENT;
+}
+
+/* read_cause: the second column of a row; where there is none, it was time. */
 static LsCause
 read_cause(HeapTuple row, TupleDesc desc)
 {
-	const char *name = desc->natts < 2 ? NULL : SPI_getvalue(row, desc, 2);
-
-	for (int i = lengthof(cause_names) - 1; name != NULL && i > 0; i--)
-		if (strcmp(name, cause_names[i]) == 0)
-			return (LsCause) i;
-	return LS_CAUSE_TIME;
+	return desc->natts < 2 ? LS_CAUSE_TIME
+						   : ls_apply_cause_of(SPI_getvalue(row, desc, 2));
 }
 
 /* drop_repeated: of changes in order, so that keys are distinct. */
