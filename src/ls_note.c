@@ -48,8 +48,8 @@ make_room(LsNotes *notes)
 	if (notes->context == NULL)
 	{
 		notes->context = AllocSetContextCreate(notes->parent,
-												 "lead_scoring notes",
-												 ALLOCSET_DEFAULT_SIZES);
+											   "lead_scoring notes",
+											   ALLOCSET_DEFAULT_SIZES);
 		old = MemoryContextSwitchTo(notes->context);
 		notes->room = 8;
 		notes->items = palloc(sizeof(LsNote) * notes->room);
@@ -59,8 +59,7 @@ make_room(LsNotes *notes)
 		return;
 	}
 	notes->room *= 2;
-	notes->items =
-		repalloc_huge(notes->items, sizeof(LsNote) * (Size) notes->room);
+	notes->items = repalloc_huge(notes->items, sizeof(LsNote) * (Size) notes->room);
 }
 
 /*
@@ -83,6 +82,7 @@ ls_note_find(const LsNotes *notes, LsKey key)
 void
 ls_note_renew(LsNote *note)
 {
+	note->cause = LS_CAUSE_EVENT;
 	note->outcome = LS_AS_STORED;
 	note->events = LS_EVENTS_KEPT;
 	note->applied = false;
@@ -160,6 +160,7 @@ join_delta(LsNotes *notes, LsNote *note, const LsAccumulator *delta)
 void
 ls_note_combine(LsNotes *notes, LsNote *note, const LsNote *newer)
 {
+	note->cause = Max(note->cause, newer->cause);
 	if (newer->outcome != LS_AS_STORED)
 	{
 		note->outcome = newer->outcome;

@@ -16,6 +16,7 @@
 typedef struct LsNote
 {
 	LsKey key;
+	LsCause cause;
 	LsOutcome outcome;
 	LsEvents events;
 	bool applied; /* written already, should its subtransaction commit */

@@ -91,13 +91,13 @@ ls_pending_model(const char *model, Oid key_type)
 }
 
 /*
- * ls_pending_add: note a change. A later one of the same contact replaces what is
- * known of the contact; events once read are read.
+ * ls_pending_add: note a change, together with earlier ones of the contact.
  */
 void
 ls_pending_add(LsPendingModel *pending, const LsChange *change)
 {
-	LsNote newer = {.outcome = change->outcome,
+	LsNote newer = {.cause = change->cause,
+					.outcome = change->outcome,
 					.events = change->events,
 					.fit = change->fit,
 					.since = change->since,
@@ -269,6 +269,14 @@ ls_pending_models(void)
 	return list_copy(current->models);
 }
 
+/* is_nothing: events that do not count, say. */
+static bool
+is_nothing(const LsNote *note)
+{
+	return note->outcome == LS_AS_STORED && note->events != LS_EVENTS_READ &&
+		   (note->delta == NULL || ls_accumulator_is_empty(note->delta));
+}
+
 static void
 take_note(LsTaken *taken, LsNote *note)
 {
@@ -276,8 +284,13 @@ take_note(LsTaken *taken, LsNote *note)
 
 	if (note->applied)
 		return;
+	note->applied = true;
+	note->covers = true;
+	if (is_nothing(note))
+		return;
 	memset(change, 0, sizeof(LsChange));
 	change->key = note->key;
+	change->cause = note->cause;
 	change->outcome = note->outcome;
 	change->events = note->events;
 	change->delta = note->delta;
@@ -288,8 +301,6 @@ take_note(LsTaken *taken, LsNote *note)
 	change->problem = note->problem;
 	change->stamp = note->stamp;
 	taken->n++;
-	note->applied = true;
-	note->covers = true;
 }
 
 /*
@@ -309,8 +320,8 @@ ls_pending_take(LsPendingModel *pending)
 	taken->everyone = pending->everyone;
 	taken->sweep = pending->sweep && !pending->swept;
 	taken->queue = pending->queue;
-	taken->changes =
-		palloc_extended(sizeof(LsChange) * (Size) Max(pending->notes.n, 1), MCXT_ALLOC_HUGE);
+	taken->changes = palloc_extended(sizeof(LsChange) * (Size) Max(pending->notes.n, 1),
+									 MCXT_ALLOC_HUGE);
 	for (int i = 0; i < pending->notes.n; i++)
 		take_note(taken, &pending->notes.items[i]);
 	pending->swept = true;
@@ -403,6 +414,20 @@ ls_pending_spoil(const char *model, const LsChange *changes, int n)
 				ls_note_read_events(note);
 		}
 	}
+}
+
+/*
+ * ls_pending_is_superseded: did this transaction change the row again since?
+ */
+bool
+ls_pending_is_superseded(HeapTuple tuple)
+{
+	HeapTupleHeader header = tuple->t_data;
+
+	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
+		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
+		return false;
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
 }
 
 /*

@@ -54,7 +54,8 @@ extern bool ls_pending_has(const char *model, LsKey key);
 extern void ls_pending_spoil(const char *model, const LsChange *changes, int n);
 extern void ls_pending_copy_down(void);
 
-/* Rows that this transaction wrote by then may have been read already. */
+/* Rows that this transaction has written. */
+extern bool ls_pending_is_superseded(HeapTuple tuple);
 extern void ls_pending_note_reading(void);
 extern bool ls_pending_was_read(HeapTuple tuple);
 
