@@ -90,19 +90,6 @@ want(List *wanted, Oid relid, LOCKMODE mode)
 	return OidIsValid(relid) ? lappend(wanted, one) : wanted;
 }
 
-/* object_of: a table or view of the model; InvalidOid where there is none. */
-static Oid
-object_of(const LsModelRow *row, const char *suffix)
-{
-	Oid schema = row->objects_schema == NULL
-					 ? InvalidOid
-					 : get_namespace_oid(row->objects_schema, true);
-
-	return OidIsValid(schema)
-			   ? get_relname_relid(psprintf("%s_%s", row->name, suffix), schema)
-			   : InvalidOid;
-}
-
 static List *
 want_table(List *wanted, Oid relid, LOCKMODE mode)
 {
@@ -130,7 +117,8 @@ can_have_triggers(Oid relid, Oid role)
 static List *
 wanted_locks(const LsLife *life, LOCKMODE mode)
 {
-	List *wanted = want(NIL, object_of(life->row, "scored"), AccessExclusiveLock);
+	List *wanted =
+		want(NIL, ls_objects_relid(life->row, "scored"), AccessExclusiveLock);
 	ListCell *cell;
 
 	if (OidIsValid(life->contacts))
@@ -146,8 +134,8 @@ wanted_locks(const LsLife *life, LOCKMODE mode)
 	}
 	if (mode != AccessExclusiveLock)
 		return wanted;
-	wanted = want(wanted, object_of(life->row, "score"), mode);
-	return want(wanted, object_of(life->row, "queue"), mode);
+	wanted = want(wanted, ls_objects_relid(life->row, "score"), mode);
+	return want(wanted, ls_objects_relid(life->row, "queue"), mode);
 }
 
 /* lock_rest: NULL, or the one that is not to be had now; then none is locked. */
@@ -316,7 +304,7 @@ refuse_gone(const LsLife *life)
 static void
 hand_over(const LsLife *life, const char *suffix, Oid former, Oid present)
 {
-	Oid relid = object_of(life->row, suffix);
+	Oid relid = ls_objects_relid(life->row, suffix);
 
 	if (!OidIsValid(relid) || ls_relation_owner(relid) == present)
 		return;
@@ -339,19 +327,49 @@ hand_over(const LsLife *life, const char *suffix, Oid former, Oid present)
 	SPI_finish();
 }
 
+/* list_objects: suffixes of all tables and views of the model. */
+static List *
+list_objects(const LsModelRow *row)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid types[1] = {TEXTOID};
+	Datum values[1] = {CStringGetTextDatum(row->name)};
+	List *suffixes = NIL;
+
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT suffix FROM lead_scoring.objects($1)",
+							  1,
+							  types,
+							  values,
+							  NULL,
+							  true,
+							  0) != SPI_OK_SELECT)
+		elog(ERROR, "objects failed");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char *suffix = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		suffixes = lappend(suffixes, pstrdup(suffix));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	return suffixes;
+}
+
 /* follow_owner: after ALTER TABLE contacts OWNER TO, the model's objects follow. */
 static void
 follow_owner(const LsLife *life)
 {
-	static const char *const suffixes[] = {"score", "queue", "scored"};
 	Oid present = ls_relation_owner(life->contacts);
 	Oid former =
 		life->row->owner == NULL ? InvalidOid : get_role_oid(life->row->owner, true);
+	ListCell *cell;
 
 	if (life->row->objects_schema == NULL || former == present)
 		return;
-	for (int i = 0; i < lengthof(suffixes); i++)
-		hand_over(life, suffixes[i], former, present);
+	foreach(cell, list_objects(life->row))
+		hand_over(life, lfirst(cell), former, present);
 	CommandCounterIncrement();
 }
 

@@ -6,6 +6,7 @@
 #include "ls_apply.h"
 
 #include "ls_attempt.h"
+#include "ls_band.h"
 #include "ls_compat.h"
 #include "ls_fit.h"
 #include "ls_relation.h"
@@ -13,7 +14,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -59,6 +59,7 @@ ls_apply_evaluate(LsModel *model,
 
 	change->stamp = model->stamp;
 	change->last_activity = DT_NOBEGIN;
+	change->since = DT_NOBEGIN;
 	change->due_at = DT_NOEND;
 	if (!ls_fit_may_raise(model))
 		evaluate(&evaluation);
@@ -109,33 +110,21 @@ ls_apply_compare(const void *a, const void *b)
 }
 
 /*
- * ls_apply_found: the first column of SPI_tuptable as contacts to recompute, in
- * order.
+ * ls_apply_find: the change of a key; they are in order. NULL where there is none.
  */
-int
-ls_apply_found(const LsObjects *objects, LsChange **changes)
+LsChange *
+ls_apply_find(LsChange *changes, int n, LsKey key)
 {
-	int n = (int) SPI_tuptable->numvals;
+	LsChange wanted = {.key = key};
 
-	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		bool is_null;
-		Datum value =
-			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-
-		(*changes)[i].key = ls_key_copy(ls_key_from_datum(objects->key_type, value));
-		(*changes)[i].outcome = LS_RECOMPUTE;
-	}
-	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
-	return n;
+	return bsearch(&wanted, changes, n, sizeof(LsChange), ls_apply_compare);
 }
 
 /* settle: put what was found into the change of that key. */
 static void
 settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found)
 {
-	LsChange *change = bsearch(found, changes, n, sizeof(LsChange), ls_apply_compare);
+	LsChange *change = ls_apply_find(changes, n, found->key);
 
 	if (change == NULL)
 		return;
@@ -206,7 +195,6 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
 	evaluate_result(objects, changes, n, as_of);
-	ls_apply_states(objects, changes, n, as_of);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -264,21 +252,37 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
 }
 
-/*
- * mark_outdated: what was found before the rules changed, or at another moment
- * where that matters, is looked at again; what somebody did is only read now.
- * True where a moment matters.
- */
-static bool
-mark_outdated(const LsObjects *objects, LsChange *changes, int n)
+/* keep_life: the place in the lifecycle is what it was. */
+static void
+keep_life(LsChange *change)
+{
+	const LsStored *stored = change->stored;
+
+	change->stage = stored == NULL ? NULL : stored->stage;
+	change->stage_since = stored == NULL ? DT_NOBEGIN : stored->stage_since;
+	change->by_hand = stored != NULL && stored->by_hand;
+	change->memory = stored == NULL ? NULL : stored->memory;
+}
+
+/* label: what follows from the scores. */
+static void
+label(const LsObjects *objects, LsChange *changes, int n)
 {
 	const LsModel *model = ls_model_get(objects->model);
 
 	for (int i = 0; i < n; i++)
-		if (model->uses_as_of || ls_model_has_behaviour(model) ||
-			changes[i].stamp != model->stamp)
-			changes[i].outcome = LS_RECOMPUTE;
-	return model->uses_as_of || ls_model_has_behaviour(model);
+	{
+		LsChange *change = &changes[i];
+
+		keep_life(change);
+		if (change->outcome != LS_SCORED)
+			continue;
+		change->total =
+			ls_band_total(model, change->fit, change->engagement, change->intent);
+		change->band = ls_band_label(model, "total", change->total);
+		change->band_rank = ls_band_rank(model, change->total);
+		change->grade = ls_band_grade(model, change->fit, change->engagement);
+	}
 }
 
 /*
@@ -289,20 +293,20 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 void
 ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_locked)
 {
-	bool has_moment;
 	int gone;
 	TimestampTz as_of;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	has_moment = mark_outdated(objects, changes, n);
-	gone = count_outcome(changes, n, LS_GONE);
-	/* The clock is read when nobody else can write the rows any more. */
-	if (!is_locked &&
-		(has_moment || gone > 0 || count_outcome(changes, n, LS_RECOMPUTE) > 0))
+	if (!is_locked)
 		lock_rows(objects, changes, n);
+	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
+	ls_apply_read_stored(objects, changes, n);
+	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
+	ls_apply_states(objects, changes, n, as_of);
+	label(objects, changes, n);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
 		ls_apply_upsert(objects, changes, n, as_of);
@@ -368,29 +372,8 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
+	ls_apply_read_stored(objects, change, 1);
+	keep_life(change);
+	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
-}
-
-/*
- * ls_apply_queue: leave the contacts to the next refresh. Conflicts with
- * nothing.
- */
-void
-ls_apply_queue(const LsObjects *objects,
-			   const LsChange *changes,
-			   int n,
-			   const char *reason)
-{
-	Oid types[2] = {get_array_type(objects->key_type), TEXTOID};
-	Datum values[2];
-
-	values[0] = ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME);
-	values[1] = CStringGetTextDatum(reason);
-	(void) ls_objects_execute(
-		psprintf(
-			"INSERT INTO %s (contact_id, reason) SELECT k, $2 FROM unnest($1) AS k",
-			objects->queue),
-		2,
-		types,
-		values);
 }

@@ -95,16 +95,32 @@ enum
 	P_FIT,
 	P_ENGAGEMENT,
 	P_INTENT,
+	P_TOTAL,
+	P_BAND,
+	P_BAND_RANK,
+	P_GRADE,
 	P_STATE,
 	P_LAST_ACTIVITY,
 	P_DUE_AT,
 	P_STAMP,
 	P_PROBLEM,
+	P_SINCE,
+	P_STAGE,
+	P_STAGE_SINCE,
+	P_BY_HAND,
+	P_MEMORY,
 	N_COLUMNS,
-	P_MODEL = N_COLUMNS,
-	P_MOMENT,
+	P_MOMENT = N_COLUMNS,
 	N_PARAMETERS
 };
+
+static void
+add_text(LsColumn *column, const char *text)
+{
+	add_value(column,
+			  text == NULL ? (Datum) 0 : CStringGetTextDatum(text),
+			  text == NULL);
+}
 
 static void
 add_row(LsColumn *columns,
@@ -118,6 +134,10 @@ add_row(LsColumn *columns,
 	add_value(&columns[P_FIT], Float8GetDatum(change->fit), failed);
 	add_value(&columns[P_ENGAGEMENT], Float8GetDatum(change->engagement), failed);
 	add_value(&columns[P_INTENT], Float8GetDatum(change->intent), failed);
+	add_value(&columns[P_TOTAL], Float8GetDatum(change->total), failed);
+	add_text(&columns[P_BAND], failed ? NULL : change->band);
+	add_value(&columns[P_BAND_RANK], Int16GetDatum(change->band_rank), failed);
+	add_text(&columns[P_GRADE], failed ? NULL : change->grade);
 	add_value(&columns[P_STATE],
 			  PointerGetDatum(change->state),
 			  failed || change->state == NULL);
@@ -129,9 +149,16 @@ add_row(LsColumn *columns,
 			  TimestampTzGetDatum(failed ? as_of : change->due_at),
 			  !failed && change->due_at == DT_NOEND);
 	add_value(&columns[P_STAMP], Int64GetDatum(change->stamp), false);
-	add_value(&columns[P_PROBLEM],
-			  failed ? CStringGetTextDatum(change->problem) : (Datum) 0,
-			  !failed);
+	add_text(&columns[P_PROBLEM], failed ? change->problem : NULL);
+	add_value(&columns[P_SINCE],
+			  TimestampTzGetDatum(change->since),
+			  change->since == DT_NOBEGIN);
+	add_text(&columns[P_STAGE], change->stage);
+	add_value(&columns[P_STAGE_SINCE],
+			  TimestampTzGetDatum(change->stage_since),
+			  change->stage_since == DT_NOBEGIN);
+	add_value(&columns[P_BY_HAND], BoolGetDatum(change->by_hand), false);
+	add_text(&columns[P_MEMORY], change->memory);
 }
 
 static void
@@ -146,10 +173,19 @@ fill_columns(const LsObjects *objects,
 									FLOAT8OID,
 									FLOAT8OID,
 									FLOAT8OID,
+									FLOAT8OID,
+									TEXTOID,
+									INT2OID,
+									TEXTOID,
 									state_type(),
 									TIMESTAMPTZOID,
 									TIMESTAMPTZOID,
 									INT8OID,
+									TEXTOID,
+									TIMESTAMPTZOID,
+									TEXTOID,
+									TIMESTAMPTZOID,
+									BOOLOID,
 									TEXTOID};
 	LsColumn columns[N_COLUMNS];
 
@@ -179,25 +215,27 @@ ls_apply_upsert(const LsObjects *objects,
 	Datum values[N_PARAMETERS];
 	char *sql = psprintf(
 		"INSERT INTO %s AS s (contact_id, fit, engagement, intent, total, band, band_rank,"
-		" grade, engagement_state, last_activity, scored_at, due_at, stamp, problem)"
-		" SELECT k.contact_id, k.fit, k.engagement, k.intent, t.total,"
-		" lead_scoring.band(t.total, $10), lead_scoring.band_rank(t.total, $10),"
-		" lead_scoring.grade(k.fit, k.engagement, $10), k.state, k.last_activity, $11,"
-		" k.due_at, k.stamp, k.problem"
-		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5),"
-		" unnest($6), unnest($7), unnest($8), unnest($9)) AS k (contact_id, fit,"
-		" engagement, intent, state, last_activity, due_at, stamp, problem)"
-		" CROSS JOIN LATERAL (SELECT"
-		" lead_scoring.total_score(k.fit, k.engagement, k.intent, $10) AS total) AS t"
+		" grade, engagement_state, last_activity, due_at, stamp, problem, since, stage,"
+		" stage_since, by_hand, memory, scored_at)"
+		" SELECT k.*, $19 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4),"
+		" unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),"
+		" unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16),"
+		" unnest($17), unnest($18)) AS k"
 		" ON CONFLICT (contact_id) DO UPDATE SET (fit, engagement, intent, total, band,"
 		" band_rank, grade, engagement_state, last_activity, scored_at, due_at, stamp,"
-		" problem) = (excluded.fit, excluded.engagement, excluded.intent, excluded.total,"
-		" excluded.band, excluded.band_rank, excluded.grade, excluded.engagement_state,"
+		" problem, since, stage, stage_since, by_hand, memory) = (excluded.fit,"
+		" excluded.engagement, excluded.intent, excluded.total, excluded.band,"
+		" excluded.band_rank, excluded.grade, excluded.engagement_state,"
 		" excluded.last_activity, greatest(s.scored_at, excluded.scored_at),"
-		" excluded.due_at, excluded.stamp, excluded.problem)"
-		" WHERE (s.fit, s.engagement, s.intent, s.stamp, s.problem) IS DISTINCT FROM"
-		" (excluded.fit, excluded.engagement, excluded.intent, excluded.stamp,"
-		" excluded.problem) OR s.due_at <= excluded.scored_at"
+		" excluded.due_at, excluded.stamp, excluded.problem, excluded.since,"
+		" excluded.stage, excluded.stage_since, excluded.by_hand, excluded.memory)"
+		" WHERE (s.fit, s.engagement, s.intent, s.total, s.band, s.grade, s.stamp,"
+		" s.problem, s.since, s.stage, s.stage_since, s.by_hand, s.memory)"
+		" IS DISTINCT FROM (excluded.fit, excluded.engagement, excluded.intent,"
+		" excluded.total, excluded.band, excluded.grade, excluded.stamp,"
+		" excluded.problem, excluded.since, excluded.stage, excluded.stage_since,"
+		" excluded.by_hand, excluded.memory)"
+		" OR s.due_at <= excluded.scored_at"
 		/* The same score may change earlier, as created_column has another value. */
 		" OR coalesce(excluded.due_at, 'infinity') < coalesce(s.due_at, 'infinity') OR NOT"
 		" coalesce(lead_scoring.same_facts(s.engagement_state, excluded.engagement_state),"
@@ -205,8 +243,6 @@ ls_apply_upsert(const LsObjects *objects,
 		objects->score);
 
 	fill_columns(objects, changes, n, as_of, types, values);
-	types[P_MODEL] = TEXTOID;
-	values[P_MODEL] = CStringGetTextDatum(objects->model);
 	types[P_MOMENT] = TIMESTAMPTZOID;
 	values[P_MOMENT] = TimestampTzGetDatum(as_of);
 	(void) ls_objects_execute(sql, N_PARAMETERS, types, values);

@@ -66,6 +66,29 @@ ls_band_threshold(const LsModel *model, const char *score, double points)
 }
 
 /*
+ * ls_band_label: of the threshold; NULL where there is none.
+ */
+const char *
+ls_band_label(const LsModel *model, const char *score, double points)
+{
+	const LsThresholdRow *threshold = ls_band_threshold(model, score, points);
+
+	return threshold == NULL ? NULL : threshold->label;
+}
+
+/*
+ * ls_band_grade: label of the fit, then of the engagement; NULL where one has none.
+ */
+char *
+ls_band_grade(const LsModel *model, double fit, double engagement)
+{
+	const char *letter = ls_band_label(model, "fit", fit);
+	const char *digit = ls_band_label(model, "engagement", engagement);
+
+	return letter == NULL || digit == NULL ? NULL : psprintf("%s%s", letter, digit);
+}
+
+/*
  * ls_band_rank: 1 for the highest band of the total, and so on down; one more
  * than there are bands where it is below all.
  */
@@ -106,26 +129,24 @@ ls_sql_total_score(PG_FUNCTION_ARGS)
 Datum
 ls_sql_band(PG_FUNCTION_ARGS)
 {
-	const LsThresholdRow *threshold =
-		ls_band_threshold(model_arg(fcinfo, 1), "total", PG_GETARG_FLOAT8(0));
+	const char *label =
+		ls_band_label(model_arg(fcinfo, 1), "total", PG_GETARG_FLOAT8(0));
 
-	if (threshold == NULL)
+	if (label == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(threshold->label));
+	PG_RETURN_TEXT_P(cstring_to_text(label));
 }
 
 /* grade(fit, engagement, model) -> text, such as A1 */
 Datum
 ls_sql_grade(PG_FUNCTION_ARGS)
 {
-	const LsModel *model = model_arg(fcinfo, 2);
-	const LsThresholdRow *letter = ls_band_threshold(model, "fit", PG_GETARG_FLOAT8(0));
-	const LsThresholdRow *digit =
-		ls_band_threshold(model, "engagement", PG_GETARG_FLOAT8(1));
+	char *grade =
+		ls_band_grade(model_arg(fcinfo, 2), PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1));
 
-	if (letter == NULL || digit == NULL)
+	if (grade == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s%s", letter->label, digit->label)));
+	PG_RETURN_TEXT_P(cstring_to_text(grade));
 }
 
 /* band_rank(total, model) -> smallint */

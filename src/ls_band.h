@@ -15,6 +15,10 @@ extern double ls_band_total(const LsModel *model,
 extern const LsThresholdRow *ls_band_threshold(const LsModel *model,
 											   const char *score,
 											   double points);
+extern const char *ls_band_label(const LsModel *model,
+								 const char *score,
+								 double points);
+extern char *ls_band_grade(const LsModel *model, double fit, double engagement);
 extern int ls_band_rank(const LsModel *model, double total);
 
 #endif /* LS_BAND_H */

@@ -1,162 +1,16 @@
 /*
  * ls_catalog.c: typed readers of the configuration tables.
  */
-#include "ls_catalog.h"
+#include "ls_catalog_row.h"
 
 #include "ls_compat.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
-#include "common/int.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
-
-/* LsRow: a row taken apart; columns are found by name. */
-typedef struct LsRow
-{
-	TupleDesc desc;
-	Datum *values;
-	bool *nulls;
-} LsRow;
-
-typedef void *(*LsRowReader)(const LsRow *row);
-
-/*
- * ls_catalog_schema: schema lead_scoring.
- */
-Oid
-ls_catalog_schema(void)
-{
-	Oid schema = get_namespace_oid("lead_scoring", true);
-
-	if (!OidIsValid(schema))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_SCHEMA),
-				errmsg("extension \"lead_scoring\" is not installed in this database"),
-				errhint("Run CREATE EXTENSION lead_scoring."));
-	return schema;
-}
-
-/*
- * ls_catalog_relid: a table or index of schema lead_scoring.
- */
-Oid
-ls_catalog_relid(const char *table)
-{
-	Oid relid = get_relname_relid(table, ls_catalog_schema());
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_TABLE),
-				errmsg("relation \"lead_scoring.%s\" does not exist", table),
-				errhint("The library and the installed extension differ in version: run "
-						"ALTER EXTENSION lead_scoring UPDATE."));
-	return relid;
-}
-
-static int
-find_column(const LsRow *row, const char *column)
-{
-	for (int i = 0; i < row->desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(row->desc, i);
-
-		if (!att->attisdropped && strcmp(NameStr(att->attname), column) == 0)
-			return i;
-	}
-	ereport(ERROR,
-			errcode(ERRCODE_UNDEFINED_COLUMN),
-			errmsg("the configuration of lead_scoring has no column \"%s\"", column),
-			errhint("The library and the installed extension differ in version: run ALTER "
-					"EXTENSION lead_scoring UPDATE."));
-	return -1;
-}
-
-/* get_text: of a column of type text or name. */
-static char *
-get_text(const LsRow *row, const char *column)
-{
-	int i = find_column(row, column);
-
-	if (row->nulls[i])
-		return NULL;
-	if (TupleDescAttr(row->desc, i)->atttypid == NAMEOID)
-		return pstrdup(NameStr(*DatumGetName(row->values[i])));
-	return TextDatumGetCString(row->values[i]);
-}
-
-static double
-get_double(const LsRow *row, const char *column, double if_null)
-{
-	int i = find_column(row, column);
-
-	return row->nulls[i] ? if_null : DatumGetFloat8(row->values[i]);
-}
-
-static LsLimits
-get_limits(const LsRow *row, const char *min_column, const char *max_column)
-{
-	LsLimits limits;
-
-	limits.min = get_double(row, min_column, -INFINITY);
-	limits.max = get_double(row, max_column, INFINITY);
-	return limits;
-}
-
-static bool
-get_bool(const LsRow *row, const char *column)
-{
-	int i = find_column(row, column);
-
-	return !row->nulls[i] && DatumGetBool(row->values[i]);
-}
-
-/*
- * read_rows: the rows whose first key column is `model`, in the index's order.
- */
-static List *
-read_rows(const char *table, const char *index, const char *model, LsRowReader reader)
-{
-	Relation rel = table_open(ls_catalog_relid(table), AccessShareLock);
-	List *rows = NIL;
-	LsRow row;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-	AttrNumber attno = get_attnum(RelationGetRelid(rel),
-								  strcmp(table, "model") == 0 ? "name" : "model");
-
-	ScanKeyInit(&key,
-				attno,
-				BTEqualStrategyNumber,
-				F_TEXTEQ,
-				CStringGetTextDatum(model));
-	row.desc = RelationGetDescr(rel);
-	row.values = palloc(sizeof(Datum) * row.desc->natts);
-	row.nulls = palloc(sizeof(bool) * row.desc->natts);
-	scan = systable_beginscan(rel, ls_catalog_relid(index), true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		heap_deform_tuple(tuple, row.desc, row.values, row.nulls);
-		rows = lappend(rows, reader(&row));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return rows;
-}
 
 static void
 get_stamp(const LsRow *row, LsModelRow *model)
 {
-	int i = find_column(row, "scored_stamp");
+	int i = ls_row_column(row, "scored_stamp");
 
 	model->has_scored_stamp = !row->nulls[i];
 	if (!row->nulls[i])
@@ -168,24 +22,24 @@ read_model(const LsRow *row)
 {
 	LsModelRow *model = palloc0(sizeof(LsModelRow));
 
-	model->name = get_text(row, "name");
-	model->contacts = get_text(row, "contacts");
-	model->contact_id = get_text(row, "contact_id");
-	model->stage_column = get_text(row, "stage_column");
-	model->created_column = get_text(row, "created_column");
-	model->population = get_text(row, "population");
-	model->time_zone = get_text(row, "time_zone");
-	model->fit_weight = get_double(row, "fit_weight", 1);
-	model->engagement_weight = get_double(row, "engagement_weight", 1);
-	model->intent_weight = get_double(row, "intent_weight", 1);
-	model->fit = get_limits(row, "fit_floor", "fit_ceiling");
-	model->engagement = get_limits(row, "engagement_floor", "engagement_ceiling");
-	model->intent = get_limits(row, "intent_floor", "intent_ceiling");
-	model->total = get_limits(row, "total_floor", "total_ceiling");
-	model->status = get_text(row, "status");
-	model->search_path = get_text(row, "search_path");
-	model->objects_schema = get_text(row, "objects_schema");
-	model->owner = get_text(row, "owner");
+	model->name = ls_row_text(row, "name");
+	model->contacts = ls_row_text(row, "contacts");
+	model->contact_id = ls_row_text(row, "contact_id");
+	model->stage_column = ls_row_text(row, "stage_column");
+	model->created_column = ls_row_text(row, "created_column");
+	model->population = ls_row_text(row, "population");
+	model->time_zone = ls_row_text(row, "time_zone");
+	model->fit_weight = ls_row_double(row, "fit_weight", 1);
+	model->engagement_weight = ls_row_double(row, "engagement_weight", 1);
+	model->intent_weight = ls_row_double(row, "intent_weight", 1);
+	model->fit = ls_row_limits(row, "fit_floor", "fit_ceiling");
+	model->engagement = ls_row_limits(row, "engagement_floor", "engagement_ceiling");
+	model->intent = ls_row_limits(row, "intent_floor", "intent_ceiling");
+	model->total = ls_row_limits(row, "total_floor", "total_ceiling");
+	model->status = ls_row_text(row, "status");
+	model->search_path = ls_row_text(row, "search_path");
+	model->objects_schema = ls_row_text(row, "objects_schema");
+	model->owner = ls_row_text(row, "owner");
 	get_stamp(row, model);
 	return model;
 }
@@ -198,7 +52,7 @@ read_model(const LsRow *row)
 LsModelRow *
 ls_catalog_model(const char *model, bool missing_ok)
 {
-	List *rows = read_rows("model", "model_pkey", model, read_model);
+	List *rows = ls_row_read_all("model", "model_pkey", model, read_model);
 
 	if (rows != NIL)
 		return linitial(rows);
@@ -216,9 +70,9 @@ read_group(const LsRow *row)
 {
 	LsGroupRow *group = palloc0(sizeof(LsGroupRow));
 
-	group->name = get_text(row, "name");
-	group->dimension = get_text(row, "dimension");
-	group->limits = get_limits(row, "min_points", "max_points");
+	group->name = ls_row_text(row, "name");
+	group->dimension = ls_row_text(row, "dimension");
+	group->limits = ls_row_limits(row, "min_points", "max_points");
 	return group;
 }
 
@@ -226,7 +80,7 @@ read_group(const LsRow *row)
 List *
 ls_catalog_groups(const char *model)
 {
-	return read_rows("rule_group", "rule_group_pkey", model, read_group);
+	return ls_row_read_all("rule_group", "rule_group_pkey", model, read_group);
 }
 
 static void *
@@ -234,11 +88,11 @@ read_fit_rule(const LsRow *row)
 {
 	LsFitRow *rule = palloc0(sizeof(LsFitRow));
 
-	rule->name = get_text(row, "name");
-	rule->group_name = get_text(row, "group_name");
-	rule->condition = get_text(row, "condition");
-	rule->points = get_double(row, "points", 0);
-	rule->enabled = get_bool(row, "enabled");
+	rule->name = ls_row_text(row, "name");
+	rule->group_name = ls_row_text(row, "group_name");
+	rule->condition = ls_row_text(row, "condition");
+	rule->points = ls_row_double(row, "points", 0);
+	rule->enabled = ls_row_bool(row, "enabled");
 	return rule;
 }
 
@@ -246,7 +100,7 @@ read_fit_rule(const LsRow *row)
 List *
 ls_catalog_fit_rules(const char *model)
 {
-	return read_rows("fit_rule", "fit_rule_pkey", model, read_fit_rule);
+	return ls_row_read_all("fit_rule", "fit_rule_pkey", model, read_fit_rule);
 }
 
 static void *
@@ -254,9 +108,9 @@ read_threshold(const LsRow *row)
 {
 	LsThresholdRow *threshold = palloc0(sizeof(LsThresholdRow));
 
-	threshold->score = get_text(row, "score");
-	threshold->label = get_text(row, "label");
-	threshold->min_score = get_double(row, "min_score", -INFINITY);
+	threshold->score = ls_row_text(row, "score");
+	threshold->label = ls_row_text(row, "label");
+	threshold->min_score = ls_row_double(row, "min_score", -INFINITY);
 	return threshold;
 }
 
@@ -264,7 +118,7 @@ read_threshold(const LsRow *row)
 List *
 ls_catalog_thresholds(const char *model)
 {
-	return read_rows("threshold", "threshold_pkey", model, read_threshold);
+	return ls_row_read_all("threshold", "threshold_pkey", model, read_threshold);
 }
 
 /* ---- events ----------------------------------------------------------- */
@@ -274,13 +128,13 @@ read_source(const LsRow *row)
 {
 	LsSourceRow *source = palloc0(sizeof(LsSourceRow));
 
-	source->name = get_text(row, "name");
-	source->relation = get_text(row, "relation");
-	source->contact_id = get_text(row, "contact_id");
-	source->occurred_at = get_text(row, "occurred_at");
-	source->time_zone = get_text(row, "time_zone");
-	source->condition = get_text(row, "condition");
-	source->activity = get_text(row, "activity");
+	source->name = ls_row_text(row, "name");
+	source->relation = ls_row_text(row, "relation");
+	source->contact_id = ls_row_text(row, "contact_id");
+	source->occurred_at = ls_row_text(row, "occurred_at");
+	source->time_zone = ls_row_text(row, "time_zone");
+	source->condition = ls_row_text(row, "condition");
+	source->activity = ls_row_text(row, "activity");
 	return source;
 }
 
@@ -288,74 +142,7 @@ read_source(const LsRow *row)
 List *
 ls_catalog_sources(const char *model)
 {
-	return read_rows("event_source", "event_source_pkey", model, read_source);
-}
-
-/*
- * ls_catalog_interval_us: an interval as a number of microseconds, a month being
- * 30 days; the largest there is where it does not fit.
- */
-int64
-ls_catalog_interval_us(const Interval *interval)
-{
-	int64 days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
-	int64 us;
-
-	if (pg_mul_s64_overflow(days, USECS_PER_DAY, &us) ||
-		pg_add_s64_overflow(us, interval->time, &us))
-		return PG_INT64_MAX;
-	return us;
-}
-
-static int64
-get_interval_us(const LsRow *row, const char *column)
-{
-	int i = find_column(row, column);
-
-	return row->nulls[i] ? 0
-						 : ls_catalog_interval_us(DatumGetIntervalP(row->values[i]));
-}
-
-static int
-get_int(const LsRow *row, const char *column)
-{
-	int i = find_column(row, column);
-
-	return row->nulls[i] ? -1 : DatumGetInt32(row->values[i]);
-}
-
-static TimestampTz
-get_moment(const LsRow *row, const char *column, TimestampTz if_null)
-{
-	int i = find_column(row, column);
-
-	return row->nulls[i] ? if_null : DatumGetTimestampTz(row->values[i]);
-}
-
-/* get_texts: of a text[] column; nulls in it are left out. */
-static List *
-get_texts(const LsRow *row, const char *column)
-{
-	int i = find_column(row, column);
-	List *texts = NIL;
-	Datum *values;
-	bool *nulls;
-	int n;
-
-	if (row->nulls[i])
-		return NIL;
-	deconstruct_array(DatumGetArrayTypeP(row->values[i]),
-					  TEXTOID,
-					  -1,
-					  false,
-					  TYPALIGN_INT,
-					  &values,
-					  &nulls,
-					  &n);
-	for (int j = 0; j < n; j++)
-		if (!nulls[j])
-			texts = lappend(texts, TextDatumGetCString(values[j]));
-	return texts;
+	return ls_row_read_all("event_source", "event_source_pkey", model, read_source);
 }
 
 static LsRuleKind
@@ -366,7 +153,7 @@ get_kind(const LsRow *row)
 										"inactive",
 										"sequence",
 										"streak"};
-	const char *kind = get_text(row, "kind");
+	const char *kind = ls_row_text(row, "kind");
 
 	for (int i = 0; i < lengthof(kinds); i++)
 		if (strcmp(kind, kinds[i]) == 0)
@@ -378,7 +165,7 @@ get_kind(const LsRow *row)
 static LsStepOrder
 get_step_order(const LsRow *row)
 {
-	const char *order = get_text(row, "step_order");
+	const char *order = ls_row_text(row, "step_order");
 
 	if (order == NULL || strcmp(order, "in_order") == 0)
 		return LS_ORDER_IN_ORDER;
@@ -388,22 +175,22 @@ get_step_order(const LsRow *row)
 static void
 read_timing(const LsRow *row, LsEngagementRow *rule)
 {
-	const char *if_never = get_text(row, "if_never");
-	int64 grace_us = get_interval_us(row, "grace");
+	const char *if_never = ls_row_text(row, "if_never");
+	int64 grace_us = ls_row_interval_us(row, "grace");
 
-	rule->within_us = get_interval_us(row, "within");
-	rule->after_us = get_interval_us(row, "after");
-	rule->counts_from = get_moment(row, "counts_from", DT_NOBEGIN);
-	rule->counts_until = get_moment(row, "counts_until", DT_NOEND);
-	rule->repeat_every_us = get_interval_us(row, "repeat_every");
+	rule->within_us = ls_row_interval_us(row, "within");
+	rule->after_us = ls_row_interval_us(row, "after");
+	rule->counts_from = ls_row_moment(row, "counts_from", DT_NOBEGIN);
+	rule->counts_until = ls_row_moment(row, "counts_until", DT_NOEND);
+	rule->repeat_every_us = ls_row_interval_us(row, "repeat_every");
 	rule->if_never_created =
 		if_never == NULL ? rule->condition == NULL : strcmp(if_never, "created") == 0;
 	rule->grace_us = grace_us != 0 ? grace_us : 3 * USECS_PER_DAY;
-	rule->half_life_us = get_interval_us(row, "half_life");
-	rule->linear_over_us = get_interval_us(row, "linear_over");
-	rule->decay_percent = get_double(row, "decay_percent", 0);
-	rule->decay_every_us = get_interval_us(row, "decay_every");
-	rule->expires_after_us = get_interval_us(row, "expires_after");
+	rule->half_life_us = ls_row_interval_us(row, "half_life");
+	rule->linear_over_us = ls_row_interval_us(row, "linear_over");
+	rule->decay_percent = ls_row_double(row, "decay_percent", 0);
+	rule->decay_every_us = ls_row_interval_us(row, "decay_every");
+	rule->expires_after_us = ls_row_interval_us(row, "expires_after");
 }
 
 static void *
@@ -411,24 +198,24 @@ read_engagement_rule(const LsRow *row)
 {
 	LsEngagementRow *rule = palloc0(sizeof(LsEngagementRow));
 
-	rule->name = get_text(row, "name");
-	rule->group_name = get_text(row, "group_name");
-	rule->is_intent = strcmp(get_text(row, "dimension"), "intent") == 0;
-	rule->source = get_text(row, "source");
+	rule->name = ls_row_text(row, "name");
+	rule->group_name = ls_row_text(row, "group_name");
+	rule->is_intent = strcmp(ls_row_text(row, "dimension"), "intent") == 0;
+	rule->source = ls_row_text(row, "source");
 	rule->kind = get_kind(row);
-	rule->condition = get_text(row, "condition");
-	rule->points = get_double(row, "points", 0);
-	rule->max_count = get_int(row, "max_count");
-	rule->at_least = get_int(row, "at_least");
-	rule->at_most = get_int(row, "at_most");
-	rule->distinct_by = get_text(row, "distinct_by");
-	rule->value = get_text(row, "value");
-	rule->unless = get_text(row, "unless");
-	rule->requires = get_text(row, "requires");
-	rule->steps = get_texts(row, "steps");
+	rule->condition = ls_row_text(row, "condition");
+	rule->points = ls_row_double(row, "points", 0);
+	rule->max_count = ls_row_int(row, "max_count");
+	rule->at_least = ls_row_int(row, "at_least");
+	rule->at_most = ls_row_int(row, "at_most");
+	rule->distinct_by = ls_row_text(row, "distinct_by");
+	rule->value = ls_row_text(row, "value");
+	rule->unless = ls_row_text(row, "unless");
+	rule->requires = ls_row_text(row, "requires");
+	rule->steps = ls_row_texts(row, "steps");
 	rule->step_order = get_step_order(row);
-	rule->hit = get_text(row, "hit");
-	rule->enabled = get_bool(row, "enabled");
+	rule->hit = ls_row_text(row, "hit");
+	rule->enabled = ls_row_bool(row, "enabled");
 	read_timing(row, rule);
 	return rule;
 }
@@ -437,10 +224,10 @@ read_engagement_rule(const LsRow *row)
 List *
 ls_catalog_engagement_rules(const char *model)
 {
-	return read_rows("engagement_rule",
-					 "engagement_rule_pkey",
-					 model,
-					 read_engagement_rule);
+	return ls_row_read_all("engagement_rule",
+						   "engagement_rule_pkey",
+						   model,
+						   read_engagement_rule);
 }
 
 /*

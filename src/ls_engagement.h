@@ -62,27 +62,29 @@ typedef struct LsEventReader
 	LsRowMap *map;
 } LsEventReader;
 
-/* LsEvent: as a row, or the values of its columns. */
-typedef struct LsEvent
+/* LsEventRow: an event, as a row or the values of its columns. */
+typedef struct LsEventRow
 {
 	HeapTuple row;
 	const NullableDatum *values; /* NULL where it is a row */
-} LsEvent;
+} LsEventRow;
 
 /* ls_engagement_accumulate.c */
 extern void ls_accumulator_add(LsAccumulator *acc,
 							   const LsEventReader *reader,
-							   const LsEvent *event);
+							   const LsEventRow *event);
 
 /* ls_engagement_agg.c */
 extern MemoryContext ls_aggregate_context(FunctionCallInfo fcinfo);
 
 /* ls_engagement_cells.c */
 extern LsFrame ls_frame_of(LsEngagement *engagement, TimestampTz as_of);
-extern LsAccumulator *ls_accumulator_new(LsFrame *frame, MemoryContext context);
-extern LsAccumulator *ls_accumulator_new_alone(const LsFrame *frame,
-											   MemoryContext context);
+extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
+										 TimestampTz as_of,
+										 MemoryContext context);
+extern LsAccumulator *ls_accumulator_new_in(LsFrame *frame, MemoryContext context);
 extern LsFrame *ls_accumulator_own_frame(LsAccumulator *acc);
+extern bool ls_accumulator_is_empty(const LsAccumulator *acc);
 extern void ls_accumulator_make_room(LsAccumulator *acc, int64 n);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);

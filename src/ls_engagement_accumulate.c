@@ -87,7 +87,7 @@ add_match(LsAccumulator *acc, LsEventSource *source, const LsFeed *feed, int64 a
 
 /* load: the event as the matcher's row. */
 static inline void
-load(LsMatcher *matcher, LsRowMap *map, const LsEvent *event)
+load(LsMatcher *matcher, LsRowMap *map, const LsEventRow *event)
 {
 	if (event->values != NULL)
 		ls_match_load_values(matcher, map, event->values);
@@ -99,7 +99,7 @@ load(LsMatcher *matcher, LsRowMap *map, const LsEvent *event)
 static inline bool
 passes(LsAccumulator *acc,
 	   const LsEventReader *reader,
-	   const LsEvent *event,
+	   const LsEventRow *event,
 	   int64 *at_us)
 {
 	LsEventSource *source = reader->source;
@@ -134,7 +134,7 @@ passes(LsAccumulator *acc,
 void
 ls_accumulator_add(LsAccumulator *acc,
 				   const LsEventReader *reader,
-				   const LsEvent *event)
+				   const LsEventRow *event)
 {
 	LsEventSource *source = reader->source;
 	const int *numbers;

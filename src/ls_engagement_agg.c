@@ -248,12 +248,10 @@ new_accumulator(FunctionCallInfo fcinfo, LsAggCall *call, TimestampTz as_of)
 {
 	MemoryContext context = ls_aggregate_context(fcinfo);
 	LsFrame *shared = share_frame(call, as_of, fcinfo->flinfo->fn_mcxt);
-	LsFrame frame;
 
 	if (shared != NULL)
-		return ls_accumulator_new(shared, context);
-	frame = ls_frame_of(call->engagement, as_of);
-	return ls_accumulator_new_alone(&frame, context);
+		return ls_accumulator_new_in(shared, context);
+	return ls_accumulator_new(call->engagement, as_of, context);
 }
 
 static inline LsAccumulator *
@@ -299,7 +297,7 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 	LsAccumulator *acc = get_accumulator(fcinfo, call);
 	HeapTupleHeader header;
 	HeapTupleData row;
-	LsEvent event = {&row, NULL};
+	LsEventRow event = {&row, NULL};
 
 	if (PG_ARGISNULL(ARG_EVENT))
 		PG_RETURN_POINTER(acc);
@@ -346,7 +344,7 @@ accumulate_columns(FunctionCallInfo fcinfo, int nhead)
 	LsAggCall *call = get_call(fcinfo, nhead);
 	LsAccumulator *acc = get_accumulator(fcinfo, call);
 	NullableDatum *columns = &fcinfo->args[nhead + 1];
-	LsEvent event = {NULL, columns};
+	LsEventRow event = {NULL, columns};
 
 	if (unlikely(call->reader.map == NULL))
 		bind_columns(call, fcinfo, nhead + 1);

@@ -64,12 +64,12 @@ start(LsAccumulator *acc, LsFrame *frame)
 }
 
 /*
- * ls_accumulator_new: without events. The frame must stay as long as it.
+ * ls_accumulator_new_in: without events. The frame must stay as long as it.
  *
  * Memory: all in `context`, now and later.
  */
 LsAccumulator *
-ls_accumulator_new(LsFrame *frame, MemoryContext context)
+ls_accumulator_new_in(LsFrame *frame, MemoryContext context)
 {
 	LsAccumulator *acc = MemoryContextAlloc(context, sizeof(LsAccumulator));
 
@@ -85,16 +85,16 @@ typedef struct LsAlone
 } LsAlone;
 
 /*
- * ls_accumulator_new_alone: without events, with a copy of the frame.
+ * ls_accumulator_new: without events, up to a moment, with a frame of its own.
  *
  * Memory: all in `context`, now and later.
  */
 LsAccumulator *
-ls_accumulator_new_alone(const LsFrame *frame, MemoryContext context)
+ls_accumulator_new(LsEngagement *engagement, TimestampTz as_of, MemoryContext context)
 {
 	LsAlone *alone = MemoryContextAlloc(context, sizeof(LsAlone));
 
-	alone->frame = *frame;
+	alone->frame = ls_frame_of(engagement, as_of);
 	start(&alone->acc, &alone->frame);
 	alone->acc.has_own_frame = true;
 	return &alone->acc;
@@ -115,6 +115,17 @@ ls_accumulator_own_frame(LsAccumulator *acc)
 	acc->frame = frame;
 	acc->has_own_frame = true;
 	return frame;
+}
+
+/*
+ * ls_accumulator_is_empty: is it as it was when new, but for its moment?
+ */
+bool
+ls_accumulator_is_empty(const LsAccumulator *acc)
+{
+	return acc->n == 0 && acc->frame->from_us == PG_INT64_MIN &&
+		   acc->frame->until_us == PG_INT64_MAX &&
+		   acc->last_activity_us == PG_INT64_MIN;
 }
 
 /* readable_from: what the frame says, and what forgetting activity says. */

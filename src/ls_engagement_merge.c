@@ -18,12 +18,15 @@ PG_FUNCTION_INFO_V1(ls_sql_rollup_accumulate);
 PG_FUNCTION_INFO_V1(ls_sql_merge);
 PG_FUNCTION_INFO_V1(ls_sql_engagement_empty);
 
+/* new_like: for what the other has, and more. */
 static LsAccumulator *
-new_alone(LsEngagement *engagement, TimestampTz as_of, MemoryContext context)
+new_like(const LsAccumulator *other, MemoryContext context)
 {
-	LsFrame frame = ls_frame_of(engagement, as_of);
-
-	return ls_accumulator_new_alone(&frame, context);
+	if (other->has_own_frame)
+		return ls_accumulator_new(other->frame->engagement,
+								  other->frame->as_of_us,
+								  context);
+	return ls_accumulator_new_in(other->frame, context);
 }
 
 /*
@@ -43,8 +46,7 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(a);
 	}
 	if (a == NULL)
-		a = b->has_own_frame ? ls_accumulator_new_alone(b->frame, context)
-							 : ls_accumulator_new(b->frame, context);
+		a = new_like(b, context);
 	if (a->frame->engagement->fingerprint != b->frame->engagement->fingerprint)
 		ls_accumulator_refuse_change(a);
 	ls_accumulator_join(a, b);
@@ -104,7 +106,7 @@ ls_sql_rollup_accumulate(PG_FUNCTION_ARGS)
 	state = PG_GETARG_ENGAGEMENT(1);
 	engagement = ls_engagement_of_state(fcinfo, state);
 	if (acc == NULL)
-		acc = new_alone(engagement, state->as_of_us, context);
+		acc = ls_accumulator_new(engagement, state->as_of_us, context);
 	else if (acc->frame->engagement->fingerprint != engagement->fingerprint)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -134,7 +136,7 @@ ls_sql_merge(PG_FUNCTION_ARGS)
 					   ls_state_model_name(a),
 					   ls_state_model_name(b)),
 				errhint("Merge states of one model."));
-	acc = new_alone(engagement, a->as_of_us, CurrentMemoryContext);
+	acc = ls_accumulator_new(engagement, a->as_of_us, CurrentMemoryContext);
 	ls_accumulator_join_state(acc, a);
 	ls_accumulator_join_state(acc, b);
 	PG_RETURN_POINTER(ls_accumulator_state(acc));
@@ -147,8 +149,9 @@ Datum
 ls_sql_engagement_empty(PG_FUNCTION_ARGS)
 {
 	LsModel *model = ls_fit_readable_model(PG_GETARG_TEXT_PP(0));
-	LsAccumulator *acc =
-		new_alone(ls_engagement_get(model), ls_guc_as_of(), CurrentMemoryContext);
+	LsAccumulator *acc = ls_accumulator_new(ls_engagement_get(model),
+											ls_guc_as_of(),
+											CurrentMemoryContext);
 
 	PG_RETURN_POINTER(ls_accumulator_state(acc));
 }

@@ -93,9 +93,13 @@ new_accumulator(FunctionCallInfo fcinfo, const char *name, const LsWire *wire)
 	LsFrame *shared =
 		ls_engagement_frame_of_name(fcinfo, name, wire->name_length, &frame);
 
+	LsAccumulator *acc;
+
 	if (shared != NULL)
-		return ls_accumulator_new(shared, CurrentMemoryContext);
-	return ls_accumulator_new_alone(&frame, CurrentMemoryContext);
+		return ls_accumulator_new_in(shared, CurrentMemoryContext);
+	acc = ls_accumulator_new(frame.engagement, frame.as_of_us, CurrentMemoryContext);
+	*acc->frame = frame;
+	return acc;
 }
 
 /*

@@ -28,6 +28,46 @@ ls_objects_name(const LsModelRow *row, const char *suffix)
 									  psprintf("%s_%s", row->name, suffix));
 }
 
+/* Tables that upkeep writes or reads at commit. */
+static const char *const upkeep_tables[] = {"score",
+											"queue",
+											"stage_history",
+											"score_history",
+											"outbox",
+											"delivery",
+											"adjustment"};
+
+/*
+ * ls_objects_relid: a per-model table or view; InvalidOid where there is none.
+ */
+Oid
+ls_objects_relid(const LsModelRow *row, const char *suffix)
+{
+	Oid schema = row->objects_schema == NULL
+					 ? InvalidOid
+					 : get_namespace_oid(row->objects_schema, true);
+
+	return OidIsValid(schema)
+			   ? get_relname_relid(psprintf("%s_%s", row->name, suffix), schema)
+			   : InvalidOid;
+}
+
+/* table_problem: why upkeep may not use the table; NULL where it may. */
+static const char *
+table_problem(const LsModelRow *row, const char *suffix, Oid owner)
+{
+	Oid relid = ls_objects_relid(row, suffix);
+
+	if (!OidIsValid(relid))
+		return psprintf("table %s is gone", ls_objects_name(row, suffix));
+	if (get_rel_relkind(relid) != RELKIND_RELATION)
+		return psprintf("%s is not a table", ls_objects_name(row, suffix));
+	if (ls_relation_owner(relid) != owner)
+		return psprintf("table %s has another owner than the contacts",
+						ls_objects_name(row, suffix));
+	return NULL;
+}
+
 /*
  * ls_objects_usable: may upkeep write? Its tables must be there and belong to
  * the role that owns the contacts, the one that activated the model.
@@ -35,7 +75,6 @@ ls_objects_name(const LsModelRow *row, const char *suffix)
 bool
 ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
 {
-	static const char *const suffixes[] = {"score", "queue"};
 	Oid owner = ls_relation_owner(contacts);
 
 	*reason = NULL;
@@ -47,22 +86,8 @@ ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
 		*reason = psprintf(
 			"the contacts have no column \"%s\" any more (set contact_id in lead_scoring.model)",
 			row->contact_id);
-	for (int i = 0; i < lengthof(suffixes) && *reason == NULL; i++)
-	{
-		Oid schema = get_namespace_oid(row->objects_schema, true);
-		Oid relid =
-			OidIsValid(schema)
-				? get_relname_relid(psprintf("%s_%s", row->name, suffixes[i]), schema)
-				: InvalidOid;
-
-		if (!OidIsValid(relid))
-			*reason = psprintf("table %s is gone", ls_objects_name(row, suffixes[i]));
-		else if (get_rel_relkind(relid) != RELKIND_RELATION)
-			*reason = psprintf("%s is not a table", ls_objects_name(row, suffixes[i]));
-		else if (ls_relation_owner(relid) != owner)
-			*reason = psprintf("table %s has another owner than the contacts",
-							   ls_objects_name(row, suffixes[i]));
-	}
+	for (int i = 0; i < lengthof(upkeep_tables) && *reason == NULL; i++)
+		*reason = table_problem(row, upkeep_tables[i], owner);
 	return *reason == NULL;
 }
 
@@ -86,9 +111,7 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 	if (row->objects_schema != NULL)
 	{
 		objects->score = ls_objects_name(row, "score");
-		objects->score_relid =
-			get_relname_relid(psprintf("%s_score", row->name),
-							  get_namespace_oid(row->objects_schema, true));
+		objects->score_relid = ls_objects_relid(row, "score");
 		objects->queue = ls_objects_name(row, "queue");
 	}
 	return objects;

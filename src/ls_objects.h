@@ -27,6 +27,7 @@ typedef struct LsObjects
 
 extern LsObjects *ls_objects_of(const LsModelRow *row, Oid contacts);
 extern bool ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason);
+extern Oid ls_objects_relid(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_name(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_script(const char *writer, const char *model, bool read_only);
 extern uint64 ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values);

@@ -59,6 +59,10 @@ CREATE TABLE %1$s (
     grade text,
     stage text,
     stage_since timestamptz,
+    by_hand boolean NOT NULL DEFAULT false,
+    memory text,
+    since timestamptz,
+    enrolled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     engagement_state lead_scoring.engagement,
     last_activity timestamptz,
     scored_at timestamptz NOT NULL,
@@ -80,6 +84,10 @@ COMMENT ON COLUMN %1$s.band_rank IS 'Place of the band: 1 for the highest. NULL:
 COMMENT ON COLUMN %1$s.grade IS 'Fit letter and engagement digit. NULL: none.';
 COMMENT ON COLUMN %1$s.stage IS 'Lifecycle stage. NULL: none yet.';
 COMMENT ON COLUMN %1$s.stage_since IS 'When the stage was entered. NULL: no stage yet.';
+COMMENT ON COLUMN %1$s.by_hand IS 'Did a person, not a transition, put the contact into its stage?';
+COMMENT ON COLUMN %1$s.memory IS 'Which actions have happened and whose conditions hold, and which transitions wait until their condition was false once. NULL: nothing to remember.';
+COMMENT ON COLUMN %1$s.since IS 'When the contact came to be, from created_column of the model. NULL: unknown.';
+COMMENT ON COLUMN %1$s.enrolled_at IS 'When the contact entered the model.';
 COMMENT ON COLUMN %1$s.engagement_state IS 'What the contact did, as far as rules may need it. NULL: the model has no engagement rules, or it could not be computed.';
 COMMENT ON COLUMN %1$s.last_activity IS 'Latest activity. NULL: none yet.';
 COMMENT ON COLUMN %1$s.scored_at IS 'As of when the row is right.';
@@ -101,6 +109,7 @@ CREATE TABLE %1$s (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     contact_id %2$s,
     reason text NOT NULL,
+    cause text NOT NULL DEFAULT 'event',
     queued_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ON %1$s (contact_id);
@@ -108,11 +117,13 @@ COMMENT ON TABLE %1$s IS 'Contacts of model %3$s that the next refresh looks at.
 COMMENT ON COLUMN %1$s.id IS 'Order of arrival.';
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact. NULL: everyone.';
 COMMENT ON COLUMN %1$s.reason IS 'Why it could not be done at once.';
+COMMENT ON COLUMN %1$s.cause IS 'What changed: event, contact, rule change, time, manual, adjustment or activation.';
 COMMENT ON COLUMN %1$s.queued_at IS 'Since when it waits.';
 $sql$, target, key_type, replace(model, '''', ''''''));
     END IF;
 
-    script := script || lead_scoring.scored_view_sql(model);
+    script := script || lead_scoring.history_sql(model) || lead_scoring.outbox_sql(model)
+        || lead_scoring.adjustment_sql(model) || lead_scoring.scored_view_sql(model);
     IF kind IN ('r', 'p') THEN
         script := script || lead_scoring.triggers_sql(model);
     END IF;

@@ -104,22 +104,14 @@ COMMENT ON FUNCTION lead_scoring.deactivation_sql(text) IS
     'The SQL that takes the model''s triggers off its contacts. NULL for a NULL name.';
 
 CREATE FUNCTION lead_scoring.drop_sql(model text) RETURNS text
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-    schema name;
-BEGIN
-    SELECT m.objects_schema INTO STRICT schema
-      FROM lead_scoring.model AS m WHERE m.name = model;
-    RETURN lead_scoring.deactivation_sql(model) || format($sql$
-DROP VIEW IF EXISTS %I.%I;
-DROP TABLE IF EXISTS %I.%I;
-DROP TABLE IF EXISTS %I.%I;
-$sql$, schema, model || '_scored', schema, model || '_score', schema, model || '_queue');
-END
-$$;
+BEGIN ATOMIC
+    SELECT lead_scoring.deactivation_sql(drop_sql.model)
+        || string_agg(format(E'\nDROP %s IF EXISTS %s;',
+                             CASE o.kind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, o.name), '')
+      FROM lead_scoring.objects(drop_sql.model) AS o;
+END;
 COMMENT ON FUNCTION lead_scoring.drop_sql(text) IS
     'The SQL that removes what activation made. NULL for a NULL name.';
 

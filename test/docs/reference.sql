@@ -33,6 +33,8 @@ INSERT INTO inner_function VALUES
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
     ('current_path'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),
+    ('engagement_accumulate_columns'), ('engagement_accumulate_columns_at'),
+    ('engagement_agg_columns'), ('engagement_agg_columns_at'),
     ('engagement_combine'), ('engagement_deserialize'), ('engagement_finish'),
     ('engagement_in'), ('engagement_out'), ('engagement_recv'), ('engagement_send'),
     ('engagement_serialize'), ('rollup_accumulate'), ('fit_problem'),
@@ -40,6 +42,10 @@ INSERT INTO inner_function VALUES
     ('model_stamp'), ('objects_sql'), ('rule_problems'), ('score_problems'),
     ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('try_fit_score'),
     ('try_in_population'), ('upkeep_problem');
+INSERT INTO inner_function VALUES
+    ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
+    ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
+    ('lock_model'), ('make_shadow');
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$

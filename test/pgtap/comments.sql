@@ -67,7 +67,7 @@ SELECT lead_scoring.activate('m') IS NULL AS done \gset
 SELECT set_eq(
     $$SELECT relname::text FROM pg_class
        WHERE relname ~ '^m_' AND relkind IN ('r', 'v') AND obj_description(oid, 'pg_class') IS NOT NULL$$,
-    ARRAY['m_queue', 'm_score', 'm_scored'],
+    ARRAY(SELECT 'm_' || suffix FROM lead_scoring.objects('m')),
     'the tables and the view of a model have comments');
 SELECT is_empty(
     $$SELECT pg_temp.columns_without_comment(array_agg(oid))
@@ -100,11 +100,23 @@ INSERT INTO pg_temp.label VALUES
     ('deactivate(text)', 'volatile', 'strict', 'unsafe'),
     ('deactivation_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_model(text)', 'volatile', 'strict', 'unsafe'),
+    ('adjustment_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_sql(text)', 'stable', 'strict', 'safe'),
+    ('history_sql(text)', 'stable', 'strict', 'safe'),
+    ('missing_table_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
+    ('objects(text)', 'stable', 'strict', 'safe'),
+    ('outbox_sql(text)', 'stable', 'strict', 'safe'),
     ('engagement_accumulate(internal, record, text)', 'stable', 'called', 'safe'),
     ('engagement_accumulate(internal, record, text, text)', 'stable', 'called', 'safe'),
     ('engagement_accumulate(internal, record, text, text, timestamp with time zone)',
      'stable', 'called', 'safe'),
+    ('engagement_accumulate_columns(internal, text[], text, text, "any")',
+     'stable', 'called', 'safe'),
+    ('engagement_accumulate_columns_at(internal, text[], text, text, timestamp with time zone, "any")',
+     'stable', 'called', 'safe'),
+    ('engagement_agg_columns(text[], text, text, "any")', 'immutable', 'called', 'safe'),
+    ('engagement_agg_columns_at(text[], text, text, timestamp with time zone, "any")',
+     'immutable', 'called', 'safe'),
     ('engagement_agg(record, text)', 'immutable', 'called', 'safe'),
     ('engagement_agg(record, text, text)', 'immutable', 'called', 'safe'),
     ('engagement_agg(record, text, text, timestamp with time zone)',
@@ -188,6 +200,24 @@ INSERT INTO pg_temp.label VALUES
     ('verify(text)', 'stable', 'strict', 'unsafe'),
     ('verify_sql(text)', 'stable', 'strict', 'safe'),
     ('score_problems_sql(text)', 'stable', 'strict', 'unsafe');
+
+-- Models as documents.
+INSERT INTO pg_temp.label VALUES
+    ('check_document(jsonb)', 'stable', 'strict', 'safe'),
+    ('check_document_row(name, text, jsonb)', 'stable', 'called', 'safe'),
+    ('clone_model(text, text)', 'volatile', 'strict', 'unsafe'),
+    ('config_columns(name)', 'stable', 'strict', 'safe'),
+    ('config_defaults(name)', 'stable', 'strict', 'safe'),
+    ('config_parts()', 'immutable', 'called', 'safe'),
+    ('document_rows(jsonb)', 'immutable', 'strict', 'safe'),
+    ('export_model(text)', 'stable', 'strict', 'safe'),
+    ('export_part(text, name, text)', 'stable', 'called', 'safe'),
+    ('import_model(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('import_rows(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('import_steps(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('lock_model(text)', 'volatile', 'strict', 'unsafe'),
+    ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
+    ('model_fingerprint(text)', 'stable', 'strict', 'safe');
 
 SELECT set_eq(
     $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,

@@ -119,7 +119,8 @@ END
 $$;
 CREATE TRIGGER grow AFTER INSERT OR UPDATE ON loop_score FOR EACH ROW EXECUTE FUNCTION grow();
 INSERT INTO loop VALUES (1, 'CEO', 1), (2, NULL, 59);
-SELECT is(array_agg(size ORDER BY id), '{26,84}', 'a trigger on the scores may write contacts') FROM loop;
+-- A new row is inserted empty, to be locked, and then filled: the trigger fires twice.
+SELECT is(array_agg(size ORDER BY id), '{51,84}', 'a trigger on the scores may write contacts') FROM loop;
 SELECT sound('loop', 'which the view shows', false);
 SELECT isnt_empty('TABLE loop_queue', 'and whose scores wait in the queue');
 CALL lead_scoring.refresh('loop');

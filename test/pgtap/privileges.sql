@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 233 ELSE 230 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 249 ELSE 246 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -172,6 +172,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns('{contact,at,type}', 'crm', NULL, 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns_at('{contact,at,type}', 'crm', NULL, '2026-01-01', 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.rollup(s) FROM tool.state$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.merge(s, s) FROM tool.state$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -189,6 +191,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
     ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns(NULL, NULL, 'crm', NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns_at(NULL, NULL, 'crm', NULL, NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.rollup_accumulate(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_combine(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
@@ -220,6 +224,25 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.check_rules()$$,              '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.config_parts()$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT count(*) FROM lead_scoring.config_columns('model')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.config_defaults('model')$$,      'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT 1 WHERE lead_scoring.export_part('crm', 'fit_rule', 'name') <> '[]'$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT lead_scoring.export_model('crm')$$,           'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.model_fingerprint('crm')$$,      'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.document_rows('{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.check_document_row('model', 'm', '{}')$$, '23502', '23502', '23502', '23502', '23502'),
+    ($$SELECT lead_scoring.check_document('{}')$$,          '22023', '22023', '22023', '22023', '22023'),
+    ($$SELECT 1 WHERE lead_scoring.lock_model('crm')$$,     'ok', 'ok', '42501', 'nothing', 'nothing'),
+    ($$SELECT count(*) FROM lead_scoring.import_steps('{"model": {"name": "crm"}}')$$, 'ok', 'ok', '42501', 'ok', 'ok'),
+    ($$SELECT lead_scoring.import_rows('{"format": 1, "model": {"name": "crm", "contacts": "crm.contacts", "contact_id": "id"}}')$$,
+        'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.import_model('{"format": 1, "model": {"name": "crm", "contacts": "crm.contacts", "contact_id": "id"}}')$$,
+        'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.import_model('{"format": 1, "model": {"name": "new", "contacts": "crm.contacts", "contact_id": "id"}}')$$,
+        'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.clone_model('crm', 'twin')$$,    'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.make_shadow('crm')$$,            '55000', '55000', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
@@ -262,7 +285,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql')
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));
