@@ -25,7 +25,7 @@ typedef struct LsEvaluation
 {
 	LsModel *model;
 	const LsTableMap *map;
-	HeapTuple contact;
+	const HeapTuple *rows;
 	TimestampTz as_of;
 	LsChange *change;
 } LsEvaluation;
@@ -35,27 +35,27 @@ evaluate(void *arg)
 {
 	const LsEvaluation *e = arg;
 
-	if (!ls_fit_in_population(e->model, e->map->population, e->contact, e->as_of))
+	if (!ls_fit_in_population(e->model, e->map->population, e->rows, e->as_of))
 	{
 		e->change->outcome = LS_GONE;
 		return;
 	}
-	e->change->fit = ls_fit_score(e->model, e->map->fit, e->contact, e->as_of);
+	e->change->fit = ls_fit_score(e->model, e->map->fit, e->rows, e->as_of);
 	e->change->outcome = LS_SCORED;
 }
 
 /*
- * ls_apply_evaluate: score a contact; an error of a condition becomes a change
+ * ls_apply_evaluate: score a contact, by its row and those of its lookups; an error of a condition becomes a change
  * that says so. Where indexes decide alone there is nothing to guard against.
  */
 void
 ls_apply_evaluate(LsModel *model,
 				  const LsTableMap *map,
-				  HeapTuple contact,
+				  const HeapTuple *rows,
 				  TimestampTz as_of,
 				  LsChange *change)
 {
-	LsEvaluation evaluation = {model, map, contact, as_of, change};
+	LsEvaluation evaluation = {model, map, rows, as_of, change};
 	ErrorData *error;
 
 	change->stamp = model->stamp;

@@ -234,7 +234,7 @@ ls_sql_to_sql(PG_FUNCTION_ARGS)
 	LsWriter w = {0};
 
 	w.model = ls_fit_readable_model(PG_GETARG_TEXT_PP(0));
-	w.scope = ls_model_scope(w.model->row, w.model->relid);
+	w.scope = ls_model_scope_with(w.model->row, w.model->relid, w.model->lookups);
 	w.qualify = get_attnum(w.model->relid, "as_of") != InvalidAttrNumber;
 	initStringInfo(&w.sql);
 	ls_to_sql_read_events(&w);
