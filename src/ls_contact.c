@@ -192,6 +192,25 @@ ls_contact_column_reader(LsModel *model, TupleDesc desc, const LsMatcher *matche
 }
 
 /*
+ * ls_contact_result_reader: for tuples that have the contact's columns, and then a
+ * column for each lookup (ls_lookup_whole_rows).
+ */
+LsContactReader *
+ls_contact_result_reader(LsModel *model, TupleDesc desc)
+{
+	LsContactReader *reader = new_reader(model);
+
+	reader->descs[0] = desc;
+	for (int i = 1; i < reader->n; i++)
+	{
+		reader->links[i] = desc->natts - reader->n + i + 1;
+		reader->descs[i] =
+			copy_desc(TupleDescAttr(desc, reader->links[i] - 1)->atttypid, -1);
+	}
+	return reader;
+}
+
+/*
  * ls_contact_map: how a matcher reads the rows.
  */
 LsRowMap *
@@ -269,6 +288,25 @@ ls_contact_read_columns(LsContactReader *reader, const NullableDatum *columns)
 			value->isnull ? NULL : ls_lookup_fetch(reader->fetches[i], value->value);
 		if (reader->generation != ls_model_generation)
 			return NULL;
+	}
+	return reader->rows;
+}
+
+/*
+ * ls_contact_read_result: the rows in such a tuple.
+ */
+const HeapTuple *
+ls_contact_read_result(LsContactReader *reader, HeapTuple tuple)
+{
+	reader->rows[0] = tuple;
+	for (int i = 1; i < reader->n; i++)
+	{
+		bool is_null;
+		Datum value = heap_getattr(tuple, reader->links[i], reader->descs[0], &is_null);
+
+		reader->rows[i] = is_null ? NULL : &reader->tuples[i];
+		if (!is_null)
+			ls_contact_set(&reader->tuples[i], DatumGetHeapTupleHeader(value));
 	}
 	return reader->rows;
 }

@@ -31,7 +31,7 @@ typedef struct LsContactReader
 	TupleDesc joined;	   /* of contact_row() */
 	Datum *values;		   /* scratch, for that */
 	bool *nulls;
-	AttrNumber *links;		  /* the contact's columns that lookups are by */
+	AttrNumber *links;		 /* the contact's columns that lookups are by, or are in */
 	LsLookupFetch **fetches; /* NULL for those that are not needed */
 } LsContactReader;
 
@@ -42,6 +42,9 @@ extern LsContactReader *ls_contact_reader(LsModel *model,
 extern LsContactReader *ls_contact_column_reader(LsModel *model,
 												 TupleDesc desc,
 												 const LsMatcher *matcher);
+extern LsContactReader *ls_contact_result_reader(LsModel *model, TupleDesc desc);
+extern const HeapTuple *ls_contact_read_result(LsContactReader *reader,
+											   HeapTuple tuple);
 extern LsRowMap *ls_contact_map(const LsContactReader *reader,
 								const LsMatcher *matcher);
 extern const HeapTuple *ls_contact_read_joined(LsContactReader *reader,

@@ -18,6 +18,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_oper.h"
@@ -25,6 +26,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(ls_sql_lookup_joins);
+PG_FUNCTION_INFO_V1(ls_sql_contact_row_sql);
 
 /* ---- finding ---------------------------------------------------------- */
 
@@ -366,4 +370,41 @@ ls_lookup_whole_rows(List *lookups)
 						 foreach_current_index(cell) + 1,
 						 ls_relation_name(((LsLookup *) lfirst(cell))->relid));
 	return sql.data;
+}
+
+/* lookups_of: those of a model that the current role may read. */
+static List *
+lookups_of(text *name)
+{
+	LsModelRow *row = ls_relation_readable_row(name);
+
+	return ls_lookup_find_all(row, ls_relation_of_model(row, false));
+}
+
+/*
+ * lookup_joins(model text, contact text) -> text
+ */
+Datum
+ls_sql_lookup_joins(PG_FUNCTION_ARGS)
+{
+	const char *contact = quote_identifier(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+
+	PG_RETURN_TEXT_P(
+		cstring_to_text(ls_lookup_joins(lookups_of(PG_GETARG_TEXT_PP(0)), contact)));
+}
+
+/*
+ * contact_row_sql(model text, contact text) -> text
+ */
+Datum
+ls_sql_contact_row_sql(PG_FUNCTION_ARGS)
+{
+	List *lookups = lookups_of(PG_GETARG_TEXT_PP(0));
+	const char *contact = quote_identifier(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+
+	if (lookups == NIL)
+		PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s.*", contact)));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("lead_scoring.contact_row(%s.*%s)",
+											  contact,
+											  ls_lookup_whole_rows(lookups))));
 }

@@ -196,7 +196,8 @@ ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values)
 	int result;
 
 	ls_guard_set("enable_seqscan", "off");
-	result = SPI_execute_plan(ls_objects_plan(sql, nargs, types), values, NULL, false, 0);
+	result =
+		SPI_execute_plan(ls_objects_plan(sql, nargs, types), values, NULL, false, 0);
 	AtEOXact_GUC(true, guc_level);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
