@@ -12,15 +12,18 @@
 #include "ls_key.h"
 #include "ls_objects.h"
 
-/* LsCause: why a contact is looked at; see ls_apply_cause_name. */
+/*
+ * LsCause: why a contact is looked at; see ls_apply_cause_name. Where there are
+ * several causes, the last one here counts.
+ */
 typedef enum LsCause
 {
 	LS_CAUSE_EVENT,
-	LS_CAUSE_CONTACT,
-	LS_CAUSE_RULES,
 	LS_CAUSE_TIME,
-	LS_CAUSE_MANUAL,
+	LS_CAUSE_RULES,
 	LS_CAUSE_ADJUSTMENT,
+	LS_CAUSE_CONTACT,
+	LS_CAUSE_MANUAL,
 	LS_CAUSE_ACTIVATION
 } LsCause;
 
@@ -30,7 +33,16 @@ typedef enum LsOutcome
 	LS_FAILED,	  /* a condition raised: problem */
 	LS_GONE,	  /* no contact, or not of the population: no row */
 	LS_RECOMPUTE, /* look at the contacts */
+	LS_AS_STORED  /* nothing is known but what they did: as in the score row */
 } LsOutcome;
+
+/* LsEvents: how a change comes by what the contact did. */
+typedef enum LsEvents
+{
+	LS_EVENTS_READ, /* from its events */
+	LS_EVENTS_KEPT, /* nothing new: the stored state */
+	LS_EVENTS_MERGE /* the stored state and what is new */
+} LsEvents;
 
 /* LsStored: a score row as it was locked. */
 typedef struct LsStored
@@ -61,6 +73,8 @@ typedef struct LsChange
 	LsCause cause;
 	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;
+	LsEvents events;
+	struct LsAccumulator *delta; /* new events, to be merged */
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -77,13 +91,12 @@ typedef struct LsChange
 	bool by_hand;
 	const char *memory; /* or NULL */
 	const char *problem;
-	int64 stamp;  /* of the rules that said so */
-	bool applied; /* written already, should its subtransaction commit */
+	int64 stamp; /* of the rules that said so */
 } LsChange;
 
 extern void ls_apply_evaluate(LsModel *model,
 							  const LsTableMap *map,
-							  HeapTuple contact,
+							  const HeapTuple *rows,
 							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);
@@ -91,14 +104,7 @@ extern void ls_apply_changes(const LsObjects *objects,
 							 LsChange *changes,
 							 int n,
 							 bool is_locked);
-extern void ls_apply_queue(const LsObjects *objects,
-						   const LsChange *changes,
-						   int n,
-						   const char *reason);
-extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
-extern const char *ls_apply_cause_name(LsCause cause);
-extern LsCause ls_apply_cause_of(const char *name);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
 extern int ls_apply_orphans(const LsObjects *objects,
@@ -109,8 +115,23 @@ extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
 
+/* ls_apply_queue.c */
+extern const char *ls_apply_cause_name(LsCause cause);
+extern LsCause ls_apply_cause_of(const char *name);
+extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
+extern void ls_apply_queue(const LsObjects *objects,
+						   const LsChange *changes,
+						   int n,
+						   const char *reason);
+
 /* ls_apply_stored.c */
 extern void ls_apply_read_stored(const LsObjects *objects, LsChange *changes, int n);
+
+/* ls_apply_merge.c */
+extern void ls_apply_plan(const LsModel *model, LsChange *changes, int n);
+extern bool ls_apply_keep_state(struct LsEngagement *engagement,
+								LsChange *change,
+								TimestampTz as_of);
 
 /* ls_apply_state.c */
 extern TimestampTz ls_apply_since(const LsModel *model,

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 266 ELSE 263 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 270 ELSE 267 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -218,6 +218,10 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id')$$, '42710', '42710', '42710', '42501', '42501'),
     ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.add_lookup('crm', 'other', 'crm.contacts', 'id', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.lookup_joins('crm', 'c')$$,      'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.contact_row_sql('crm', 'c')$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.contact_row(ROW(1), ROW(2))$$,   'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.check_rules()$$,              '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.config_parts()$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
@@ -320,7 +324,7 @@ SELECT is(array_agg(p.oid::regprocedure::text), NULL, 'nothing is leakproof')
 -- A row each that nothing refers to.
 CREATE TABLE tool.config (tab text, columns text, row text);
 INSERT INTO tool.config VALUES
-    ('lookup', 'model, alias, relation, key, contact_column', $$'crm', 'free', 'crm.events', 'type', 'email'$$),
+    ('lookup', 'model, alias, relation, key, contact_column', $$'crm', 'free', 'crm.contacts', 'id', 'id'$$),
     ('event_source', 'model, name, relation, contact_id, occurred_at', $$'crm', 'free', 'crm.events', 'contact', 'at'$$),
     ('rule_group', 'model, name, dimension', $$'crm', 'free', 'fit'$$),
     ('fit_rule', 'model, name, condition, points', $$'crm', 'free', 'true', 1$$),
