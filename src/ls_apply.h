@@ -96,7 +96,7 @@ typedef struct LsChange
 
 extern void ls_apply_evaluate(LsModel *model,
 							  const LsTableMap *map,
-							  HeapTuple contact,
+							  const HeapTuple *rows,
 							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);

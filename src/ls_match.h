@@ -84,6 +84,7 @@ extern void ls_match_protect_values(TupleDesc desc, NullableDatum *values);
 
 /* ls_match_columns.c */
 typedef struct LsRowMap LsRowMap;
+extern bool ls_match_uses(const LsMatcher *matcher, int relno);
 extern LsRowMap *ls_match_map_rows(const LsMatcher *matcher,
 								   const TupleDesc *descs,
 								   int n);
