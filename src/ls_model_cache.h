@@ -63,6 +63,7 @@ typedef struct LsTableMap
 	Oid key_type;	/* as stored */
 	LsRowMap *fit;
 	LsRowMap *population;
+	AttrNumber *links; /* columns that lookups are by, in the lookups' order */
 } LsTableMap;
 
 /* Changes whenever a pointer to a model, or a map of a row type, may be stale. */

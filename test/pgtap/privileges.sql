@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 249 ELSE 246 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 253 ELSE 250 END);
 
 -- ------------------------------------------------------------------- tools
 
