@@ -241,11 +241,7 @@ note_key(const LsLookupFiring *firing, const LsLookupRole *role, HeapTuple tuple
 		return;
 	if (role->lookup != NULL)
 		bucket = ls_lookup_bucket(ls_lookup_hash_key(role->lookup, key));
-	ls_lookup_note_key(&firing->pending->lookups,
-					   role->alias,
-					   role->type,
-					   key,
-					   bucket);
+	ls_lookup_note_key(&firing->pending->lookups, role->alias, role->type, key, bucket);
 }
 
 static bool

@@ -15,12 +15,13 @@
 static Datum
 array_of(const LsChangedKeys *keys)
 {
-	return PointerGetDatum(construct_array(keys->keys,
-										   keys->n,
-										   keys->type,
-										   keys->typlen,
-										   keys->typbyval,
-										   get_typalign(keys->type)));
+	int16 length;
+	bool by_value;
+	char alignment;
+
+	get_typlenbyvalalign(keys->type, &length, &by_value, &alignment);
+	return PointerGetDatum(
+		construct_array(keys->keys, keys->n, keys->type, length, by_value, alignment));
 }
 
 /* ---- to the queue ------------------------------------------------------- */

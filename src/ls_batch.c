@@ -58,6 +58,7 @@ ls_batch_begin(LsRun *run)
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
 	(void) find_all_inheritors(run->objects->contacts_relid, AccessShareLock, NULL);
+	ls_batch_lock_lookups(run);
 	if (!run->commits)
 		ls_claim_transaction(run->objects->score_relid);
 	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);

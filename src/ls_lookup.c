@@ -329,19 +329,19 @@ ls_lookup_of(List *lookups, const char *alias)
 uint32
 ls_lookup_hash_key(LsLookup *lookup, Datum key)
 {
-	return lookup->has_hash ? DatumGetUInt32(FunctionCall1Coll(&lookup->key_hash,
-															   lookup->collation,
-															   key))
-							: 0;
+	return lookup->has_hash
+			   ? DatumGetUInt32(
+					 FunctionCall1Coll(&lookup->key_hash, lookup->collation, key))
+			   : 0;
 }
 
 uint32
 ls_lookup_hash_contact(LsLookup *lookup, Datum value)
 {
-	return lookup->has_hash ? DatumGetUInt32(FunctionCall1Coll(&lookup->contact_hash,
-															   lookup->collation,
-															   value))
-							: 0;
+	return lookup->has_hash
+			   ? DatumGetUInt32(
+					 FunctionCall1Coll(&lookup->contact_hash, lookup->collation, value))
+			   : 0;
 }
 
 /* ---- as SQL ----------------------------------------------------------- */

@@ -24,8 +24,7 @@ ls_lookup_bucket(uint32 hash)
 	return (LsBuckets) 1 << (hash % LS_LOOKUP_BUCKETS);
 }
 
-extern bool
-ls_lookup_lock(Oid score, LsBuckets linked, LsBuckets changed);
+extern bool ls_lookup_lock(Oid score, LsBuckets linked, LsBuckets changed);
 extern bool ls_lookup_pass_changers(Oid score);
 extern bool ls_lookup_pass_linkers(Oid score);
 extern bool ls_lookup_lock_tables(List *lookups);

@@ -6,6 +6,7 @@
 
 #include "ls_compat.h"
 
+#include "fmgr.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
