@@ -75,6 +75,25 @@ typedef struct LsSourceRow
 	char *activity;	 /* or NULL = all that count are activity */
 } LsSourceRow;
 
+/* LsMilestoneRow: a row of lead_scoring.milestone. */
+typedef struct LsMilestoneRow
+{
+	char *name;
+	char *source;
+	char *condition; /* or NULL = every event */
+} LsMilestoneRow;
+
+/* LsDealRow: a row of lead_scoring.deal_source; but for the relation, expressions. */
+typedef struct LsDealRow
+{
+	char *relation; /* qualified name as text */
+	char *contact_id;
+	char *amount;
+	char *created_at;
+	char *closed_at;
+	char *won;
+} LsDealRow;
+
 typedef enum LsRuleKind
 {
 	LS_KIND_EACH,
@@ -137,6 +156,8 @@ extern List *ls_catalog_fit_rules(const char *model);
 extern List *ls_catalog_thresholds(const char *model);
 extern List *ls_catalog_sources(const char *model);
 extern List *ls_catalog_engagement_rules(const char *model);
+extern List *ls_catalog_milestones(const char *model);
+extern LsDealRow *ls_catalog_deals(const char *model);
 extern bool ls_catalog_watches_all(const LsEngagementRow *rule);
 extern LsSourceRow *ls_catalog_source_of(const LsEngagementRow *rule, List *sources);
 extern int64 ls_catalog_interval_us(const Interval *interval);

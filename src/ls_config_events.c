@@ -34,9 +34,11 @@ PG_FUNCTION_INFO_V1(ls_sql_check_rules);
 /* The largest state of a contact that rules may ask for. */
 #define MAX_STATE_BYTES 8192
 
-/* is_renaming: the row only follows its model to a new name. */
-static bool
-is_renaming(const LsConfigRow *row)
+/*
+ * ls_config_is_renaming: the row only follows its model to a new name.
+ */
+bool
+ls_config_is_renaming(const LsConfigRow *row)
 {
 	LsConfigRow old = *row;
 	char *model;
@@ -51,8 +53,11 @@ is_renaming(const LsConfigRow *row)
 
 /* ---- event sources ---------------------------------------------------- */
 
-static void
-check_may_read(const LsConfigRow *row, Oid relid)
+/*
+ * ls_config_check_may_read: the owner of the contacts must be able to.
+ */
+void
+ls_config_check_may_read(const LsConfigRow *row, Oid relid)
 {
 	Oid owner = ls_relation_owner(row->relid);
 	char *role;
@@ -144,7 +149,7 @@ static void
 check_source_relation(const LsConfigRow *row, Oid relid)
 {
 	ls_config_check_relkind(relid, "events");
-	check_may_read(row, relid);
+	ls_config_check_may_read(row, relid);
 	check_comparable(row, relid, ls_config_required(row, "contact_id"));
 	ls_config_check_moment(relid,
 						   "occurred_at",
@@ -163,7 +168,7 @@ ls_config_check_event_source(LsConfigRow *row)
 	LsCondScope *scope;
 	Oid relid;
 
-	if (!check_function_bodies || is_renaming(row))
+	if (!check_function_bodies || ls_config_is_renaming(row))
 		return;
 	row->relid = ls_relation_of_model(row->model, false);
 	ls_error_push_place(&place);
@@ -207,9 +212,12 @@ check_distinct_type(Node *expr)
 				errhint("Add a COLLATE clause."));
 }
 
-/* fold: so that 1/0 is found now. (Conditions are folded by ls_config_read.) */
-static void
-fold(const LsCondScope *scope, Node *expr)
+/*
+ * ls_config_fold: so that 1/0 is found now. (Conditions are folded by
+ * ls_config_read.)
+ */
+void
+ls_config_fold(const LsCondScope *scope, Node *expr)
 {
 	LsGuard guard;
 
@@ -232,7 +240,7 @@ check_expressions(const LsConfigRow *row, const LsCondScope *scope)
 	if (value != NULL)
 	{
 		cond = ls_config_read(row, scope, "value", value, FLOAT8OID);
-		fold(scope, cond->expr);
+		ls_config_fold(scope, cond->expr);
 	}
 	if (distinct_by == NULL)
 		return;
@@ -240,7 +248,7 @@ check_expressions(const LsConfigRow *row, const LsCondScope *scope)
 	place.column = "distinct_by";
 	ls_error_push_place(&place);
 	check_distinct_type(cond->expr);
-	fold(scope, cond->expr);
+	ls_config_fold(scope, cond->expr);
 	ls_error_pop_place(&place);
 }
 
@@ -356,8 +364,11 @@ check_source(const LsConfigRow *row, LsRuleKind kind)
 	return find_source(row, sources);
 }
 
-static Oid
-relation_of_source(const LsSourceRow *source)
+/*
+ * ls_config_relation_of_source: the relation of an event source.
+ */
+Oid
+ls_config_relation_of_source(const LsSourceRow *source)
 {
 	Oid relid = ls_relation_by_name(source->relation);
 
@@ -385,7 +396,7 @@ ls_config_check_engagement_rule(LsConfigRow *row)
 
 	ls_error_push_place(&place);
 	kind = ls_config_check_timing(row);
-	if (check_function_bodies && !is_renaming(row))
+	if (check_function_bodies && !ls_config_is_renaming(row))
 	{
 		row->relid = ls_relation_of_model(row->model, false);
 		ls_config_check_group(row, ls_config_required(row, "dimension"));
@@ -393,7 +404,7 @@ ls_config_check_engagement_rule(LsConfigRow *row)
 		if (source != NULL)
 			scope = ls_model_event_scope(row->model,
 										 row->relid,
-										 relation_of_source(source));
+										 ls_config_relation_of_source(source));
 	}
 	ls_error_pop_place(&place);
 	if (scope == NULL)
