@@ -8,13 +8,13 @@
 #include "ls_attempt.h"
 #include "ls_band.h"
 #include "ls_compat.h"
+#include "ls_contact.h"
 #include "ls_fit.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -25,7 +25,7 @@ typedef struct LsEvaluation
 {
 	LsModel *model;
 	const LsTableMap *map;
-	HeapTuple contact;
+	const HeapTuple *rows;
 	TimestampTz as_of;
 	LsChange *change;
 } LsEvaluation;
@@ -35,27 +35,28 @@ evaluate(void *arg)
 {
 	const LsEvaluation *e = arg;
 
-	if (!ls_fit_in_population(e->model, e->map->population, e->contact, e->as_of))
+	if (!ls_fit_in_population(e->model, e->map->population, e->rows, e->as_of))
 	{
 		e->change->outcome = LS_GONE;
 		return;
 	}
-	e->change->fit = ls_fit_score(e->model, e->map->fit, e->contact, e->as_of);
+	e->change->fit = ls_fit_score(e->model, e->map->fit, e->rows, e->as_of);
 	e->change->outcome = LS_SCORED;
 }
 
 /*
- * ls_apply_evaluate: score a contact; an error of a condition becomes a change
- * that says so. Where indexes decide alone there is nothing to guard against.
+ * ls_apply_evaluate: score a contact, by its row and those of its lookups; an error
+ * of a condition becomes a change that says so. Where indexes decide alone there is
+ * nothing to guard against.
  */
 void
 ls_apply_evaluate(LsModel *model,
 				  const LsTableMap *map,
-				  HeapTuple contact,
+				  const HeapTuple *rows,
 				  TimestampTz as_of,
 				  LsChange *change)
 {
-	LsEvaluation evaluation = {model, map, contact, as_of, change};
+	LsEvaluation evaluation = {model, map, rows, as_of, change};
 	ErrorData *error;
 
 	change->stamp = model->stamp;
@@ -121,29 +122,6 @@ ls_apply_find(LsChange *changes, int n, LsKey key)
 	return bsearch(&wanted, changes, n, sizeof(LsChange), ls_apply_compare);
 }
 
-/*
- * ls_apply_found: the first column of SPI_tuptable as contacts to recompute, in
- * order.
- */
-int
-ls_apply_found(const LsObjects *objects, LsChange **changes)
-{
-	int n = (int) SPI_tuptable->numvals;
-
-	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		bool is_null;
-		Datum value =
-			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-
-		(*changes)[i].key = ls_key_copy(ls_key_from_datum(objects->key_type, value));
-		(*changes)[i].outcome = LS_RECOMPUTE;
-	}
-	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
-	return n;
-}
-
 /* settle: put what was found into the change of that key. */
 static void
 settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found)
@@ -161,16 +139,20 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 
 /* evaluate_result: score the contacts in SPI_tuptable. */
 static void
-evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+evaluate_result(const LsObjects *objects,
+				LsModel *model,
+				LsChange *changes,
+				int n,
+				TimestampTz as_of)
 {
-	LsModel *model = ls_model_get(objects->model);
 	TupleDesc desc = SPI_tuptable->tupdesc;
+	LsContactReader *reader = ls_contact_result_reader(model, desc);
 	int key = SPI_fnumber(desc, model->row->contact_id);
 	LsTableMap map = {0};
 
-	map.fit = ls_match_map_row(model->fit, desc);
+	map.fit = ls_contact_map(reader, model->fit);
 	if (model->population != NULL)
-		map.population = ls_match_map_row(model->population, desc);
+		map.population = ls_contact_map(reader, model->population);
 	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
 	{
 		HeapTuple contact = SPI_tuptable->vals[i];
@@ -180,27 +162,69 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 		CHECK_FOR_INTERRUPTS();
 		found.key = ls_key_from_datum(objects->key_type,
 									  SPI_getbinval(contact, desc, key, &is_null));
-		ls_apply_evaluate(model, &map, contact, as_of, &found);
+		ls_apply_evaluate(model,
+						  &map,
+						  ls_contact_read_result(reader, contact),
+						  as_of,
+						  &found);
 		found.since = ls_apply_since(model, desc, contact);
 		settle(objects, changes, n, &found);
 	}
 }
 
 /*
- * contacts_query: the contacts whose keys are in $1. Of partitions, each key looks
- * into its own; an array would be looked for in all of them.
+ * contacts_query: the contacts whose keys are in $1, and their lookups. Of
+ * partitions, each key looks into its own; an array would be looked for in all of
+ * them.
  */
 static char *
-contacts_query(const LsObjects *objects)
+contacts_query(const LsObjects *objects, List *lookups)
 {
 	bool has_parts =
 		get_rel_relkind(objects->contacts_relid) == RELKIND_PARTITIONED_TABLE;
+	const char *rows = ls_lookup_whole_rows(lookups);
+	const char *joins = ls_lookup_joins(lookups, "c");
 
-	return psprintf(has_parts ? "SELECT c.* FROM unnest($1) AS k (contact_id)"
-								" JOIN %s AS c ON c.%s = k.contact_id"
-							  : "SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
+	if (has_parts)
+		return psprintf("SELECT c.*%s FROM unnest($1) AS k (contact_id)"
+						" JOIN %s AS c ON c.%s = k.contact_id%s",
+						rows,
+						objects->contacts,
+						objects->id,
+						joins);
+	return psprintf("SELECT c.*%s FROM %s AS c%s WHERE c.%s = ANY ($1)",
+					rows,
 					objects->contacts,
+					joins,
 					objects->id);
+}
+
+/*
+ * read_contacts: into SPI_tuptable; gives the model whose lookups are in it. Again
+ * where those changed while tables were waited for.
+ */
+static LsModel *
+read_contacts(const LsObjects *objects, Oid *types, Datum *values)
+{
+	for (int tries = 0; tries < 3; tries++)
+	{
+		LsModel *model = ls_model_get(objects->model);
+		int64 sources = model->sources_stamp;
+
+		(void) ls_objects_execute(contacts_query(objects, model->lookups),
+								  1,
+								  types,
+								  values);
+		model = ls_model_get(objects->model);
+		if (model->sources_stamp == sources)
+			return model;
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("lookups of model \"%s\" changed while contacts were read",
+				   objects->model),
+			errhint("The contacts are due, and done by the next refresh."));
+	return NULL;
 }
 
 /*
@@ -213,13 +237,12 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum values[1] = {
 		ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_RECOMPUTE))};
+	LsModel *model = read_contacts(objects, types, values);
 
-	(void) ls_objects_execute(contacts_query(objects), 1, types, values);
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
-	evaluate_result(objects, changes, n, as_of);
-	ls_apply_states(objects, changes, n, as_of);
+	evaluate_result(objects, model, changes, n, as_of);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -277,19 +300,16 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
 }
 
-/*
- * mark_outdated: what was found before the rules changed, or at another moment
- * where that matters, is looked at again; what somebody did is only read now.
- */
+/* keep_life: the place in the lifecycle is what it was. */
 static void
-mark_outdated(const LsObjects *objects, LsChange *changes, int n)
+keep_life(LsChange *change)
 {
-	const LsModel *model = ls_model_get(objects->model);
+	const LsStored *stored = change->stored;
 
-	for (int i = 0; i < n; i++)
-		if (model->uses_as_of || ls_model_has_behaviour(model) ||
-			changes[i].stamp != model->stamp)
-			changes[i].outcome = LS_RECOMPUTE;
+	change->stage = stored == NULL ? NULL : stored->stage;
+	change->stage_since = stored == NULL ? DT_NOBEGIN : stored->stage_since;
+	change->by_hand = stored != NULL && stored->by_hand;
+	change->memory = stored == NULL ? NULL : stored->memory;
 }
 
 /* label: what follows from the scores. */
@@ -302,6 +322,7 @@ label(const LsObjects *objects, LsChange *changes, int n)
 	{
 		LsChange *change = &changes[i];
 
+		keep_life(change);
 		if (change->outcome != LS_SCORED)
 			continue;
 		change->total =
@@ -324,14 +345,15 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	TimestampTz as_of;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	mark_outdated(objects, changes, n);
 	if (!is_locked)
 		lock_rows(objects, changes, n);
 	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
 	ls_apply_read_stored(objects, changes, n);
+	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
+	ls_apply_states(objects, changes, n, as_of);
 	label(objects, changes, n);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
@@ -398,29 +420,8 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
+	ls_apply_read_stored(objects, change, 1);
+	keep_life(change);
+	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
-}
-
-/*
- * ls_apply_queue: leave the contacts to the next refresh. Conflicts with
- * nothing.
- */
-void
-ls_apply_queue(const LsObjects *objects,
-			   const LsChange *changes,
-			   int n,
-			   const char *reason)
-{
-	Oid types[2] = {get_array_type(objects->key_type), TEXTOID};
-	Datum values[2];
-
-	values[0] = ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME);
-	values[1] = CStringGetTextDatum(reason);
-	(void) ls_objects_execute(
-		psprintf(
-			"INSERT INTO %s (contact_id, reason) SELECT k, $2 FROM unnest($1) AS k",
-			objects->queue),
-		2,
-		types,
-		values);
 }

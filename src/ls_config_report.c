@@ -67,7 +67,7 @@ ls_config_check_milestone(LsConfigRow *row)
 	LsPlace place = ls_config_place(row);
 	Oid relid;
 
-	if (!check_function_bodies || ls_config_is_renaming(row))
+	if (!check_function_bodies)
 		return;
 	row->relid = ls_relation_of_model(row->model, false);
 	ls_error_push_place(&place);
@@ -177,7 +177,7 @@ ls_config_check_deal_source(LsConfigRow *row)
 	Oid relid;
 
 	check_score_before(row);
-	if (!check_function_bodies || ls_config_is_renaming(row))
+	if (!check_function_bodies)
 		return;
 	row->relid = ls_relation_of_model(row->model, false);
 	ls_error_push_place(&place);

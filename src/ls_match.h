@@ -79,13 +79,21 @@ extern bool ls_match_may_raise(const LsMatcher *matcher);
 
 /* ls_match_columns.c */
 typedef struct LsRowMap LsRowMap;
+extern bool ls_match_uses(const LsMatcher *matcher, int relno);
+extern LsRowMap *ls_match_map_rows(const LsMatcher *matcher,
+								   const TupleDesc *descs,
+								   int n);
 extern LsRowMap *ls_match_map_row(const LsMatcher *matcher, TupleDesc desc);
+extern void ls_match_load_rows(LsMatcher *matcher,
+							   LsRowMap *map,
+							   int first,
+							   const HeapTuple *tuples);
 extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple);
 extern void ls_match_load_values(LsMatcher *matcher,
 								 const LsRowMap *map,
 								 const NullableDatum *values);
-extern bool ls_match_same_columns(const LsMatcher *matcher,
-								  LsRowMap *map,
+extern bool ls_match_same_columns(const LsRowMap *map,
+								  int relno,
 								  HeapTuple old_tuple,
 								  HeapTuple new_tuple);
 

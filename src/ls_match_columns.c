@@ -100,12 +100,26 @@ ls_match_tuple_desc(const LsMatcher *matcher)
 	return desc;
 }
 
-/* LsRowMap: where a row type has the matcher's columns. */
+/* LsMapColumn: a column of the matcher, and where rows have it. */
+typedef struct LsMapColumn
+{
+	int column;
+	AttrNumber attno;
+} LsMapColumn;
+
+/* LsRelationMap: where rows of one relation have the matcher's columns. */
+typedef struct LsRelationMap
+{
+	TupleTableSlot *slot; /* NULL: there are no such rows */
+	AttrNumber last;	  /* the rightmost column that is needed */
+	int ncolumns;
+	LsMapColumn *columns;
+} LsRelationMap;
+
 struct LsRowMap
 {
-	TupleTableSlot *slot;
-	AttrNumber last; /* the rightmost column that is needed */
-	AttrNumber attnos[FLEXIBLE_ARRAY_MEMBER];
+	int nrelations;
+	LsRelationMap relations[FLEXIBLE_ARRAY_MEMBER];
 };
 
 static AttrNumber
@@ -138,89 +152,184 @@ find_attribute(const LsMatchColumn *column, TupleDesc desc)
 	return InvalidAttrNumber;
 }
 
-/*
- * ls_match_map_row: how to read rows of this type. All columns must be of the
- * scope's first relation.
- *
- * Memory: the current context; the descriptor is copied.
- */
-LsRowMap *
-ls_match_map_row(const LsMatcher *matcher, TupleDesc desc)
+/* max_relno: the last relation of the scope that some column is of. */
+static int
+max_relno(const LsMatcher *matcher)
 {
-	LsRowMap *map = palloc0(offsetof(LsRowMap, attnos) +
-							sizeof(AttrNumber) * Max(matcher->ncolumns, 1));
+	int max = 0;
 
 	for (int i = 0; i < matcher->ncolumns; i++)
+		max = Max(max, matcher->columns[i].relno);
+	return max;
+}
+
+/*
+ * ls_match_uses: does some condition name a column of this relation?
+ */
+bool
+ls_match_uses(const LsMatcher *matcher, int relno)
+{
+	for (int i = 0; i < matcher->ncolumns; i++)
+		if (matcher->columns[i].relno == relno)
+			return true;
+	return false;
+}
+
+/* map_relation: desc NULL: all columns of the relation will be null. */
+static void
+map_relation(const LsMatcher *matcher, int relno, TupleDesc desc, LsRelationMap *map)
+{
+	map->columns = palloc(sizeof(LsMapColumn) * Max(matcher->ncolumns, 1));
+	for (int i = 0; i < matcher->ncolumns; i++)
 	{
-		map->attnos[i] = find_attribute(&matcher->columns[i], desc);
-		map->last = Max(map->last, map->attnos[i]);
+		LsMapColumn *column = &map->columns[map->ncolumns];
+
+		if (matcher->columns[i].relno != relno)
+			continue;
+		map->ncolumns++;
+		column->column = i;
+		if (desc == NULL)
+			continue;
+		column->attno = find_attribute(&matcher->columns[i], desc);
+		map->last = Max(map->last, column->attno);
 	}
 	/* With constraints: defaults of columns added later are among them. */
-	map->slot =
-		MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(desc), &TTSOpsHeapTuple);
+	if (desc != NULL)
+		map->slot =
+			MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(desc), &TTSOpsHeapTuple);
+}
+
+/*
+ * ls_match_map_rows: how to read rows of these types, one for each relation of
+ * the scope. Of those that are missing or NULL there will be no rows.
+ *
+ * Memory: the current context; the descriptors are copied.
+ */
+LsRowMap *
+ls_match_map_rows(const LsMatcher *matcher, const TupleDesc *descs, int n)
+{
+	int nrelations = Max(n, max_relno(matcher));
+	LsRowMap *map =
+		palloc0(offsetof(LsRowMap, relations) + sizeof(LsRelationMap) * nrelations);
+
+	map->nrelations = nrelations;
+	for (int i = 0; i < nrelations; i++)
+		map_relation(matcher, i + 1, i < n ? descs[i] : NULL, &map->relations[i]);
 	return map;
 }
 
 /*
- * ls_match_load_row: make the tuple the matcher's row. It must stay where it is
- * until the row was matched.
+ * ls_match_map_row: the same for the scope's first relation alone.
  */
-void
-ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple)
+LsRowMap *
+ls_match_map_row(const LsMatcher *matcher, TupleDesc desc)
+{
+	return ls_match_map_rows(matcher, &desc, 1);
+}
+
+static void
+load_nulls(LsMatcher *matcher, const LsRelationMap *map)
+{
+	for (int i = 0; i < map->ncolumns; i++)
+		matcher->row->tts_isnull[map->columns[i].column] = true;
+}
+
+static void
+load_tuple(LsMatcher *matcher, const LsRelationMap *map, HeapTuple tuple)
 {
 	TupleTableSlot *row = matcher->row;
 
-	if (matcher->ncolumns == 0)
-		return;
 	ExecStoreHeapTuple(tuple, map->slot, false);
 	slot_getsomeattrs(map->slot, map->last);
-	for (int i = 0; i < matcher->ncolumns; i++)
+	for (int i = 0; i < map->ncolumns; i++)
 	{
-		int at = map->attnos[i] - 1;
+		int to = map->columns[i].column;
+		int at = map->columns[i].attno - 1;
 
-		row->tts_values[i] = map->slot->tts_values[at];
-		row->tts_isnull[i] = map->slot->tts_isnull[at];
+		row->tts_values[to] = map->slot->tts_values[at];
+		row->tts_isnull[to] = map->slot->tts_isnull[at];
 	}
 }
 
 /*
- * ls_match_load_values: make the values of all columns that the map was made
- * for the matcher's row. They must stay until the row was matched.
+ * ls_match_load_rows: make these tuples the matcher's row, from the relation
+ * `first` on, one for each that the map was made for; where one is NULL, all its
+ * columns are null. They must stay where they are until the row was matched.
+ */
+void
+ls_match_load_rows(LsMatcher *matcher,
+				   LsRowMap *map,
+				   int first,
+				   const HeapTuple *tuples)
+{
+	for (int i = first - 1; i < map->nrelations; i++)
+	{
+		const LsRelationMap *relation = &map->relations[i];
+
+		if (relation->ncolumns == 0)
+			continue;
+		if (relation->slot == NULL || tuples[i - first + 1] == NULL)
+			load_nulls(matcher, relation);
+		else
+			load_tuple(matcher, relation, tuples[i - first + 1]);
+	}
+}
+
+/*
+ * ls_match_load_row: the same for the scope's first relation alone.
+ */
+void
+ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple)
+{
+	ls_match_load_rows(matcher, map, 1, &tuple);
+}
+
+/*
+ * ls_match_load_values: make these the columns of the scope's first relation.
+ * They must stay until the row was matched.
  */
 void
 ls_match_load_values(LsMatcher *matcher,
 					 const LsRowMap *map,
 					 const NullableDatum *values)
 {
+	const LsRelationMap *first = &map->relations[0];
 	TupleTableSlot *row = matcher->row;
 
-	for (int i = 0; i < matcher->ncolumns; i++)
+	for (int i = 0; i < first->ncolumns; i++)
 	{
-		const NullableDatum *value = &values[map->attnos[i] - 1];
+		const NullableDatum *value = &values[first->columns[i].attno - 1];
 
-		row->tts_values[i] = value->value;
-		row->tts_isnull[i] = value->isnull;
+		row->tts_values[first->columns[i].column] = value->value;
+		row->tts_isnull[first->columns[i].column] = value->isnull;
 	}
 }
 
 /*
- * ls_match_same_columns: are all columns that matter the same, byte by byte?
+ * ls_match_same_columns: do two rows of a relation agree in all columns that
+ * matter, byte by byte?
  */
 bool
-ls_match_same_columns(const LsMatcher *matcher,
-					  LsRowMap *map,
+ls_match_same_columns(const LsRowMap *map,
+					  int relno,
 					  HeapTuple old_tuple,
 					  HeapTuple new_tuple)
 {
-	TupleDesc desc = map->slot->tts_tupleDescriptor;
+	const LsRelationMap *relation;
+	TupleDesc desc;
 
-	for (int i = 0; i < matcher->ncolumns; i++)
+	if (relno > map->nrelations || map->relations[relno - 1].ncolumns == 0)
+		return true;
+	relation = &map->relations[relno - 1];
+	desc = relation->slot->tts_tupleDescriptor;
+	for (int i = 0; i < relation->ncolumns; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, map->attnos[i] - 1);
+		AttrNumber attno = relation->columns[i].attno;
+		Form_pg_attribute att = TupleDescAttr(desc, attno - 1);
 		bool old_null;
 		bool new_null;
-		Datum old_value = heap_getattr(old_tuple, map->attnos[i], desc, &old_null);
-		Datum new_value = heap_getattr(new_tuple, map->attnos[i], desc, &new_null);
+		Datum old_value = heap_getattr(old_tuple, attno, desc, &old_null);
+		Datum new_value = heap_getattr(new_tuple, attno, desc, &new_null);
 
 		if (old_null != new_null)
 			return false;

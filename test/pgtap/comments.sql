@@ -85,6 +85,7 @@ INSERT INTO pg_temp.label VALUES
     ('add_event_source(text, regclass, name, name, text, text, text, text)',
      'volatile', 'called', 'unsafe'),
     ('add_defaults(text)', 'volatile', 'called', 'unsafe'),
+    ('add_lookup(text, name, regclass, name, name)', 'volatile', 'called', 'unsafe'),
     ('as_of()', 'stable', 'called', 'safe'),
     ('band(double precision, text)', 'stable', 'strict', 'safe'),
     ('band_rank(double precision, text)', 'stable', 'strict', 'safe'),
@@ -94,6 +95,9 @@ INSERT INTO pg_temp.label VALUES
     ('config_changed()', 'volatile', 'called', 'unsafe'),
     ('config_restored()', 'volatile', 'called', 'unsafe'),
     ('contact_changed()', 'volatile', 'called', 'unsafe'),
+    ('contact_row(record, "any")', 'stable', 'called', 'safe'),
+    ('contact_row_sql(text, text)', 'stable', 'strict', 'safe'),
+    ('lookup_joins(text, text)', 'stable', 'strict', 'safe'),
     ('create_model(text, regclass, name, name, name, text, text, name[], text, text)',
      'volatile', 'called', 'unsafe'),
     ('current_path()', 'stable', 'called', 'restricted'),
@@ -193,6 +197,24 @@ INSERT INTO pg_temp.label VALUES
     ('verify(text)', 'stable', 'strict', 'unsafe'),
     ('verify_sql(text)', 'stable', 'strict', 'safe'),
     ('score_problems_sql(text)', 'stable', 'strict', 'unsafe');
+
+-- Models as documents.
+INSERT INTO pg_temp.label VALUES
+    ('check_document(jsonb)', 'stable', 'strict', 'safe'),
+    ('check_document_row(name, text, jsonb)', 'stable', 'called', 'safe'),
+    ('clone_model(text, text)', 'volatile', 'strict', 'unsafe'),
+    ('config_columns(name)', 'stable', 'strict', 'safe'),
+    ('config_defaults(name)', 'stable', 'strict', 'safe'),
+    ('config_parts()', 'immutable', 'called', 'safe'),
+    ('document_rows(jsonb)', 'immutable', 'strict', 'safe'),
+    ('export_model(text)', 'stable', 'strict', 'safe'),
+    ('export_part(text, name, text)', 'stable', 'called', 'safe'),
+    ('import_model(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('import_rows(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('import_steps(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('lock_model(text)', 'volatile', 'strict', 'unsafe'),
+    ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
+    ('model_fingerprint(text)', 'stable', 'strict', 'safe');
 
 SELECT set_eq(
     $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,
