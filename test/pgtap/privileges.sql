@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 282 ELSE 279 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 286 ELSE 283 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -172,6 +172,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns('{contact,at,type}', 'crm', NULL, 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns_at('{contact,at,type}', 'crm', NULL, '2026-01-01', 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.rollup(s) FROM tool.state$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.merge(s, s) FROM tool.state$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -189,6 +191,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
     ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns(NULL, NULL, 'crm', NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns_at(NULL, NULL, 'crm', NULL, NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.rollup_accumulate(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_combine(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
@@ -467,11 +471,11 @@ SELECT is(tool.outcome('ls_evil', $$UPDATE lead_scoring.model SET contacts = 'cr
 DROP TRIGGER bind ON evil.contacts;
 -- Nor by a view of the model's name that shows them.
 SELECT tool.attempt('ls_evil', $$SELECT lead_scoring.activate('evil');
-    DROP VIEW evil.evil_scored;
+    DROP VIEW evil.evil_scored CASCADE;
     CREATE VIEW evil.evil_scored AS SELECT c.id AS contact_id FROM crm.contacts AS c
       LEFT JOIN evil.evil_score AS s ON s.contact_id = c.id$$) \g /dev/null
 SELECT isnt(lead_scoring.contacts_of('evil'), 'crm.contacts'::regclass, 'nor by a view of the model''s name');
-SELECT tool.attempt('ls_evil', $$DROP VIEW evil.evil_scored; SELECT lead_scoring.drop_model('evil');
+SELECT tool.attempt('ls_evil', $$DROP VIEW evil.evil_scored CASCADE; SELECT lead_scoring.drop_model('evil');
     SELECT lead_scoring.create_model('evil', 'evil.contacts', 'id');
     INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('evil', 'r', 'true', 1)$$) \g /dev/null
 SELECT is(tool.outcome('ls_evil', $$UPDATE lead_scoring.fit_rule SET model = 'crm' WHERE model = 'evil'$$),
