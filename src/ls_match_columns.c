@@ -294,6 +294,32 @@ ls_match_load_values(LsMatcher *matcher,
 }
 
 /*
+ * ls_match_columns: the columns that the conditions name; their number.
+ */
+int
+ls_match_columns(const LsMatcher *matcher, const LsMatchColumn **columns)
+{
+	*columns = matcher->columns;
+	return matcher->ncolumns;
+}
+
+/*
+ * ls_match_load_columns: the same as ls_match_load_values, by the matcher's own
+ * numbers.
+ */
+void
+ls_match_load_columns(LsMatcher *matcher, const NullableDatum *values)
+{
+	TupleTableSlot *row = matcher->row;
+
+	for (int i = 0; i < matcher->ncolumns; i++)
+	{
+		row->tts_values[i] = values[i].value;
+		row->tts_isnull[i] = values[i].isnull;
+	}
+}
+
+/*
  * ls_match_same_columns: do two rows of a relation agree in all columns that
  * matter, byte by byte?
  */

@@ -8,6 +8,7 @@
  */
 #include "ls_model_compile.h"
 
+#include "ls_catalog_life.h"
 #include "ls_compat.h"
 #include "ls_key.h"
 #include "ls_relation.h"
@@ -270,6 +271,7 @@ sign_rules(StringInfo out, const LsModel *model, const LsRows *rows)
 	}
 	sign_sources(out, model->sources);
 	sign_behaviour(out, model->behaviour);
+	sign_behaviour(out, model->milestones);
 	foreach(cell, model->thresholds)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
@@ -277,6 +279,59 @@ sign_rules(StringInfo out, const LsModel *model, const LsRows *rows)
 		sign_text(out, threshold->score);
 		sign_text(out, threshold->label);
 		sign_double(out, threshold->min_score);
+	}
+}
+
+/* sign_life: what moves and actions follow from, besides the scores. */
+static void
+sign_life(StringInfo out, const LsModel *model)
+{
+	ListCell *cell;
+
+	sign_text(out, model->row->stage_column);
+	foreach(cell, model->milestones)
+		sign_text(out, ((LsEngagementRow *) lfirst(cell))->name);
+	foreach(cell, model->stages)
+	{
+		const LsStageRow *stage = lfirst(cell);
+
+		sign_text(out, stage->name);
+		appendStringInfo(out, "%d %d;", stage->position, stage->is_end);
+	}
+	foreach(cell, model->transitions)
+	{
+		const LsTransitionRow *transition = lfirst(cell);
+
+		sign_text(out, transition->from_stage);
+		sign_text(out, transition->to_stage);
+		sign_text(out, transition->condition);
+		appendStringInfo(out, "%d;", transition->enabled);
+	}
+	foreach(cell, model->actions)
+	{
+		const LsActionRow *action = lfirst(cell);
+
+		sign_text(out, action->name);
+		sign_text(out, action->condition);
+		appendStringInfo(out, "%d %d;", action->on_edge, action->enabled);
+	}
+}
+
+/* sign_actions: how an action happens; those it has happened to are no concern. */
+static void
+sign_actions(StringInfo out, const LsModel *model)
+{
+	ListCell *cell;
+
+	foreach(cell, model->actions)
+	{
+		const LsActionRow *action = lfirst(cell);
+
+		sign_text(out, action->channel);
+		appendStringInfo(out,
+						 INT64_FORMAT " " INT64_FORMAT ";",
+						 action->repeat_after_us,
+						 action->max_age_us);
 	}
 }
 
@@ -288,7 +343,6 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 
 	appendStringInfo(out, "%u;%u;", model->relid, model->owner);
 	sign_text(out, model->row->contact_id);
-	sign_text(out, model->row->stage_column);
 	sign_text(out, model->row->created_column);
 	sign_text(out, model->row->status);
 	sign_text(out, model->row->objects_schema);
@@ -325,6 +379,10 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	model->groups = ls_catalog_groups(name);
 	model->sources = ls_catalog_sources(name);
 	model->behaviour = ls_model_enabled_behaviour(ls_catalog_engagement_rules(name));
+	model->milestones = ls_catalog_milestones(name);
+	model->stages = ls_catalog_stages(name);
+	model->transitions = ls_catalog_transitions(name);
+	model->actions = ls_catalog_actions(name);
 
 	old = MemoryContextSwitchTo(scratch);
 	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
@@ -336,6 +394,9 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	sign_model(&signature, model->row);
 	sign_rules(&signature, model, rows);
 	model->stamp = (int64) hash_text(&signature, 0);
+	sign_life(&signature, model);
+	model->life_stamp = (int64) hash_text(&signature, 0);
+	sign_actions(&signature, model);
 	sign_names(&signature, model, rows);
 	model->signature[0] = hash_text(&signature, 1);
 	model->signature[1] = hash_text(&signature, 2);

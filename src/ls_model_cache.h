@@ -28,6 +28,11 @@ typedef struct LsModel
 	List *groups;		 /* of LsGroupRow */
 	List *sources;		 /* of LsSourceRow */
 	List *behaviour;	 /* of LsEngagementRow, enabled ones only */
+	List *milestones;	 /* of LsEngagementRow */
+	List *stages;		 /* of LsStageRow, by position */
+	List *transitions;	 /* of LsTransitionRow */
+	List *actions;		 /* of LsActionRow */
+	int64 life_stamp;	 /* of all that moves and actions follow from, and stamp */
 	int nslots;			 /* slot 0 has no group and no limits */
 	LsLimits *slot_limits;
 	LsMatcher *fit;
@@ -35,6 +40,7 @@ typedef struct LsModel
 	bool uses_as_of;				 /* may a score change with time alone? */
 	struct LsExplainer *explainer;	 /* or NULL: see ls_model_explainer */
 	struct LsEngagement *engagement; /* or NULL: see ls_engagement_get */
+	struct LsLifecycle *lifecycle;	 /* or NULL: see ls_lifecycle_get */
 	struct HTAB *table_maps;		 /* LsTableMap of tables with triggers, or NULL */
 } LsModel;
 
@@ -77,6 +83,7 @@ extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);
 extern const LsTableMap *ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc);
 extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
+extern LsCondScope *ls_model_score_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
 										 Oid contacts,
 										 Oid events);
