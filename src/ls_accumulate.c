@@ -69,7 +69,7 @@ get_key(const LsEvent *event, HeapTuple tuple, LsKey *key)
 static void
 note_recompute(const LsEvent *event, HeapTuple tuple)
 {
-	LsChange change = {.outcome = LS_RECOMPUTE};
+	LsChange change = {.outcome = LS_RECOMPUTE, .cause = LS_CAUSE_CONTACT};
 
 	if (get_key(event, tuple, &change.key))
 		ls_pending_add(event->pending, &change);
@@ -82,7 +82,7 @@ note_recompute(const LsEvent *event, HeapTuple tuple)
 static void
 note_row(const LsEvent *event, HeapTuple tuple)
 {
-	LsChange change = {0};
+	LsChange change = {.cause = LS_CAUSE_CONTACT};
 
 	/* What somebody did is read at commit, and all scores with it. */
 	if (event->model == NULL || ls_model_has_behaviour(event->model) || event->defer ||

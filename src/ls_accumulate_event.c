@@ -185,7 +185,7 @@ get_key(const LsEventNote *note,
 static void
 note_contact(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
 {
-	LsChange change = {.outcome = LS_RECOMPUTE};
+	LsChange change = {.outcome = LS_RECOMPUTE, .cause = LS_CAUSE_EVENT};
 
 	if (get_key(note, column, tuple, &change.key))
 		ls_pending_add(note->pending, &change);

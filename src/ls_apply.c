@@ -14,7 +14,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -119,29 +118,6 @@ ls_apply_find(LsChange *changes, int n, LsKey key)
 	LsChange wanted = {.key = key};
 
 	return bsearch(&wanted, changes, n, sizeof(LsChange), ls_apply_compare);
-}
-
-/*
- * ls_apply_found: the first column of SPI_tuptable as contacts to recompute, in
- * order.
- */
-int
-ls_apply_found(const LsObjects *objects, LsChange **changes)
-{
-	int n = (int) SPI_tuptable->numvals;
-
-	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		bool is_null;
-		Datum value =
-			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-
-		(*changes)[i].key = ls_key_copy(ls_key_from_datum(objects->key_type, value));
-		(*changes)[i].outcome = LS_RECOMPUTE;
-	}
-	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
-	return n;
 }
 
 /* settle: put what was found into the change of that key. */
@@ -292,27 +268,6 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 			changes[i].outcome = LS_RECOMPUTE;
 }
 
-static const char *const cause_names[] =
-	{"event", "contact", "rule change", "time", "manual", "adjustment", "activation"};
-
-/*
- * ls_apply_cause_name: as it is in the histories and in the queue.
- */
-const char *
-ls_apply_cause_name(LsCause cause)
-{
-	return cause_names[cause];
-}
-
-LsCause
-ls_apply_cause_of(const char *name)
-{
-	for (int i = 0; i < lengthof(cause_names); i++)
-		if (strcmp(cause_names[i], name) == 0)
-			return (LsCause) i;
-	return LS_CAUSE_EVENT;
-}
-
 /* keep_life: the place in the lifecycle is what it was. */
 static void
 keep_life(LsChange *change)
@@ -436,28 +391,4 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	keep_life(change);
 	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
-}
-
-/*
- * ls_apply_queue: leave the contacts to the next refresh. Conflicts with
- * nothing.
- */
-void
-ls_apply_queue(const LsObjects *objects,
-			   const LsChange *changes,
-			   int n,
-			   const char *reason)
-{
-	Oid types[2] = {get_array_type(objects->key_type), TEXTOID};
-	Datum values[2];
-
-	values[0] = ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME);
-	values[1] = CStringGetTextDatum(reason);
-	(void) ls_objects_execute(
-		psprintf(
-			"INSERT INTO %s (contact_id, reason) SELECT k, $2 FROM unnest($1) AS k",
-			objects->queue),
-		2,
-		types,
-		values);
 }

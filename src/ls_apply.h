@@ -12,15 +12,18 @@
 #include "ls_key.h"
 #include "ls_objects.h"
 
-/* LsCause: why a contact is looked at; see ls_apply_cause_name. */
+/*
+ * LsCause: why a contact is looked at; see ls_apply_cause_name. Where there are
+ * several causes, the last one here counts.
+ */
 typedef enum LsCause
 {
 	LS_CAUSE_EVENT,
-	LS_CAUSE_CONTACT,
-	LS_CAUSE_RULES,
 	LS_CAUSE_TIME,
-	LS_CAUSE_MANUAL,
+	LS_CAUSE_RULES,
 	LS_CAUSE_ADJUSTMENT,
+	LS_CAUSE_CONTACT,
+	LS_CAUSE_MANUAL,
 	LS_CAUSE_ACTIVATION
 } LsCause;
 
@@ -91,14 +94,7 @@ extern void ls_apply_changes(const LsObjects *objects,
 							 LsChange *changes,
 							 int n,
 							 bool is_locked);
-extern void ls_apply_queue(const LsObjects *objects,
-						   const LsChange *changes,
-						   int n,
-						   const char *reason);
-extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
-extern const char *ls_apply_cause_name(LsCause cause);
-extern LsCause ls_apply_cause_of(const char *name);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
 extern int ls_apply_orphans(const LsObjects *objects,
@@ -108,6 +104,15 @@ extern void ls_apply_sweep(const LsObjects *objects);
 extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
+
+/* ls_apply_queue.c */
+extern const char *ls_apply_cause_name(LsCause cause);
+extern LsCause ls_apply_cause_of(const char *name);
+extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
+extern void ls_apply_queue(const LsObjects *objects,
+						   const LsChange *changes,
+						   int n,
+						   const char *reason);
 
 /* ls_apply_stored.c */
 extern void ls_apply_read_stored(const LsObjects *objects, LsChange *changes, int n);

@@ -248,8 +248,10 @@ ensure_rows(LsRun *run, LsChange *changes, int n)
 
 /* lock_rows: gives those of the contacts whose rows nobody else has locked. */
 static int
-lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
+lock_rows(const LsRun *run, LsChange *changes, int n, LsChange **locked)
 {
+	int nlocked;
+
 	Oid types[1] = {get_array_type(run->objects->key_type)};
 	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
 
@@ -260,7 +262,10 @@ lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
 							  1,
 							  types,
 							  values);
-	return ls_apply_found(run->objects, locked);
+	nlocked = ls_apply_found(run->objects, locked);
+	for (int i = 0; i < nlocked; i++)
+		(*locked)[i].cause = ls_apply_find(changes, n, (*locked)[i].key)->cause;
+	return nlocked;
 }
 
 /* queue_others: contacts that are not among the locked ones. Both are in order. */

@@ -115,6 +115,7 @@ add_change(LsPendingModel *pending, const LsChange *change)
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(pending));
 	bool found;
 	LsKeySlot *slot = keytab_insert(pending->table->hash, change->key, &found);
+	LsCause cause = change->cause;
 
 	if (!found)
 	{
@@ -128,7 +129,10 @@ add_change(LsPendingModel *pending, const LsChange *change)
 											 sizeof(LsChange) * (Size) pending->room);
 		}
 	}
+	else if (!pending->changes[slot->place].applied)
+		cause = Max(cause, pending->changes[slot->place].cause);
 	pending->changes[slot->place] = *change;
+	pending->changes[slot->place].cause = cause;
 	pending->changes[slot->place].key = slot->key;
 	if (change->problem != NULL)
 		pending->changes[slot->place].problem = pstrdup(change->problem);
@@ -136,7 +140,8 @@ add_change(LsPendingModel *pending, const LsChange *change)
 }
 
 /*
- * ls_pending_add: note a change; a later one of the same contact replaces it.
+ * ls_pending_add: note a change; a later one of the same contact replaces it, but
+ * not a stronger cause.
  */
 void
 ls_pending_add(LsPendingModel *pending, const LsChange *change)

@@ -50,7 +50,7 @@ take_queue(LsRun *run, LsChange **changes)
 		psprintf("WITH taken AS (DELETE FROM %s WHERE id IN"
 				 " (SELECT id FROM %s WHERE contact_id IS NOT NULL"
 				 " ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED)"
-				 " RETURNING contact_id) SELECT DISTINCT contact_id FROM taken",
+				 " RETURNING contact_id, cause) SELECT contact_id, cause FROM taken",
 				 run->objects->queue,
 				 run->objects->queue,
 				 BATCH),
