@@ -9,6 +9,7 @@
 #include "ls_band.h"
 #include "ls_compat.h"
 #include "ls_fit.h"
+#include "ls_lifecycle.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_class.h"
@@ -18,6 +19,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+bool ls_apply_at_commit = false;
 
 /* LsEvaluation: one contact against the rules. */
 typedef struct LsEvaluation
@@ -131,6 +134,10 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 	change->outcome = found->outcome;
 	change->fit = found->fit;
 	change->since = found->since;
+	change->contact = found->contact;
+	change->contact_desc = found->contact_desc;
+	change->column_stage = found->column_stage;
+	change->has_column = found->has_column;
 	change->problem = found->problem;
 	change->stamp = found->stamp;
 }
@@ -142,6 +149,9 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 	LsModel *model = ls_model_get(objects->model);
 	TupleDesc desc = SPI_tuptable->tupdesc;
 	int key = SPI_fnumber(desc, model->row->contact_id);
+	int stage = model->row->stage_column == NULL
+					? 0
+					: SPI_fnumber(desc, model->row->stage_column);
 	LsTableMap map = {0};
 
 	map.fit = ls_match_map_row(model->fit, desc);
@@ -158,6 +168,10 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 									  SPI_getbinval(contact, desc, key, &is_null));
 		ls_apply_evaluate(model, &map, contact, as_of, &found);
 		found.since = ls_apply_since(model, desc, contact);
+		found.contact = contact;
+		found.contact_desc = desc;
+		found.has_column = stage > 0;
+		found.column_stage = stage > 0 ? SPI_getvalue(contact, desc, stage) : NULL;
 		settle(objects, changes, n, &found);
 	}
 }
@@ -268,9 +282,11 @@ mark_outdated(const LsObjects *objects, LsChange *changes, int n)
 			changes[i].outcome = LS_RECOMPUTE;
 }
 
-/* keep_life: the place in the lifecycle is what it was. */
-static void
-keep_life(LsChange *change)
+/*
+ * ls_apply_keep_life: the place in the lifecycle is what it was.
+ */
+void
+ls_apply_keep_life(LsChange *change)
 {
 	const LsStored *stored = change->stored;
 
@@ -290,7 +306,7 @@ label(const LsObjects *objects, LsChange *changes, int n)
 	{
 		LsChange *change = &changes[i];
 
-		keep_life(change);
+		ls_apply_keep_life(change);
 		if (change->outcome != LS_SCORED)
 			continue;
 		change->total =
@@ -311,6 +327,8 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 {
 	int gone;
 	TimestampTz as_of;
+	List *moves = NIL;
+	List *firings = NIL;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
 	mark_outdated(objects, changes, n);
@@ -322,11 +340,14 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
 	label(objects, changes, n);
+	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
 		ls_apply_upsert(objects, changes, n, as_of);
 	if (gone > 0)
 		delete_rows(objects, changes, n);
+	ls_lifecycle_record(objects, changes, n, moves, firings, as_of);
+	ls_lifecycle_queue_held(objects, changes, n);
 }
 
 #define SWEEP_BATCH 10000
@@ -388,7 +409,7 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
 	ls_apply_read_stored(objects, change, 1);
-	keep_life(change);
+	ls_apply_keep_life(change);
 	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
 }

@@ -6,7 +6,10 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #include "ls_engagement_state.h"
 #include "ls_key.h"
@@ -79,6 +82,14 @@ typedef struct LsChange
 	TimestampTz stage_since;   /* -infinity = no stage */
 	bool by_hand;
 	const char *memory; /* or NULL */
+	HeapTuple contact;	/* its row; NULL = not at hand */
+	TupleDesc contact_desc;
+	const char *column_stage; /* what its stage column says; or NULL */
+	bool has_column;		  /* that is known */
+	List *milestones;		  /* names of those reached */
+	const char *found_stage;  /* where it was before we moved it; or NULL */
+	bool has_moved;			  /* by a transition */
+	const char *held_back;	  /* why it keeps its place; NULL = it does not */
 	const char *problem;
 	int64 stamp;  /* of the rules that said so */
 	bool applied; /* written already, should its subtransaction commit */
@@ -104,6 +115,11 @@ extern void ls_apply_sweep(const LsObjects *objects);
 extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
+
+extern void ls_apply_keep_life(LsChange *change);
+
+/* Is the transaction at its end? No trigger can be deferred any more. */
+extern bool ls_apply_at_commit;
 
 /* ls_apply_queue.c */
 extern const char *ls_apply_cause_name(LsCause cause);

@@ -39,14 +39,12 @@ typedef struct LsLifecycle
 	int nactions;
 	LsAction *actions;	/* by name */
 	LsMatcher *matcher; /* gives the values of all conditions */
-	int ncolumns;
-	const LsMatchColumn *columns; /* of the matcher */
-	NullableDatum *values;		  /* scratch: of the columns */
-	bool uses_contact;			  /* does a condition look at the contact's row? */
-	bool is_daily;				  /* may a condition flip at any time? */
+	bool uses_contact;	/* does a condition look at the contact's row? */
+	bool may_raise;
+	bool is_daily; /* may a condition flip at any time? */
 	int nages;
-	int64 *ages_us; /* of a stage, at which a condition may flip */
-	struct LsMemory *memory; /* scratch: of the contact at hand */
+	int64 *ages_us;	  /* of a stage, at which a condition may flip */
+	List *thresholds; /* of LsThresholdRow: points at which a condition may flip */
 } LsLifecycle;
 
 /* LsMove: one that a contact has made. */
@@ -68,6 +66,7 @@ typedef struct LsFiring
 
 /* ls_lifecycle_compile.c */
 extern LsLifecycle *ls_lifecycle_get(LsModel *model);
+extern LsRowMap *ls_lifecycle_map(const LsLifecycle *life, TupleDesc contact);
 extern int ls_lifecycle_stage(const LsLifecycle *life, const char *name);
 
 /* ls_lifecycle_watch.c: when a condition may flip by itself */
@@ -94,16 +93,31 @@ extern void ls_memory_forget_all(LsMemory *memory, char what);
 extern bool ls_lifecycle_is_needed(const LsModel *model);
 extern bool ls_lifecycle_needs_contact(LsModel *model);
 extern void ls_lifecycle_evaluate(LsLifecycle *life,
+								  LsRowMap *map,
 								  LsChange *change,
 								  TimestampTz as_of,
 								  List **moves,
 								  List **firings);
 
+/* ls_lifecycle_follow.c: many contacts */
+extern void ls_lifecycle_follow(const LsObjects *objects,
+								LsChange *changes,
+								int n,
+								TimestampTz as_of,
+								List **moves,
+								List **firings);
+extern void ls_lifecycle_queue_held(const LsObjects *objects,
+									const LsChange *changes,
+									int n);
+
 /* ls_lifecycle_stage.c: the stage column of the contacts */
 extern bool ls_lifecycle_is_writing;
-extern void ls_lifecycle_write_stages(const LsObjects *objects, LsChange *changes, int n);
+extern void ls_lifecycle_write_stages(const LsObjects *objects,
+									  const LsModel *model,
+									  LsChange *changes,
+									  int n);
 
-/* ls_lifecycle_write.c: histories, outbox, notifications */
+/* ls_lifecycle_record.c: histories, outbox, notifications */
 extern void ls_lifecycle_record(const LsObjects *objects,
 								const LsChange *changes,
 								int n,

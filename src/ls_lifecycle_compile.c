@@ -12,7 +12,9 @@
 
 #include "catalog/pg_type.h"
 #include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/typcache.h"
 
 /* LsDraftLife: what is gone when compiling is done. */
 typedef struct LsDraftLife
@@ -98,9 +100,9 @@ compile_transitions(LsDraftLife *draft)
 	List *rows = life->model->transitions;
 	ListCell *cell;
 
-	life->transitions = MemoryContextAlloc(GetMemoryChunkContext(life),
-										   sizeof(LsTransition) *
-											   (list_length(rows) + 1));
+	life->transitions =
+		MemoryContextAlloc(GetMemoryChunkContext(life),
+						   sizeof(LsTransition) * (list_length(rows) + 1));
 	foreach(cell, rows)
 		add_transition(draft, lfirst(cell));
 	qsort(life->transitions,
@@ -140,7 +142,8 @@ watch_conditions(LsDraftLife *draft)
 	foreach(cell, draft->values)
 		ls_lifecycle_watch(draft->life,
 						   eval_const_expressions(NULL,
-												  ((LsMatchValue *) lfirst(cell))->expr));
+												  ((LsMatchValue *) lfirst(cell))
+													  ->expr));
 }
 
 static void
@@ -163,12 +166,27 @@ compile_matcher(LsDraftLife *draft)
 											1,
 											"lifecycle",
 											life->model->row->name);
-	life->ncolumns = ls_match_columns(life->matcher, &life->columns);
-	life->values = palloc0(sizeof(NullableDatum) * (life->ncolumns + 1));
 	MemoryContextSwitchTo(scratch);
 	ls_guard_leave(&guard);
-	for (int i = 0; i < life->ncolumns; i++)
-		life->uses_contact |= life->columns[i].relno > 1;
+	life->may_raise = draft->values != NIL;
+	life->uses_contact = ls_match_last_relation(life->matcher) > 1;
+	life->model->watched = life->thresholds;
+}
+
+/*
+ * ls_lifecycle_map: how conditions read a score and the contact's row; NULL where
+ * that is not at hand.
+ */
+LsRowMap *
+ls_lifecycle_map(const LsLifecycle *life, TupleDesc contact)
+{
+	TupleDesc score =
+		lookup_rowtype_tupdesc(get_rel_type_id(ls_catalog_relid("score")), -1);
+	TupleDesc descs[2] = {score, contact};
+	LsRowMap *map = ls_match_map_rows(life->matcher, descs, lengthof(descs));
+
+	ReleaseTupleDesc(score);
+	return map;
 }
 
 /* compile: into the current context. */

@@ -92,8 +92,7 @@ extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple
 extern void ls_match_load_values(LsMatcher *matcher,
 								 const LsRowMap *map,
 								 const NullableDatum *values);
-extern int ls_match_columns(const LsMatcher *matcher, const LsMatchColumn **columns);
-extern void ls_match_load_columns(LsMatcher *matcher, const NullableDatum *values);
+extern int ls_match_last_relation(const LsMatcher *matcher);
 extern bool ls_match_same_columns(const LsRowMap *map,
 								  int relno,
 								  HeapTuple old_tuple,

@@ -152,17 +152,6 @@ find_attribute(const LsMatchColumn *column, TupleDesc desc)
 	return InvalidAttrNumber;
 }
 
-/* max_relno: the last relation of the scope that some column is of. */
-static int
-max_relno(const LsMatcher *matcher)
-{
-	int max = 0;
-
-	for (int i = 0; i < matcher->ncolumns; i++)
-		max = Max(max, matcher->columns[i].relno);
-	return max;
-}
-
 /* map_relation: desc NULL: all columns of the relation will be null. */
 static void
 map_relation(const LsMatcher *matcher, int relno, TupleDesc desc, LsRelationMap *map)
@@ -196,7 +185,7 @@ map_relation(const LsMatcher *matcher, int relno, TupleDesc desc, LsRelationMap 
 LsRowMap *
 ls_match_map_rows(const LsMatcher *matcher, const TupleDesc *descs, int n)
 {
-	int nrelations = Max(n, max_relno(matcher));
+	int nrelations = Max(n, ls_match_last_relation(matcher));
 	LsRowMap *map =
 		palloc0(offsetof(LsRowMap, relations) + sizeof(LsRelationMap) * nrelations);
 
@@ -294,29 +283,17 @@ ls_match_load_values(LsMatcher *matcher,
 }
 
 /*
- * ls_match_columns: the columns that the conditions name; their number.
+ * ls_match_last_relation: the last relation of the scope that some condition
+ * looks at.
  */
 int
-ls_match_columns(const LsMatcher *matcher, const LsMatchColumn **columns)
+ls_match_last_relation(const LsMatcher *matcher)
 {
-	*columns = matcher->columns;
-	return matcher->ncolumns;
-}
-
-/*
- * ls_match_load_columns: the same as ls_match_load_values, by the matcher's own
- * numbers.
- */
-void
-ls_match_load_columns(LsMatcher *matcher, const NullableDatum *values)
-{
-	TupleTableSlot *row = matcher->row;
+	int max = 0;
 
 	for (int i = 0; i < matcher->ncolumns; i++)
-	{
-		row->tts_values[i] = values[i].value;
-		row->tts_isnull[i] = values[i].isnull;
-	}
+		max = Max(max, matcher->columns[i].relno);
+	return max;
 }
 
 /*

@@ -40,6 +40,7 @@ typedef struct LsModel
 	bool uses_as_of;				 /* may a score change with time alone? */
 	struct LsExplainer *explainer;	 /* or NULL: see ls_model_explainer */
 	struct LsEngagement *engagement; /* or NULL: see ls_engagement_get */
+	List *watched;					 /* of LsThresholdRow: what lifecycle looks at */
 	struct LsLifecycle *lifecycle;	 /* or NULL: see ls_lifecycle_get */
 	struct HTAB *table_maps;		 /* LsTableMap of tables with triggers, or NULL */
 } LsModel;
