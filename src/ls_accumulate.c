@@ -12,6 +12,7 @@
 #include "ls_error.h"
 #include "ls_flush.h"
 #include "ls_guc.h"
+#include "ls_lifecycle.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
 
@@ -41,18 +42,6 @@ typedef struct LsEvent
 	LsPendingModel *pending;
 } LsEvent;
 
-/* is_superseded: did this transaction change the row again since? */
-static bool
-is_superseded(HeapTuple tuple)
-{
-	HeapTupleHeader header = tuple->t_data;
-
-	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
-		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
-		return false;
-	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
-}
-
 static bool
 get_key(const LsEvent *event, HeapTuple tuple, LsKey *key)
 {
@@ -69,7 +58,9 @@ get_key(const LsEvent *event, HeapTuple tuple, LsKey *key)
 static void
 note_recompute(const LsEvent *event, HeapTuple tuple)
 {
-	LsChange change = {.outcome = LS_RECOMPUTE, .cause = LS_CAUSE_CONTACT};
+	LsChange change = {.outcome = LS_RECOMPUTE,
+					   .events = LS_EVENTS_KEPT,
+					   .cause = LS_CAUSE_CONTACT};
 
 	if (get_key(event, tuple, &change.key))
 		ls_pending_add(event->pending, &change);
@@ -82,11 +73,11 @@ note_recompute(const LsEvent *event, HeapTuple tuple)
 static void
 note_row(const LsEvent *event, HeapTuple tuple)
 {
-	LsChange change = {.cause = LS_CAUSE_CONTACT};
+	LsChange change = {.events = LS_EVENTS_KEPT, .cause = LS_CAUSE_CONTACT};
 
-	/* What somebody did is read at commit, and all scores with it. */
-	if (event->model == NULL || ls_model_has_behaviour(event->model) || event->defer ||
-		is_superseded(tuple))
+	/* The stage that the row has is read with it, at commit. */
+	if (event->model == NULL || event->defer || event->map->stage > 0 ||
+		ls_pending_is_superseded(tuple))
 	{
 		note_recompute(event, tuple);
 		return;
@@ -120,7 +111,11 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 	if (event->model == NULL || !get_key(event, old_tuple, &old_key) ||
 		!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0)
 		return false;
-	if (!is_same_since(event, old_tuple, new_tuple))
+	if (!is_same_since(event, old_tuple, new_tuple) ||
+		!ls_lifecycle_same_contact(event->map,
+								   RelationGetDescr(event->rel),
+								   old_tuple,
+								   new_tuple))
 		return false;
 	if (event->model->population != NULL &&
 		!ls_match_same_columns(event->map->population, 1, old_tuple, new_tuple))
@@ -154,6 +149,8 @@ use_model(void *arg)
 									RelationGetDescr(event->rel));
 	event->key = event->map->key;
 	event->key_type = event->map->key_type;
+	if (event->map->life == NULL)
+		ls_lifecycle_complete_map(model, event->map, RelationGetDescr(event->rel));
 	event->model = model;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "ls_apply.h"
 
+#include "ls_apply_array.h"
 #include "ls_attempt.h"
 #include "ls_band.h"
 #include "ls_compat.h"
@@ -134,12 +135,34 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 	change->outcome = found->outcome;
 	change->fit = found->fit;
 	change->since = found->since;
-	change->contact = found->contact;
-	change->contact_desc = found->contact_desc;
-	change->column_stage = found->column_stage;
-	change->has_column = found->has_column;
 	change->problem = found->problem;
 	change->stamp = found->stamp;
+}
+
+/* note_contacts: the rows in SPI_tuptable, for the lifecycle. */
+static void
+note_contacts(const LsObjects *objects, LsChange *changes, int n)
+{
+	const LsModelRow *row = ls_model_get(objects->model)->row;
+	TupleDesc desc = SPI_tuptable->tupdesc;
+	int key = SPI_fnumber(desc, row->contact_id);
+	int stage = row->stage_column == NULL ? 0 : SPI_fnumber(desc, row->stage_column);
+
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		HeapTuple contact = SPI_tuptable->vals[i];
+		bool is_null;
+		Datum id = SPI_getbinval(contact, desc, key, &is_null);
+		LsChange *change =
+			ls_apply_find(changes, n, ls_key_from_datum(objects->key_type, id));
+
+		if (change == NULL)
+			continue;
+		change->contact = contact;
+		change->contact_desc = desc;
+		change->has_column = stage > 0;
+		change->column_stage = stage > 0 ? SPI_getvalue(contact, desc, stage) : NULL;
+	}
 }
 
 /* evaluate_result: score the contacts in SPI_tuptable. */
@@ -149,9 +172,6 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 	LsModel *model = ls_model_get(objects->model);
 	TupleDesc desc = SPI_tuptable->tupdesc;
 	int key = SPI_fnumber(desc, model->row->contact_id);
-	int stage = model->row->stage_column == NULL
-					? 0
-					: SPI_fnumber(desc, model->row->stage_column);
 	LsTableMap map = {0};
 
 	map.fit = ls_match_map_row(model->fit, desc);
@@ -168,10 +188,6 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 									  SPI_getbinval(contact, desc, key, &is_null));
 		ls_apply_evaluate(model, &map, contact, as_of, &found);
 		found.since = ls_apply_since(model, desc, contact);
-		found.contact = contact;
-		found.contact_desc = desc;
-		found.has_column = stage > 0;
-		found.column_stage = stage > 0 ? SPI_getvalue(contact, desc, stage) : NULL;
 		settle(objects, changes, n, &found);
 	}
 }
@@ -209,7 +225,33 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
 	evaluate_result(objects, changes, n, as_of);
-	ls_apply_states(objects, changes, n, as_of);
+	note_contacts(objects, changes, n);
+}
+
+/*
+ * read_contacts: where the lifecycle looks at contacts whose scores were known
+ * without their rows.
+ */
+static void
+read_contacts(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsArray keys;
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum values[1];
+
+	if (!ls_lifecycle_needs_contact(ls_model_get(objects->model)))
+		return;
+	keys = ls_array_begin(objects->key_type, n);
+	for (int i = 0; i < n; i++)
+		if (changes[i].outcome == LS_SCORED && changes[i].contact == NULL)
+			ls_array_add(&keys,
+						 ls_key_to_datum(objects->key_type, changes[i].key),
+						 false);
+	if (keys.n == 0)
+		return;
+	values[0] = ls_array_end(&keys);
+	(void) ls_objects_execute(contacts_query(objects), 1, types, values);
+	note_contacts(objects, changes, n);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -268,21 +310,6 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 }
 
 /*
- * mark_outdated: what was found before the rules changed, or at another moment
- * where that matters, is looked at again; what somebody did is only read now.
- */
-static void
-mark_outdated(const LsObjects *objects, LsChange *changes, int n)
-{
-	const LsModel *model = ls_model_get(objects->model);
-
-	for (int i = 0; i < n; i++)
-		if (model->uses_as_of || ls_model_has_behaviour(model) ||
-			changes[i].stamp != model->stamp)
-			changes[i].outcome = LS_RECOMPUTE;
-}
-
-/*
  * ls_apply_keep_life: the place in the lifecycle is what it was.
  */
 void
@@ -331,15 +358,17 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	List *firings = NIL;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	mark_outdated(objects, changes, n);
 	if (!is_locked)
 		lock_rows(objects, changes, n);
 	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
 	ls_apply_read_stored(objects, changes, n);
+	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
+	ls_apply_states(objects, changes, n, as_of);
 	label(objects, changes, n);
+	read_contacts(objects, changes, n);
 	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)

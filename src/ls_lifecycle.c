@@ -15,6 +15,7 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/timestamp.h"
 
 /* Columns of lead_scoring.score, in its order. */
@@ -62,6 +63,55 @@ bool
 ls_lifecycle_needs_contact(LsModel *model)
 {
 	return ls_lifecycle_is_needed(model) && ls_lifecycle_get(model)->uses_contact;
+}
+
+/*
+ * ls_lifecycle_complete_map: for ls_lifecycle_same_contact.
+ *
+ * Errors: what compiling the lifecycle raises.
+ */
+void
+ls_lifecycle_complete_map(LsModel *model, const LsTableMap *map, TupleDesc desc)
+{
+	LsLifecycle *life = ls_lifecycle_get(model);
+	MemoryContext old = MemoryContextSwitchTo(model->context);
+	LsRowMap *rows = ls_lifecycle_map(life, desc);
+
+	MemoryContextSwitchTo(old);
+	ls_model_complete_table_map(model, map->relid, rows);
+}
+
+static bool
+is_same_stage(const LsTableMap *map,
+			  TupleDesc desc,
+			  HeapTuple old_tuple,
+			  HeapTuple new_tuple)
+{
+	Form_pg_attribute att = TupleDescAttr(desc, map->stage - 1);
+	bool old_null;
+	bool new_null;
+	Datum old_value = heap_getattr(old_tuple, map->stage, desc, &old_null);
+	Datum new_value = heap_getattr(new_tuple, map->stage, desc, &new_null);
+
+	return old_null == new_null &&
+		   (old_null ||
+			datum_image_eq(old_value, new_value, att->attbyval, att->attlen));
+}
+
+/*
+ * ls_lifecycle_same_contact: does an update leave all that the lifecycle looks at
+ * as it was? What we write ourselves is known.
+ */
+bool
+ls_lifecycle_same_contact(const LsTableMap *map,
+						  TupleDesc desc,
+						  HeapTuple old_tuple,
+						  HeapTuple new_tuple)
+{
+	if (map->stage > 0 && !ls_lifecycle_is_writing &&
+		!is_same_stage(map, desc, old_tuple, new_tuple))
+		return false;
+	return ls_match_same_columns(map->life, 2, old_tuple, new_tuple);
 }
 
 /* ---- what conditions see ------------------------------------------------ */

@@ -92,6 +92,13 @@ extern void ls_memory_forget_all(LsMemory *memory, char what);
 /* ls_lifecycle.c */
 extern bool ls_lifecycle_is_needed(const LsModel *model);
 extern bool ls_lifecycle_needs_contact(LsModel *model);
+extern void ls_lifecycle_complete_map(LsModel *model,
+									  const LsTableMap *map,
+									  TupleDesc desc);
+extern bool ls_lifecycle_same_contact(const LsTableMap *map,
+									  TupleDesc desc,
+									  HeapTuple old_tuple,
+									  HeapTuple new_tuple);
 extern void ls_lifecycle_evaluate(LsLifecycle *life,
 								  LsRowMap *map,
 								  LsChange *change,

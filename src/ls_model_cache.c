@@ -177,6 +177,7 @@ sign_model(StringInfo out, const LsModelRow *row)
 	sign_limits(out, row->intent);
 	sign_limits(out, row->total);
 	sign_text(out, row->time_zone);
+	sign_text(out, row->created_column);
 }
 
 static void
@@ -343,7 +344,6 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 
 	appendStringInfo(out, "%u;%u;", model->relid, model->owner);
 	sign_text(out, model->row->contact_id);
-	sign_text(out, model->row->created_column);
 	sign_text(out, model->row->status);
 	sign_text(out, model->row->objects_schema);
 	sign_text(out, model->row->owner);
@@ -553,8 +553,11 @@ find_table_map(const LsModel *model, Oid relid)
 bool
 ls_model_has_table_map(const char *name, Oid relid)
 {
-	return ls_model_is_current(name) &&
-		   find_table_map(find_entry(name)->model, relid) != NULL;
+	const LsTableMap *map = NULL;
+
+	if (ls_model_is_current(name))
+		map = find_table_map(find_entry(name)->model, relid);
+	return map != NULL && map->life != NULL;
 }
 
 /*
@@ -613,9 +616,21 @@ ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 		map.key = ls_relation_column(relid, model->row->contact_id);
 		map.key_type = ls_key_stored_type(getBaseType(get_atttype(relid, map.key)));
 	}
+	if (model->row->stage_column != NULL)
+		map.stage = ls_relation_column(relid, model->row->stage_column);
 	map.fit = ls_match_map_row(model->fit, desc);
 	if (model->population != NULL)
 		map.population = ls_match_map_row(model->population, desc);
 	MemoryContextSwitchTo(old);
 	return enter_table_map(model, &map);
+}
+
+/*
+ * ls_model_complete_table_map: with what the lifecycle looks at, which is compiled
+ * above us.
+ */
+void
+ls_model_complete_table_map(LsModel *model, Oid relid, LsRowMap *life)
+{
+	find_table_map(model, relid)->life = life;
 }

@@ -68,6 +68,8 @@ typedef struct LsTableMap
 	Oid key_type;	/* as stored */
 	LsRowMap *fit;
 	LsRowMap *population;
+	AttrNumber stage; /* column of the stage; 0 = there is none */
+	LsRowMap *life;	  /* what the lifecycle looks at; NULL = not known yet */
 } LsTableMap;
 
 /* Changes whenever a pointer to a model, or a map of a row type, may be stale. */
@@ -83,6 +85,7 @@ extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);
 extern const LsTableMap *ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc);
+extern void ls_model_complete_table_map(LsModel *model, Oid relid, LsRowMap *life);
 extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_score_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
