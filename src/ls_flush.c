@@ -227,7 +227,7 @@ compare_models(const ListCell *a, const ListCell *b)
  * in turn goes to the queue, so that this ends.
  */
 static void
-flush(bool is_prepare)
+flush_rounds(bool is_prepare)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "lead_scoring flush",
@@ -248,6 +248,24 @@ flush(bool is_prepare)
 	MemoryContextDelete(context);
 }
 
+/* Are scores being written? What triggers note meanwhile waits for the next round. */
+static bool is_flushing = false;
+
+static void
+flush(bool is_prepare)
+{
+	is_flushing = true;
+	PG_TRY();
+	{
+		flush_rounds(is_prepare);
+	}
+	PG_FINALLY();
+	{
+		is_flushing = false;
+	}
+	PG_END_TRY();
+}
+
 /*
  * ls_flush_now: apply what is pending, inside the transaction. What the
  * transactions above the current subtransaction have is applied too, and stays
@@ -256,7 +274,7 @@ flush(bool is_prepare)
 void
 ls_flush_now(void)
 {
-	if (!ls_pending_any())
+	if (is_flushing || !ls_pending_any())
 		return;
 	ls_pending_copy_down();
 	flush(false);
