@@ -76,15 +76,15 @@ note_row(const LsEvent *event, HeapTuple tuple)
 	LsChange change = {.events = LS_EVENTS_KEPT, .cause = LS_CAUSE_CONTACT};
 
 	/* The stage that the row has is read with it, at commit. */
-	if (event->model == NULL || event->defer || event->map->stage > 0 ||
-		ls_pending_is_superseded(tuple))
+	if (event->model == NULL || event->model->lookups != NIL || event->defer ||
+		event->map->stage > 0 || ls_pending_is_superseded(tuple))
 	{
 		note_recompute(event, tuple);
 		return;
 	}
 	if (!get_key(event, tuple, &change.key))
 		return;
-	ls_apply_evaluate(event->model, event->map, tuple, GetCurrentTimestamp(), &change);
+	ls_apply_evaluate(event->model, event->map, &tuple, GetCurrentTimestamp(), &change);
 	change.since = ls_apply_since(event->model, RelationGetDescr(event->rel), tuple);
 	if (change.outcome == LS_FAILED)
 		ls_flush_warn(event->name);

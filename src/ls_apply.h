@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "access/htup.h"
-#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
@@ -92,22 +91,22 @@ typedef struct LsChange
 	const char *stage;		   /* or NULL; these as in the score row */
 	TimestampTz stage_since;   /* -infinity = no stage */
 	bool by_hand;
-	const char *memory; /* or NULL */
-	HeapTuple contact;	/* its row; NULL = not at hand */
-	TupleDesc contact_desc;
-	const char *column_stage; /* what its stage column says; or NULL */
-	bool has_column;		  /* that is known */
-	List *milestones;		  /* names of those reached */
-	const char *found_stage;  /* where it was before we moved it; or NULL */
-	bool has_moved;			  /* by a transition */
-	const char *held_back;	  /* why it keeps its place; NULL = it does not */
+	const char *memory;				/* or NULL */
+	HeapTuple contact;				/* its row; NULL = not at hand */
+	struct LsContactReader *reader; /* of the contact */
+	const char *column_stage;		/* what its stage column says; or NULL */
+	bool has_column;				/* that is known */
+	List *milestones;				/* names of those reached */
+	const char *found_stage;		/* where it was before we moved it; or NULL */
+	bool has_moved;					/* by a transition */
+	const char *held_back;			/* why it keeps its place; NULL = it does not */
 	const char *problem;
 	int64 stamp; /* of the rules that said so */
 } LsChange;
 
 extern void ls_apply_evaluate(LsModel *model,
 							  const LsTableMap *map,
-							  HeapTuple contact,
+							  const HeapTuple *rows,
 							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);

@@ -9,6 +9,7 @@
 #include "ls_lifecycle.h"
 
 #include "ls_compat.h"
+#include "ls_contact.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -75,7 +76,7 @@ ls_lifecycle_complete_map(LsModel *model, const LsTableMap *map, TupleDesc desc)
 {
 	LsLifecycle *life = ls_lifecycle_get(model);
 	MemoryContext old = MemoryContextSwitchTo(model->context);
-	LsRowMap *rows = ls_lifecycle_map(life, desc);
+	LsRowMap *rows = ls_lifecycle_map(life, &desc, 1);
 
 	MemoryContextSwitchTo(old);
 	ls_model_complete_table_map(model, map->relid, rows);
@@ -182,11 +183,15 @@ static void
 load(LsLook *look)
 {
 	LsMatcher *matcher = look->life->matcher;
-	HeapTuple contact = look->change->contact;
+	const LsChange *change = look->change;
+	const HeapTuple *rows = look->life->no_rows;
+
+	if (change->contact != NULL)
+		rows = ls_contact_read_result(change->reader, change->contact);
 
 	ls_match_begin_values(matcher, look->as_of);
 	ls_match_load_values(matcher, look->map, look->score);
-	ls_match_load_rows(matcher, look->map, 2, &contact);
+	ls_match_load_rows(matcher, look->map, 2, rows);
 }
 
 typedef enum LsTruth

@@ -38,6 +38,7 @@ typedef struct LsLifecycle
 	LsTransition *transitions; /* the highest target first */
 	int nactions;
 	LsAction *actions;	/* by name */
+	HeapTuple *no_rows; /* of a contact and its lookups */
 	LsMatcher *matcher; /* gives the values of all conditions */
 	bool uses_contact;	/* does a condition look at the contact's row? */
 	bool may_raise;
@@ -66,7 +67,9 @@ typedef struct LsFiring
 
 /* ls_lifecycle_compile.c */
 extern LsLifecycle *ls_lifecycle_get(LsModel *model);
-extern LsRowMap *ls_lifecycle_map(const LsLifecycle *life, TupleDesc contact);
+extern LsRowMap *ls_lifecycle_map(const LsLifecycle *life,
+								  const TupleDesc *contact,
+								  int n);
 extern int ls_lifecycle_stage(const LsLifecycle *life, const char *name);
 
 /* ls_lifecycle_watch.c: when a condition may flip by itself */

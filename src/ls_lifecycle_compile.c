@@ -170,22 +170,28 @@ compile_matcher(LsDraftLife *draft)
 	ls_guard_leave(&guard);
 	life->may_raise = draft->values != NIL;
 	life->uses_contact = ls_match_last_relation(life->matcher) > 1;
+	life->no_rows =
+		MemoryContextAllocZero(GetMemoryChunkContext(life),
+							   sizeof(HeapTuple) *
+								   (list_length(draft->scope->relations) + 1));
 	life->model->watched = life->thresholds;
 }
 
 /*
- * ls_lifecycle_map: how conditions read a score and the contact's row; NULL where
- * that is not at hand.
+ * ls_lifecycle_map: how conditions read a score, and the rows of a contact and its
+ * lookups of these n types.
  */
 LsRowMap *
-ls_lifecycle_map(const LsLifecycle *life, TupleDesc contact)
+ls_lifecycle_map(const LsLifecycle *life, const TupleDesc *contact, int n)
 {
-	TupleDesc score =
-		lookup_rowtype_tupdesc(get_rel_type_id(ls_catalog_relid("score")), -1);
-	TupleDesc descs[2] = {score, contact};
-	LsRowMap *map = ls_match_map_rows(life->matcher, descs, lengthof(descs));
+	TupleDesc *descs = palloc(sizeof(TupleDesc) * (n + 1));
+	LsRowMap *map;
 
-	ReleaseTupleDesc(score);
+	descs[0] = lookup_rowtype_tupdesc(get_rel_type_id(ls_catalog_relid("score")), -1);
+	for (int i = 0; i < n; i++)
+		descs[i + 1] = contact[i];
+	map = ls_match_map_rows(life->matcher, descs, n + 1);
+	ReleaseTupleDesc(descs[0]);
 	return map;
 }
 

@@ -5,6 +5,7 @@
 
 #include "ls_attempt.h"
 #include "ls_compat.h"
+#include "ls_contact.h"
 
 #include "utils/timestamp.h"
 
@@ -77,14 +78,16 @@ follow_one(LsFollow *follow)
 		psprintf("its lifecycle could not be followed: %s", error->message);
 }
 
-/* desc_of: the type of the contacts' rows, as far as they are at hand. */
-static TupleDesc
-desc_of(const LsChange *changes, int n)
+/* map_rows: of the contacts, as far as they are at hand. */
+static LsRowMap *
+map_rows(const LsLifecycle *life, const LsChange *changes, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (changes[i].contact != NULL)
-			return changes[i].contact_desc;
-	return NULL;
+			return ls_lifecycle_map(life,
+									changes[i].reader->descs,
+									changes[i].reader->n);
+	return ls_lifecycle_map(life, NULL, 0);
 }
 
 /*
@@ -108,7 +111,7 @@ ls_lifecycle_follow(const LsObjects *objects,
 	if (!ls_lifecycle_is_needed(model))
 		return;
 	follow.life = ls_lifecycle_get(model);
-	follow.map = ls_lifecycle_map(follow.life, desc_of(changes, n));
+	follow.map = map_rows(follow.life, changes, n);
 	for (int i = 0; i < n; i++)
 	{
 		follow.change = &changes[i];

@@ -136,6 +136,7 @@ watch_config(void)
 										 "rule_group",
 										 "fit_rule",
 										 "threshold",
+										 "lookup",
 										 "event_source",
 										 "engagement_rule",
 										 "stage",
@@ -170,6 +171,7 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	old = MemoryContextSwitchTo(scratch);
 	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
 	rows->groups = model->groups;
+	rows->lookups = ls_catalog_lookups(name);
 	ls_model_sign(model, rows);
 	MemoryContextSwitchTo(old);
 	return model;

@@ -49,6 +49,22 @@ sign_model(StringInfo out, const LsModelRow *row)
 }
 
 static void
+sign_lookups(StringInfo out, List *lookups)
+{
+	ListCell *cell;
+
+	foreach(cell, lookups)
+	{
+		const LsLookupRow *lookup = lfirst(cell);
+
+		sign_text(out, lookup->alias);
+		sign_text(out, lookup->relation);
+		sign_text(out, lookup->key);
+		sign_text(out, lookup->contact_column);
+	}
+}
+
+static void
 sign_sources(StringInfo out, List *sources)
 {
 	ListCell *cell;
@@ -138,6 +154,7 @@ sign_rules(StringInfo out, const LsModel *model, const LsRows *rows)
 		sign_text(out, rule->group_name);
 		sign_double(out, rule->points);
 	}
+	sign_lookups(out, rows->lookups);
 	sign_sources(out, model->sources);
 	sign_behaviour(out, model->behaviour);
 	sign_behaviour(out, model->milestones);
@@ -241,6 +258,7 @@ ls_model_sign(LsModel *model, const LsRows *rows)
 
 	initStringInfo(&signature);
 	sign_sources(&signature, model->sources);
+	sign_lookups(&signature, rows->lookups);
 	model->sources_stamp = (int64) hash_text(&signature, 0);
 	resetStringInfo(&signature);
 	sign_model(&signature, model->row);
