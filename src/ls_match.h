@@ -78,6 +78,11 @@ extern int ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numb
 
 extern bool ls_match_may_raise(const LsMatcher *matcher);
 
+/* ls_match_arguments.c */
+extern TupleDesc ls_match_describe_arguments(const Node *array, List *arguments);
+extern bool ls_match_are_columns(List *arguments);
+extern void ls_match_protect_values(TupleDesc desc, NullableDatum *values);
+
 /* ls_match_columns.c */
 typedef struct LsRowMap LsRowMap;
 extern bool ls_match_uses(const LsMatcher *matcher, int relno);
