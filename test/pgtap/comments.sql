@@ -107,6 +107,7 @@ INSERT INTO pg_temp.label VALUES
     ('adjustment_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_sql(text)', 'stable', 'strict', 'safe'),
     ('history_sql(text)', 'stable', 'strict', 'safe'),
+    ('life_stamp(text)', 'stable', 'strict', 'safe'),
     ('missing_table_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('objects(text)', 'stable', 'strict', 'safe'),
     ('outbox_sql(text)', 'stable', 'strict', 'safe'),
