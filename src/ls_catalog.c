@@ -281,24 +281,6 @@ ls_catalog_source_of(const LsEngagementRow *rule, List *sources)
 /* ---- reports ---------------------------------------------------------- */
 
 static void *
-read_milestone(const LsRow *row)
-{
-	LsMilestoneRow *milestone = palloc0(sizeof(LsMilestoneRow));
-
-	milestone->name = ls_row_text(row, "name");
-	milestone->source = ls_row_text(row, "source");
-	milestone->condition = ls_row_text(row, "condition");
-	return milestone;
-}
-
-/* ls_catalog_milestones: the milestones of a model (LsMilestoneRow), by name. */
-List *
-ls_catalog_milestones(const char *model)
-{
-	return ls_row_read_all("milestone", "milestone_pkey", model, read_milestone);
-}
-
-static void *
 read_deals(const LsRow *row)
 {
 	LsDealRow *deals = palloc0(sizeof(LsDealRow));

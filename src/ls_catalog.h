@@ -84,14 +84,6 @@ typedef struct LsSourceRow
 	char *activity;	 /* or NULL = all that count are activity */
 } LsSourceRow;
 
-/* LsMilestoneRow: a row of lead_scoring.milestone. */
-typedef struct LsMilestoneRow
-{
-	char *name;
-	char *source;
-	char *condition; /* or NULL = every event */
-} LsMilestoneRow;
-
 /* LsDealRow: a row of lead_scoring.deal_source; but for the relation, expressions. */
 typedef struct LsDealRow
 {
@@ -166,7 +158,6 @@ extern List *ls_catalog_thresholds(const char *model);
 extern List *ls_catalog_lookups(const char *model);
 extern List *ls_catalog_sources(const char *model);
 extern List *ls_catalog_engagement_rules(const char *model);
-extern List *ls_catalog_milestones(const char *model);
 extern LsDealRow *ls_catalog_deals(const char *model);
 extern bool ls_catalog_watches_all(const LsEngagementRow *rule);
 extern LsSourceRow *ls_catalog_source_of(const LsEngagementRow *rule, List *sources);

@@ -4,6 +4,7 @@
  */
 #include "ls_row_call.h"
 
+#include "ls_catalog_life.h"
 #include "ls_compat.h"
 #include "ls_engagement_model.h"
 #include "ls_error.h"
@@ -80,7 +81,7 @@ read_rules(LsRowCall *call,
 
 	foreach(cell, ls_catalog_milestones(model->name))
 	{
-		const LsMilestoneRow *milestone = lfirst(cell);
+		const LsEngagementRow *milestone = lfirst(cell);
 		const char *condition =
 			milestone->condition == NULL ? "true" : milestone->condition;
 

@@ -2,7 +2,7 @@
 
 \ir reports.psql
 
-SELECT plan(10);
+SELECT plan(12);
 
 SELECT pg_temp.shows(
     $$SELECT contact_id, stage, entered_at, left_at, next_stage, country FROM crm.b2b_stays
@@ -92,8 +92,18 @@ SELECT pg_temp.shows(
 -- A value of the stage column that no stage has.
 UPDATE crm.contacts SET stage = 'on holiday' WHERE id = 4;
 SELECT pg_temp.shows(
-    $$SELECT stage, entered_at, left_at FROM crm.b2b_stays WHERE contact_id = 4$$,
-    ARRAY['("on holiday",,)'],
-    'a stage that is none is shown as it is');
+    $$SELECT stage, entered_at FROM crm.b2b_stays WHERE contact_id = 4$$,
+    ARRAY['(lead,"2025-02-05 09:00:00+00")'],
+    'what happened since shows not as of then');
+RESET lead_scoring.as_of;
+SELECT pg_temp.shows(
+    $$SELECT stage, entered_at > now() - interval '1 hour', left_at FROM crm.b2b_stays
+       WHERE contact_id = 4 AND left_at IS NULL$$,
+    ARRAY['("on holiday",t,)'],
+    'but now; a stage that is none is shown as it is');
+SELECT pg_temp.shows(
+    $$SELECT stage, reached FROM crm.b2b_funnel WHERE country = 'DE' AND reached > 0 ORDER BY position$$,
+    ARRAY['(lead,2)', '(mql,1)', '(disqualified,1)'],
+    'and counts for none');
 
 SELECT * FROM finish();
