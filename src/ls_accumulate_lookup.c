@@ -10,6 +10,7 @@
 #include "ls_compat.h"
 #include "ls_flush.h"
 #include "ls_guc.h"
+#include "ls_lifecycle.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
 
@@ -26,6 +27,13 @@
 
 PG_FUNCTION_INFO_V1(ls_sql_lookup_changed);
 
+/* LsRoleMap: how a matcher reads the table's rows, as those of a relation of its. */
+typedef struct LsRoleMap
+{
+	LsRowMap *map;
+	int relno;
+} LsRoleMap;
+
 /* LsLookupRole: a lookup that a table is, or is a part of. */
 typedef struct LsLookupRole
 {
@@ -34,9 +42,8 @@ typedef struct LsLookupRole
 	Oid type;		/* of the key, no domain */
 	int16 typlen;
 	bool typbyval;
-	LsLookup *lookup; /* this and the next: NULL where the model cannot be compiled */
-	List *maps;		  /* of LsRowMap: how matchers read the table's rows */
-	int relno;		  /* the lookup among their relations */
+	LsLookup *lookup; /* NULL where the model cannot be compiled */
+	List *maps;		  /* of LsRoleMap: all that look at it */
 } LsLookupRole;
 
 typedef struct LsLookupTableKey
@@ -116,14 +123,28 @@ read_table(void *arg)
 	}
 }
 
-/* add_map: how a matcher reads rows of the table as those of the role's relation. */
 static void
-add_map(LsLookupRole *role, const LsMatcher *matcher, TupleDesc desc)
+add_map(LsLookupRole *role, const LsMatcher *matcher, int relno, TupleDesc desc)
 {
-	TupleDesc *descs = palloc0(sizeof(TupleDesc) * role->relno);
+	TupleDesc *descs = palloc0(sizeof(TupleDesc) * relno);
+	LsRoleMap *map = palloc(sizeof(LsRoleMap));
 
-	descs[role->relno - 1] = desc;
-	role->maps = lappend(role->maps, ls_match_map_rows(matcher, descs, role->relno));
+	descs[relno - 1] = desc;
+	map->map = ls_match_map_rows(matcher, descs, relno);
+	map->relno = relno;
+	role->maps = lappend(role->maps, map);
+}
+
+/* add_maps: of the matchers that look at the nth lookup. */
+static void
+add_maps(LsLookupRole *role, LsModel *model, int number, TupleDesc desc)
+{
+	/* The contact comes before it; in the lifecycle also the score. */
+	add_map(role, model->fit, number + 1, desc);
+	if (model->population != NULL)
+		add_map(role, model->population, number + 1, desc);
+	if (ls_lifecycle_is_needed(model))
+		add_map(role, ls_lifecycle_get(model)->matcher, number + 2, desc);
 }
 
 /* use_model: its lookups, and all matchers that look at them. */
@@ -132,24 +153,23 @@ use_model(void *arg)
 {
 	LsLookupFiring *firing = arg;
 	LsModel *model = ls_model_get(firing->name);
-	TupleDesc desc = RelationGetDescr(firing->rel);
 	ListCell *cell;
 	ListCell *other;
 
 	foreach(cell, firing->table->roles)
-	{
-		LsLookupRole *role = lfirst(cell);
-
 		foreach(other, model->lookups)
-			if (strcmp(((LsLookup *) lfirst(other))->row->alias, role->alias) == 0)
-				role->relno = 2 + foreach_current_index(other);
-		if (role->relno == 0)
-			continue;
-		add_map(role, model->fit, desc);
-		if (model->population != NULL)
-			add_map(role, model->population, desc);
-		role->lookup = list_nth(model->lookups, role->relno - 2);
-	}
+		{
+			LsLookupRole *role = lfirst(cell);
+			LsLookup *lookup = lfirst(other);
+
+			if (strcmp(lookup->row->alias, role->alias) != 0)
+				continue;
+			add_maps(role,
+					 model,
+					 foreach_current_index(other) + 1,
+					 RelationGetDescr(firing->rel));
+			role->lookup = lookup;
+		}
 }
 
 /* fill_table: false where upkeep cannot tell whose the rows are. */
@@ -269,8 +289,12 @@ is_unaffected(const LsLookupRole *role, HeapTuple old_tuple, HeapTuple new_tuple
 	if (role->lookup == NULL)
 		return false;
 	foreach(cell, role->maps)
-		if (!ls_match_same_columns(lfirst(cell), role->relno, old_tuple, new_tuple))
+	{
+		const LsRoleMap *map = lfirst(cell);
+
+		if (!ls_match_same_columns(map->map, map->relno, old_tuple, new_tuple))
 			return false;
+	}
 	return true;
 }
 

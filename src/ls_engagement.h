@@ -123,6 +123,9 @@ extern void ls_engagement_tally(const LsEngagement *engagement,
 								const LsBehaviour *rule,
 								const LsMoment *moment,
 								LsTally *tally);
+extern bool ls_engagement_is_reached(const LsEngagement *engagement,
+									 int milestone,
+									 const LsMoment *moment);
 extern double ls_engagement_points(LsEngagement *engagement,
 								   const LsMoment *moment,
 								   bool is_intent);
