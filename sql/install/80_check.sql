@@ -125,7 +125,8 @@ BEGIN
         $sql$, score, queue,
         CASE WHEN EXISTS (SELECT FROM lead_scoring.rule_problems(model))
              THEN 'NULL' ELSE quote_literal(lead_scoring.model_stamp(model)) END,
-        lead_scoring.contacts_of(model), m.contact_id);
+        lead_scoring.contacts_of(model), m.contact_id)
+        || 'UNION ALL' || lead_scoring.life_problems_sql(model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.score_problems_sql(text) IS
@@ -188,6 +189,11 @@ BEGIN
                     WHEN s.object LIKE 'contact %'
                     THEN 'Put the case that fails outside of the condition, then ' || refresh
                     WHEN s.object = 'orphans' THEN replace(refresh, 'refresh', 'rescore')
+                    WHEN s.object = 'outbox'
+                    THEN format('Look at what the workers said in %s; to try again, set their status to waiting.',
+                                lead_scoring.object_name(model, 'delivery'))
+                    WHEN s.object LIKE 'stage %'
+                    THEN 'Add it to lead_scoring.stage, or give the contacts another stage.'
                     ELSE refresh END
           FROM lead_scoring.score_problems(model) AS s;
 END

@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 274 ELSE 271 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 279 ELSE 276 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -265,6 +265,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT * FROM lead_scoring.drop_initial('crm', '{"threshold": []}')$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT 1 WHERE (lead_scoring.events_of_template('crm', NULL)).relation IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT * FROM lead_scoring.apply_template('crm', 'hubspot')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.object_name('crm', 'outbox')$$,  'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.take_actions('crm')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.finish_action('crm', 1, true)$$, 'P0002', 'P0002', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
@@ -295,7 +298,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
 SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', 'ok'), ''),
                     nullif(tool.holds(call, 'ls_stranger', 'refused'), '')), '', call)
   FROM (SELECT format('SELECT lead_scoring.%I(%L)', name, 'crm')
-          FROM unnest(ARRAY['objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql']) AS name)
+          FROM unnest(ARRAY['objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql', 'life_problems_sql']) AS name)
     AS t (call);
 SELECT isnt(tool.outcome('ls_stranger', $$SELECT 1 WHERE lead_scoring.deactivation_sql('crm') <> ''$$),
           'ok', 'deactivation_sql shows a stranger nothing');
@@ -309,7 +312,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
    AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
-                         'verify_sql', 'score_problems_sql')
+                         'verify_sql', 'score_problems_sql', 'life_problems_sql')
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));
 SELECT is(array_agg(p.oid::regprocedure::text), NULL, 'no function runs as its owner')
   FROM pg_proc AS p
