@@ -47,7 +47,7 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
-    ('stored_row'), ('values_sql');
+    ('stored_row'), ('values_sql'), ('score_condition_sql'), ('score_lateral_sql'), ('compare_sql');
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$
