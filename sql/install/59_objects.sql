@@ -10,7 +10,20 @@ BEGIN ATOMIC
            CASE WHEN m.objects_schema IS NOT NULL
                 THEN format('%I.%I', m.objects_schema, m.name || '_' || o.suffix) END
       FROM lead_scoring.model AS m
-     CROSS JOIN (VALUES (1, 'scored', 'v'::"char"),
+     CROSS JOIN (VALUES (-12, 'monthly', 'v'::"char"),
+                        (-11, 'rising', 'v'),
+                        (-10, 'freshness', 'v'),
+                        (-9, 'distribution', 'v'),
+                        (-8, 'lift', 'v'),
+                        (-7, 'errors', 'v'),
+                        (-6, 'pipeline', 'v'),
+                        (-5, 'workflow', 'v'),
+                        (-4, 'response', 'v'),
+                        (-3, 'velocity', 'v'),
+                        (-3, 'funnel', 'v'),
+                        (-2, 'deals', 'v'),
+                        (-1, 'stays', 'v'),
+                        (1, 'scored', 'v'),
                         (2, 'score', 'r'),
                         (3, 'queue', 'r'),
                         (4, 'stage_history', 'r'),
