@@ -45,6 +45,7 @@ typedef struct LsAccumulator
 	int64 from_us;
 	int64 until_us;
 	int64 last_activity_us;
+	int64 since_us;						/* events before it do not count */
 	LsCell first[LS_ACCUMULATOR_FIRST]; /* where cells are, as long as they fit */
 } LsAccumulator;
 
@@ -109,6 +110,7 @@ extern void ls_engagement_close(LsEngagement *engagement, const LsState *state);
 /* ls_engagement_change.c */
 extern int64 ls_engagement_next_change(LsEngagement *engagement,
 									   const LsMoment *moment,
-									   double fit);
+									   double fit,
+									   double adjustment);
 
 #endif /* LS_ENGAGEMENT_H */

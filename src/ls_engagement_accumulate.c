@@ -80,7 +80,7 @@ passes(LsAccumulator *acc, const LsEventReader *reader, HeapTuple event, int64 *
 	*at_us = DatumGetTimestampTz(
 		ls_match_value(source->matcher, LS_EVENT_OCCURRED_AT, &no_time));
 	(void) ls_match_value(source->matcher, LS_EVENT_CONTACT_ID, &no_contact);
-	if (no_time || no_contact || TIMESTAMP_NOT_FINITE(*at_us))
+	if (no_time || no_contact || TIMESTAMP_NOT_FINITE(*at_us) || *at_us < acc->since_us)
 		return false;
 	if (source->gate != NULL)
 	{

@@ -176,9 +176,17 @@ check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 						"lead_scoring.merge()."));
 }
 
+static int64
+get_since(FunctionCallInfo fcinfo)
+{
+	if (PG_NARGS() <= 5 || PG_ARGISNULL(5))
+		return DT_NOBEGIN;
+	return PG_GETARG_TIMESTAMPTZ(5);
+}
+
 /*
  * engagement_accumulate(internal, event record, model text [, source text
- * [, as_of timestamptz]]) -> internal: transition function
+ * [, as_of timestamptz [, since timestamptz]]]) -> internal: transition function
  */
 Datum
 ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
@@ -202,6 +210,7 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 				 call->typmod != HeapTupleHeaderGetTypMod(event)))
 		bind_row_type(call, event);
 	tuple = ls_fit_tuple(event);
+	acc->since_us = get_since(fcinfo);
 	ls_accumulator_add(acc, &call->reader, &tuple);
 	PG_RETURN_POINTER(acc);
 }

@@ -51,6 +51,7 @@ ls_accumulator_new(LsEngagement *engagement, TimestampTz as_of, MemoryContext co
 	acc->from_us = PG_INT64_MIN;
 	acc->until_us = PG_INT64_MAX;
 	acc->last_activity_us = PG_INT64_MIN;
+	acc->since_us = PG_INT64_MIN;
 	return acc;
 }
 

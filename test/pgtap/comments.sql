@@ -185,7 +185,7 @@ INSERT INTO pg_temp.label VALUES
     ('score_problems(text)', 'stable', 'strict', 'unsafe'),
     ('scored_view_sql(text)', 'stable', 'strict', 'safe'),
     ('to_sql(text)', 'stable', 'strict', 'unsafe'),
-    ('total_score(double precision, double precision, double precision, text)',
+    ('total_score(double precision, double precision, double precision, text, double precision)',
      'stable', 'strict', 'safe'),
     ('trigger_problems(text)', 'stable', 'strict', 'safe'),
     ('triggers_sql(text)', 'stable', 'strict', 'safe'),
