@@ -131,7 +131,7 @@ SELECT alike(scores(3, '_scored'), '% hot', 'it is hot until then');
 SELECT set_config('lead_scoring.as_of', (at + interval '1 minute')::text, false) FROM crossing \g /dev/null
 SELECT alike(scores(3, '_scored'), '% warm', 'and warm from then on');
 RESET lead_scoring.as_of;
-SELECT * FROM agree('fading');
+SELECT is_empty($$SELECT d FROM differences('person', false) AS d$$, 'all ways agree while it fades');
 DELETE FROM person_adjustment;
 DELETE FROM deed WHERE what = 'fair';
 DELETE FROM lead_scoring.engagement_rule WHERE name = 'fades';
