@@ -162,7 +162,8 @@ ls_adjust_confirm(const LsObjects *objects,
 {
 	Oid types[2] = {get_array_type(objects->key_type), TIMESTAMPTZOID};
 	Datum values[2];
-	LsChange *said = palloc(sizeof(LsChange) * Max(n, 1));
+	LsChange *said =
+		palloc_extended(sizeof(LsChange) * (Size) Max(n, 1), MCXT_ALLOC_HUGE);
 	int nsaid = 0;
 
 	for (int i = 0; i < n; i++)
@@ -196,32 +197,28 @@ ls_adjust_bound_state(const LsChange *change)
 	state->until_us = Min(state->until_us, change->adjustment->same_until);
 }
 
-bool
-ls_adjust_any_reset(const LsChange *changes, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (ls_adjust_has_reset(&changes[i]))
-			return true;
-	return false;
-}
-
 /*
- * ls_adjust_resets: from when on the events of each contact count, for those that
- * ls_apply_some_keys gives, as timestamptz[].
+ * ls_adjust_resets: from when on the events of each contact count, as timestamptz[];
+ * 0 where all events of all of them do.
  */
 Datum
-ls_adjust_resets(const LsChange *changes, int n, int outcomes)
+ls_adjust_resets(const LsChange *changes, int n)
 {
-	Datum *resets = palloc(sizeof(Datum) * Max(n, 1));
-	int nresets = 0;
+	Datum *resets = palloc_extended(sizeof(Datum) * (Size) Max(n, 1), MCXT_ALLOC_HUGE);
+	bool any = false;
 
 	for (int i = 0; i < n; i++)
-		if ((outcomes & LS_OUTCOME(changes[i].outcome)) != 0)
-			resets[nresets++] = TimestampTzGetDatum(
-				ls_adjust_has_reset(&changes[i]) ? changes[i].adjustment->reset_at
-												 : DT_NOBEGIN);
+	{
+		bool has_reset = ls_adjust_has_reset(&changes[i]);
+
+		any |= has_reset;
+		resets[i] = TimestampTzGetDatum(has_reset ? changes[i].adjustment->reset_at
+												  : DT_NOBEGIN);
+	}
+	if (!any)
+		return (Datum) 0;
 	return PointerGetDatum(construct_array(resets,
-										   nresets,
+										   n,
 										   TIMESTAMPTZOID,
 										   sizeof(TimestampTz),
 										   FLOAT8PASSBYVAL,

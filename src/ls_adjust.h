@@ -31,8 +31,7 @@ extern void ls_adjust_confirm(const LsObjects *objects,
 							  int n,
 							  TimestampTz as_of);
 extern void ls_adjust_bound_state(const LsChange *change);
-extern bool ls_adjust_any_reset(const LsChange *changes, int n);
-extern Datum ls_adjust_resets(const LsChange *changes, int n, int outcomes);
+extern Datum ls_adjust_resets(const LsChange *changes, int n);
 extern int ls_adjust_returned(const LsObjects *objects,
 							  const Datum *last,
 							  TimestampTz as_of,
@@ -47,8 +46,8 @@ ls_adjust_points(const LsChange *change)
 }
 
 /*
- * ls_adjust_has_reset: some of the contact's events do not count. States of others
- * must not be joined to its own, it is made anew.
+ * ls_adjust_has_reset: do some of the contact's events not count? Then new ones must
+ * not be joined to its state unseen.
  */
 static inline bool
 ls_adjust_has_reset(const LsChange *change)

@@ -9,6 +9,7 @@
 #include "ls_attempt.h"
 #include "ls_band.h"
 #include "ls_compat.h"
+#include "ls_contact.h"
 #include "ls_fit.h"
 #include "ls_relation.h"
 
@@ -25,7 +26,7 @@ typedef struct LsEvaluation
 {
 	LsModel *model;
 	const LsTableMap *map;
-	HeapTuple contact;
+	const HeapTuple *rows;
 	TimestampTz as_of;
 	LsChange *change;
 } LsEvaluation;
@@ -35,27 +36,28 @@ evaluate(void *arg)
 {
 	const LsEvaluation *e = arg;
 
-	if (!ls_fit_in_population(e->model, e->map->population, e->contact, e->as_of))
+	if (!ls_fit_in_population(e->model, e->map->population, e->rows, e->as_of))
 	{
 		e->change->outcome = LS_OUTSIDE;
 		return;
 	}
-	e->change->fit = ls_fit_score(e->model, e->map->fit, e->contact, e->as_of);
+	e->change->fit = ls_fit_score(e->model, e->map->fit, e->rows, e->as_of);
 	e->change->outcome = LS_SCORED;
 }
 
 /*
- * ls_apply_evaluate: score a contact; an error of a condition becomes a change
- * that says so. Where indexes decide alone there is nothing to guard against.
+ * ls_apply_evaluate: score a contact, by its row and those of its lookups; an error
+ * of a condition becomes a change that says so. Where indexes decide alone there is
+ * nothing to guard against.
  */
 void
 ls_apply_evaluate(LsModel *model,
 				  const LsTableMap *map,
-				  HeapTuple contact,
+				  const HeapTuple *rows,
 				  TimestampTz as_of,
 				  LsChange *change)
 {
-	LsEvaluation evaluation = {model, map, contact, as_of, change};
+	LsEvaluation evaluation = {model, map, rows, as_of, change};
 	ErrorData *error;
 
 	change->stamp = model->stamp;
@@ -139,16 +141,20 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 
 /* evaluate_result: score the contacts in SPI_tuptable. */
 static void
-evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+evaluate_result(const LsObjects *objects,
+				LsModel *model,
+				LsChange *changes,
+				int n,
+				TimestampTz as_of)
 {
-	LsModel *model = ls_model_get(objects->model);
 	TupleDesc desc = SPI_tuptable->tupdesc;
+	LsContactReader *reader = ls_contact_result_reader(model, desc);
 	int key = SPI_fnumber(desc, model->row->contact_id);
 	LsTableMap map = {0};
 
-	map.fit = ls_match_map_row(model->fit, desc);
+	map.fit = ls_contact_map(reader, model->fit);
 	if (model->population != NULL)
-		map.population = ls_match_map_row(model->population, desc);
+		map.population = ls_contact_map(reader, model->population);
 	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
 	{
 		HeapTuple contact = SPI_tuptable->vals[i];
@@ -158,58 +164,87 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 		CHECK_FOR_INTERRUPTS();
 		found.key = ls_key_from_datum(objects->key_type,
 									  SPI_getbinval(contact, desc, key, &is_null));
-		ls_apply_evaluate(model, &map, contact, as_of, &found);
+		ls_apply_evaluate(model,
+						  &map,
+						  ls_contact_read_result(reader, contact),
+						  as_of,
+						  &found);
 		found.since = ls_apply_since(model, desc, contact);
 		settle(objects, changes, n, &found);
 	}
 }
 
 /*
- * contacts_query: the contacts whose keys are in $1. Of partitions, each key looks
- * into its own; an array would be looked for in all of them.
+ * contacts_query: the contacts whose keys are in $1, and their lookups. Of
+ * partitions, each key looks into its own; an array would be looked for in all of
+ * them.
  */
 static char *
-contacts_query(const LsObjects *objects)
+contacts_query(const LsObjects *objects, List *lookups)
 {
 	bool has_parts =
 		get_rel_relkind(objects->contacts_relid) == RELKIND_PARTITIONED_TABLE;
+	const char *rows = ls_lookup_whole_rows(lookups);
+	const char *joins = ls_lookup_joins(lookups, "c");
 
-	return psprintf(has_parts ? "SELECT c.* FROM unnest($1) AS k (contact_id)"
-								" JOIN %s AS c ON c.%s = k.contact_id"
-							  : "SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
+	if (has_parts)
+		return psprintf("SELECT c.*%s FROM unnest($1) AS k (contact_id)"
+						" JOIN %s AS c ON c.%s = k.contact_id%s",
+						rows,
+						objects->contacts,
+						objects->id,
+						joins);
+	return psprintf("SELECT c.*%s FROM %s AS c%s WHERE c.%s = ANY ($1)",
+					rows,
 					objects->contacts,
+					joins,
 					objects->id);
 }
 
 /*
- * read_contacts: with a snapshot of this moment. Those that are not there are gone.
+ * read_contacts: into SPI_tuptable; gives the model whose lookups are in it. Again
+ * where those changed while tables were waited for.
+ */
+static LsModel *
+read_contacts(const LsObjects *objects, Oid *types, Datum *values)
+{
+	for (int tries = 0; tries < 3; tries++)
+	{
+		LsModel *model = ls_model_get(objects->model);
+		int64 sources = model->sources_stamp;
+
+		(void) ls_objects_execute(contacts_query(objects, model->lookups),
+								  1,
+								  types,
+								  values);
+		model = ls_model_get(objects->model);
+		if (model->sources_stamp == sources)
+			return model;
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("lookups of model \"%s\" changed while contacts were read",
+				   objects->model),
+			errhint("The contacts are due, and done by the next refresh."));
+	return NULL;
+}
+
+/*
+ * recompute: read the contacts anew, with a snapshot of this moment. Those that
+ * are not there are gone.
  */
 static void
-read_contacts(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum values[1] = {
 		ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_RECOMPUTE))};
+	LsModel *model = read_contacts(objects, types, values);
 
-	(void) ls_objects_execute(contacts_query(objects), 1, types, values);
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
-	evaluate_result(objects, changes, n, as_of);
-}
-
-/* recompute: what changes do not say yet, as of the moment. */
-static void
-recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
-{
-	bool is_known = count_outcome(changes, n, LS_RECOMPUTE) == 0;
-
-	if (!is_known)
-		read_contacts(objects, changes, n, as_of);
-	ls_adjust_exclude(changes, n);
-	if (!is_known)
-		ls_apply_states(objects, changes, n, as_of);
-	ls_adjust_due(changes, n);
+	evaluate_result(objects, model, changes, n, as_of);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -267,21 +302,6 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
 }
 
-/*
- * mark_outdated: what was found before the rules changed, or at another moment
- * where that matters, is looked at again; what somebody did is only read now.
- */
-static void
-mark_outdated(const LsObjects *objects, LsChange *changes, int n)
-{
-	const LsModel *model = ls_model_get(objects->model);
-
-	for (int i = 0; i < n; i++)
-		if (model->uses_as_of || ls_model_has_behaviour(model) ||
-			changes[i].stamp != model->stamp)
-			changes[i].outcome = LS_RECOMPUTE;
-}
-
 /* keep_life: the place in the lifecycle is what it was. */
 static void
 keep_life(LsChange *change)
@@ -330,7 +350,6 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	TimestampTz as_of;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	mark_outdated(objects, changes, n);
 	ls_adjust_lock(objects);
 	if (!is_locked)
 		lock_rows(objects, changes, n);
@@ -338,7 +357,12 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	as_of = GetCurrentTimestamp();
 	ls_apply_read_stored(objects, changes, n);
 	ls_adjust_read(objects, changes, n, as_of);
-	recompute(objects, changes, n, as_of);
+	ls_apply_plan(ls_model_get(objects->model), changes, n);
+	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
+		recompute(objects, changes, n, as_of);
+	ls_adjust_exclude(changes, n);
+	ls_apply_states(objects, changes, n, as_of);
+	ls_adjust_due(changes, n);
 	label(objects, changes, n);
 	gone = count_outcome(changes, n, LS_GONE) + count_outcome(changes, n, LS_OUTSIDE);
 	if (gone < n)

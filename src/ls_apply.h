@@ -34,7 +34,16 @@ typedef enum LsOutcome
 	LS_OUTSIDE,	  /* not of the population, or excluded by hand: no row */
 	LS_GONE,	  /* no contact: no row */
 	LS_RECOMPUTE, /* look at the contacts */
+	LS_AS_STORED  /* nothing is known but what they did: as in the score row */
 } LsOutcome;
+
+/* LsEvents: how a change comes by what the contact did. */
+typedef enum LsEvents
+{
+	LS_EVENTS_READ, /* from its events */
+	LS_EVENTS_KEPT, /* nothing new: the stored state */
+	LS_EVENTS_MERGE /* the stored state and what is new */
+} LsEvents;
 
 /* LsStored: a score row as it was locked. */
 typedef struct LsStored
@@ -66,6 +75,8 @@ typedef struct LsChange
 	LsCause cause;
 	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;
+	LsEvents events;
+	struct LsAccumulator *delta; /* new events, to be merged */
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -82,13 +93,12 @@ typedef struct LsChange
 	bool by_hand;
 	const char *memory; /* or NULL */
 	const char *problem;
-	int64 stamp;  /* of the rules that said so */
-	bool applied; /* written already, should its subtransaction commit */
+	int64 stamp; /* of the rules that said so */
 } LsChange;
 
 extern void ls_apply_evaluate(LsModel *model,
 							  const LsTableMap *map,
-							  HeapTuple contact,
+							  const HeapTuple *rows,
 							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);
@@ -118,6 +128,12 @@ extern void ls_apply_queue(const LsObjects *objects,
 
 /* ls_apply_stored.c */
 extern void ls_apply_read_stored(const LsObjects *objects, LsChange *changes, int n);
+
+/* ls_apply_merge.c */
+extern void ls_apply_plan(const LsModel *model, LsChange *changes, int n);
+extern bool ls_apply_keep_state(struct LsEngagement *engagement,
+								LsChange *change,
+								TimestampTz as_of);
 
 /* ls_apply_state.c */
 extern TimestampTz ls_apply_since(const LsModel *model,

@@ -1,6 +1,6 @@
 /*
- * ls_apply_state.c: what many contacts did: their engagement states, made anew
- * from their events, and the scores that are read off them.
+ * ls_apply_state.c: what many contacts did: their engagement states, as they are
+ * stored or made anew from their events, and the scores that are read off them.
  */
 #include "ls_apply.h"
 
@@ -102,6 +102,12 @@ add_state(const LsReading *reading, LsChange *change, const LsState *state)
 	change->state = ls_accumulator_state(acc);
 }
 
+static bool
+must_read(const LsChange *change)
+{
+	return change->outcome == LS_SCORED && change->events == LS_EVENTS_READ;
+}
+
 /* take_states: the result of read_source. */
 static void
 take_states(const LsReading *reading)
@@ -123,7 +129,7 @@ take_states(const LsReading *reading)
 						 reading->n,
 						 sizeof(LsChange),
 						 ls_apply_compare);
-		if (change == NULL || change->outcome != LS_SCORED)
+		if (change == NULL || !must_read(change))
 			continue;
 		state = ls_state_from_datum(SPI_getbinval(row, desc, 2, &is_null));
 		if (state->fingerprint != reading->model->engagement->fingerprint)
@@ -134,6 +140,24 @@ take_states(const LsReading *reading)
 					errhint("The contacts are due, and done by the next refresh."));
 		add_state(reading, change, state);
 	}
+}
+
+/*
+ * keys_to_read: whose events are read, as an array; in another, since when. The
+ * latter is 0 where all count.
+ */
+static Datum
+keys_to_read(const LsReading *reading, Datum *resets)
+{
+	LsChange *some =
+		palloc_extended(sizeof(LsChange) * (Size) reading->n, MCXT_ALLOC_HUGE);
+	int n = 0;
+
+	for (int i = 0; i < reading->n; i++)
+		if (must_read(&reading->changes[i]))
+			some[n++] = reading->changes[i];
+	*resets = ls_adjust_resets(some, n);
+	return ls_apply_keys(reading->objects, some, n);
 }
 
 /*
@@ -169,7 +193,6 @@ static void
 read_source(const LsReading *reading, const LsSourceRow *source)
 {
 	const LsObjects *objects = reading->objects;
-	bool has_resets = ls_adjust_any_reset(reading->changes, reading->n);
 	Oid types[5] = {get_array_type(objects->key_type),
 					TEXTOID,
 					TEXTOID,
@@ -177,18 +200,12 @@ read_source(const LsReading *reading, const LsSourceRow *source)
 					get_array_type(TIMESTAMPTZOID)};
 	Datum values[5];
 
-	values[0] = ls_apply_some_keys(objects,
-								   reading->changes,
-								   reading->n,
-								   LS_OUTCOME(LS_SCORED));
+	values[0] = keys_to_read(reading, &values[4]);
 	values[1] = CStringGetTextDatum(objects->model);
 	values[2] = CStringGetTextDatum(source->name);
 	values[3] = TimestampTzGetDatum(reading->as_of);
-	if (has_resets)
-		values[4] =
-			ls_adjust_resets(reading->changes, reading->n, LS_OUTCOME(LS_SCORED));
-	(void) ls_objects_execute(source_query(objects, source, has_resets),
-							  has_resets ? 5 : 4,
+	(void) ls_objects_execute(source_query(objects, source, values[4] != (Datum) 0),
+							  values[4] != (Datum) 0 ? 5 : 4,
 							  types,
 							  values);
 	take_states(reading);
@@ -221,7 +238,8 @@ read_scores(const LsReading *reading, LsChange *change)
 	if (change->state == NULL)
 		change->state = ls_accumulator_state(
 			ls_accumulator_new(engagement, reading->as_of, CurrentMemoryContext));
-	ls_adjust_bound_state(change);
+	if (change->events == LS_EVENTS_READ)
+		ls_adjust_bound_state(change);
 	ls_engagement_check_moment(change->state, engagement, reading->as_of);
 	ls_engagement_open(engagement,
 					   change->state,
@@ -242,16 +260,36 @@ read_scores(const LsReading *reading, LsChange *change)
 	change->due_at = IS_VALID_TIMESTAMP(next_us) ? next_us : DT_NOEND;
 }
 
+/* keep_states: those that need no reading. Gives the number of those that do. */
+static int
+keep_states(const LsReading *reading)
+{
+	int n = 0;
+
+	for (int i = 0; i < reading->n; i++)
+	{
+		LsChange *change = &reading->changes[i];
+
+		change->state = NULL;
+		if (change->outcome != LS_SCORED)
+			continue;
+		if (ls_apply_keep_state(reading->model->engagement, change, reading->as_of))
+			continue;
+		change->events = LS_EVENTS_READ;
+		n++;
+	}
+	return n;
+}
+
 static void
 read_states(void *arg)
 {
 	const LsReading *reading = arg;
 	ListCell *cell;
 
-	for (int i = 0; i < reading->n; i++)
-		reading->changes[i].state = NULL;
-	foreach(cell, reading->model->sources)
-		read_source(reading, lfirst(cell));
+	if (keep_states(reading) > 0)
+		foreach(cell, reading->model->sources)
+			read_source(reading, lfirst(cell));
 	for (int i = 0; i < reading->n; i++)
 		if (reading->changes[i].outcome == LS_SCORED)
 			read_scores(reading, &reading->changes[i]);
@@ -268,6 +306,7 @@ read_one_by_one(const LsReading *all)
 
 		CHECK_FOR_INTERRUPTS();
 		one.changes = &all->changes[i];
+		one.changes->events = LS_EVENTS_READ;
 		one.n = 1;
 		if (one.changes->outcome != LS_SCORED || ls_attempt(read_states, &one, &error))
 			continue;

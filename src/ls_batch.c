@@ -11,6 +11,7 @@
 #include "ls_attempt.h"
 #include "ls_claim.h"
 #include "ls_compat.h"
+#include "ls_pending.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_inherits.h"
@@ -81,6 +82,7 @@ ls_batch_end(LsRun *run)
 {
 	ls_guard_leave(&run->guard);
 	MemoryContextSwitchTo(run->context);
+	ls_pending_note_reading();
 	if (run->commits)
 		SPI_commit();
 	report(run);
@@ -167,6 +169,7 @@ write_scores(void *arg)
 {
 	const LsPart *part = arg;
 
+	ls_pending_spoil(part->objects->model, part->changes, part->n);
 	ls_apply_changes(part->objects, part->changes, part->n, true);
 }
 
@@ -187,6 +190,7 @@ apply_one(LsRun *run, LsChange *change)
 	ErrorData *again;
 
 	change->outcome = LS_RECOMPUTE;
+	change->events = LS_EVENTS_READ;
 	if (ls_attempt(write_scores, &part, &error))
 		return;
 	part.problem = psprintf("could not be written: %s", error->message);

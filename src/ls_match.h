@@ -79,6 +79,7 @@ extern bool ls_match_may_raise(const LsMatcher *matcher);
 
 /* ls_match_columns.c */
 typedef struct LsRowMap LsRowMap;
+extern bool ls_match_uses(const LsMatcher *matcher, int relno);
 extern LsRowMap *ls_match_map_rows(const LsMatcher *matcher,
 								   const TupleDesc *descs,
 								   int n);

@@ -163,6 +163,18 @@ max_relno(const LsMatcher *matcher)
 	return max;
 }
 
+/*
+ * ls_match_uses: does some condition name a column of this relation?
+ */
+bool
+ls_match_uses(const LsMatcher *matcher, int relno)
+{
+	for (int i = 0; i < matcher->ncolumns; i++)
+		if (matcher->columns[i].relno == relno)
+			return true;
+	return false;
+}
+
 /* map_relation: desc NULL: all columns of the relation will be null. */
 static void
 map_relation(const LsMatcher *matcher, int relno, TupleDesc desc, LsRelationMap *map)

@@ -134,6 +134,7 @@ watch_config(void)
 										 "rule_group",
 										 "fit_rule",
 										 "threshold",
+										 "lookup",
 										 "event_source",
 										 "engagement_rule"};
 
@@ -176,6 +177,23 @@ sign_model(StringInfo out, const LsModelRow *row)
 	sign_limits(out, row->intent);
 	sign_limits(out, row->total);
 	sign_text(out, row->time_zone);
+	sign_text(out, row->created_column);
+}
+
+static void
+sign_lookups(StringInfo out, List *lookups)
+{
+	ListCell *cell;
+
+	foreach(cell, lookups)
+	{
+		const LsLookupRow *lookup = lfirst(cell);
+
+		sign_text(out, lookup->alias);
+		sign_text(out, lookup->relation);
+		sign_text(out, lookup->key);
+		sign_text(out, lookup->contact_column);
+	}
 }
 
 static void
@@ -268,6 +286,7 @@ sign_rules(StringInfo out, const LsModel *model, const LsRows *rows)
 		sign_text(out, rule->group_name);
 		sign_double(out, rule->points);
 	}
+	sign_lookups(out, rows->lookups);
 	sign_sources(out, model->sources);
 	sign_behaviour(out, model->behaviour);
 	foreach(cell, model->thresholds)
@@ -289,7 +308,6 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 	appendStringInfo(out, "%u;%u;", model->relid, model->owner);
 	sign_text(out, model->row->contact_id);
 	sign_text(out, model->row->stage_column);
-	sign_text(out, model->row->created_column);
 	sign_text(out, model->row->status);
 	sign_text(out, model->row->objects_schema);
 	sign_text(out, model->row->owner);
@@ -329,8 +347,10 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	old = MemoryContextSwitchTo(scratch);
 	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
 	rows->groups = model->groups;
+	rows->lookups = ls_catalog_lookups(name);
 	initStringInfo(&signature);
 	sign_sources(&signature, model->sources);
+	sign_lookups(&signature, rows->lookups);
 	model->sources_stamp = (int64) hash_text(&signature, 0);
 	resetStringInfo(&signature);
 	sign_model(&signature, model->row);

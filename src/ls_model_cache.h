@@ -9,6 +9,7 @@
 #include "access/tupdesc.h"
 
 #include "ls_catalog.h"
+#include "ls_lookup.h"
 #include "ls_match.h"
 
 /*
@@ -23,10 +24,11 @@ typedef struct LsModel
 	Oid relid;			 /* the contacts */
 	Oid owner;			 /* of the contacts */
 	int64 stamp;		 /* of all that scores depend on */
-	int64 sources_stamp; /* of the event sources alone */
+	int64 sources_stamp; /* of the event sources and lookups alone */
 	List *thresholds;	 /* of LsThresholdRow */
 	List *groups;		 /* of LsGroupRow */
 	List *sources;		 /* of LsSourceRow */
+	List *lookups;		 /* of LsLookup: relations 2 and on in conditions */
 	List *behaviour;	 /* of LsEngagementRow, enabled ones only */
 	int nslots;			 /* slot 0 has no group and no limits */
 	LsLimits *slot_limits;
@@ -76,6 +78,9 @@ extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);
 extern const LsTableMap *ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc);
+extern LsCondScope *ls_model_scope_with(const LsModelRow *row,
+										Oid relid,
+										List *lookups);
 extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
 										 Oid contacts,

@@ -15,6 +15,7 @@
 #include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_config.h"
+#include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_relation.h"
 
@@ -352,6 +353,8 @@ run_batches(const char *model, bool commits, bool alone, void (*work)(LsRun *run
 				errmsg("scores cannot be recomputed in a transaction with a fixed "
 					   "snapshot"),
 				errhint("Run it at isolation level READ COMMITTED."));
+	/* Events that are about to be read must not be merged later. */
+	ls_flush_now();
 	if (SPI_connect_ext(commits ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	run.context = CurrentMemoryContext;

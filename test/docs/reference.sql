@@ -43,7 +43,11 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
     ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
-    ('lock_model'), ('make_shadow');
+    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows');
+INSERT INTO inner_function VALUES
+    ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
+    ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
+    ('stored_row'), ('values_sql');
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$
