@@ -99,7 +99,8 @@ ls_apply_keep_state(LsEngagement *engagement, LsChange *change, TimestampTz as_o
 		return false;
 	if (change->events == LS_EVENTS_MERGE)
 	{
-		if (change->delta->engagement != engagement || ls_adjust_has_reset(change))
+		if (change->delta->frame->engagement != engagement ||
+			ls_adjust_has_reset(change))
 			return false;
 		state = merge(engagement, change, as_of);
 	}

@@ -354,13 +354,10 @@ check_threshold(LsConfigRow *row)
 static void
 check_score_condition(LsConfigRow *row)
 {
-	LsCondScope *scope = ls_model_scope(row->model, row->relid);
-	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
-
-	score->alias = "score";
-	score->relid = ls_catalog_relid("score");
-	scope->relations = lcons(score, scope->relations);
-	ls_config_check_condition(row, scope, "condition", BOOLOID);
+	ls_config_check_condition(row,
+							  ls_model_score_scope(row->model, row->relid),
+							  "condition",
+							  BOOLOID);
 }
 
 /*

@@ -14,13 +14,10 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/primnodes.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/expandeddatum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
@@ -411,64 +408,25 @@ ls_sql_fit_problem(PG_FUNCTION_ARGS)
 /* Arguments of fit_score_columns ahead of the columns: names, model, as_of. */
 #define LS_FIT_LEADING 3
 
-/* column_names: the first argument, which must be a constant. */
-static int
-column_names(FunctionCallInfo fcinfo, Datum **names)
-{
-	const FuncExpr *expr = (FuncExpr *) fcinfo->flinfo->fn_expr;
-	const Const *value;
-	bool *nulls;
-	int n = 0;
-
-	if (expr != NULL && IsA(expr, FuncExpr) && IsA(linitial(expr->args), Const))
-	{
-		value = linitial(expr->args);
-		if (!value->constisnull && value->consttype == TEXTARRAYOID)
-			deconstruct_array(DatumGetArrayTypeP(value->constvalue),
-							  TEXTOID,
-							  -1,
-							  false,
-							  TYPALIGN_INT,
-							  names,
-							  &nulls,
-							  &n);
-		for (int i = 0; i < n; i++)
-			if (nulls[i])
-				return 0;
-	}
-	return n;
-}
-
 /* describe_arguments: the row that they make, by their names and types. */
 static void
 describe_arguments(LsFitCall *call, FunctionCallInfo fcinfo)
 {
-	Datum *names;
-	int n = column_names(fcinfo, &names);
-	TupleDesc desc;
+	const FuncExpr *expr = (FuncExpr *) fcinfo->flinfo->fn_expr;
+	List *arguments = NIL;
 
-	if (n == 0 || n != PG_NARGS() - LS_FIT_LEADING)
+	if (expr != NULL && IsA(expr, FuncExpr))
+		arguments = list_copy_tail(expr->args, LS_FIT_LEADING);
+	if (arguments != NIL)
+		call->desc = ls_match_describe_arguments(linitial(expr->args), arguments);
+	if (arguments == NIL || call->desc == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("fit_score_columns needs a constant array of names, one for each "
 					   "column"),
 				errhint("Call lead_scoring.fit_score with the row: the planner makes "
 						"this call of it."));
-	desc = CreateTemplateTupleDesc(n);
-	for (int i = 0; i < n; i++)
-	{
-		int at = i + LS_FIT_LEADING;
-		Node *argument = list_nth(((FuncExpr *) fcinfo->flinfo->fn_expr)->args, at);
-
-		TupleDescInitEntry(desc,
-						   i + 1,
-						   TextDatumGetCString(names[i]),
-						   get_fn_expr_argtype(fcinfo->flinfo, at),
-						   -1,
-						   0);
-		call->computed |= !IsA(argument, Var);
-	}
-	call->desc = desc;
+	call->computed = !ls_match_are_columns(arguments);
 }
 
 /* bind_columns: find the model, and its columns among the arguments. */
@@ -489,20 +447,6 @@ bind_columns(FunctionCallInfo fcinfo, text *name)
 	MemoryContextSwitchTo(old);
 	call->generation = generation;
 	return call;
-}
-
-/*
- * protect_columns: what was computed may be an object that its reader may
- * change, but all conditions read the same one.
- */
-static void
-protect_columns(const LsFitCall *call, NullableDatum *columns)
-{
-	for (int i = 0; i < call->desc->natts; i++)
-		columns[i].value =
-			MakeExpandedObjectReadOnly(columns[i].value,
-									   columns[i].isnull,
-									   TupleDescAttr(call->desc, i)->attlen);
 }
 
 /* load_lookups: into the matcher; again, where something changed meanwhile. */
@@ -539,7 +483,7 @@ ls_sql_fit_score_columns(PG_FUNCTION_ARGS)
 	if (unlikely(!is_about(call, name) || !is_bound(call)))
 		call = bind_columns(fcinfo, name);
 	if (call->computed)
-		protect_columns(call, columns);
+		ls_match_protect_values(call->desc, columns);
 	if (call->reader->n > 1)
 		call = load_lookups(fcinfo, name, columns);
 	ls_match_load_values(call->model->fit, call->fit, columns);

@@ -93,6 +93,22 @@ ls_model_scope(const LsModelRow *row, Oid relid)
 }
 
 /*
+ * ls_model_score_scope: what conditions of transitions and actions may name: the
+ * score of a contact and its columns, also as score.column and contact.column.
+ */
+LsCondScope *
+ls_model_score_scope(const LsModelRow *row, Oid relid)
+{
+	LsCondScope *scope = ls_model_scope(row, relid);
+	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
+
+	score->alias = "score";
+	score->relid = ls_catalog_relid("score");
+	scope->relations = lcons(score, scope->relations);
+	return scope;
+}
+
+/*
  * ls_model_event_scope: what conditions on events may name: the event's columns,
  * also as event.column. They are about the event alone: no as_of.
  */

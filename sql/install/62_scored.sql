@@ -44,19 +44,26 @@ CREATE FUNCTION lead_scoring.state_sql(model text, id text, moment text, since t
 AS $$
 #variable_conflict use_variable
 DECLARE
-    states text;
+    name text := replace(quote_literal(model), '%', '%%');
+    -- Not one for both: of rows that are all there the planner makes columns.
+    calls text[] := ARRAY[format('engagement_agg(event.*, %s, %%1$L, %s)', name, moment),
+                          format('engagement_agg_since(event.*, %s, %%1$L, %s, %s)', name, moment, since)];
+    states text[];
 BEGIN
-    SELECT string_agg(format(
-               'SELECT lead_scoring.engagement_agg_since(event.*, %L, %L, %s, %s) AS state FROM %s AS event WHERE event.%I = %s',
-               model, s.name, moment, since, s.relation, s.contact_id, id),
+    SELECT array_agg((SELECT string_agg(
+               format('SELECT lead_scoring.' || call || ' AS state FROM %2$s AS event WHERE event.%3$I = %4$s',
+                      s.name, s.relation, s.contact_id, id),
                E'\n            UNION ALL ' ORDER BY s.name)
+             FROM lead_scoring.event_source AS s WHERE s.model = state_sql.model) ORDER BY place)
       INTO states
-      FROM lead_scoring.event_source AS s WHERE s.model = state_sql.model;
-    IF states IS NULL THEN
+      FROM unnest(calls) WITH ORDINALITY AS c (call, place);
+    IF states[1] IS NULL THEN
         RETURN format('lead_scoring.engagement_empty(%L)', model);
     END IF;
-    RETURN format('coalesce((SELECT lead_scoring.rollup(one.state) FROM (%s) AS one), lead_scoring.engagement_empty(%L))',
-                  states, model);
+    RETURN format('coalesce(CASE WHEN %s IS NULL'
+                  ' THEN (SELECT lead_scoring.rollup(one.state) FROM (%s) AS one)'
+                  ' ELSE (SELECT lead_scoring.rollup(one.state) FROM (%s) AS one) END, lead_scoring.engagement_empty(%L))',
+                  since, states[1], states[2], model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.state_sql(text, text, text, text) IS

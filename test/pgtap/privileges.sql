@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 274 ELSE 271 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 279 ELSE 276 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -172,6 +172,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns('{contact,at,type}', 'crm', NULL, 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns_at('{contact,at,type}', 'crm', NULL, '2026-01-01', 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.rollup(s) FROM tool.state$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.merge(s, s) FROM tool.state$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -193,6 +195,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT 1 WHERE lead_scoring.adjustment_triggers_sql('crm') <> ''$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
     ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns(NULL, NULL, 'crm', NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns_at(NULL, NULL, 'crm', NULL, NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.rollup_accumulate(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_combine(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
@@ -205,6 +209,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.band_rank(1, 'crm')$$,           'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.grade(1, 1, 'crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.model_stamp('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.life_stamp('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(coalesce(lead_scoring.upkeep_problem('crm'), ''))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contacts_of('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.key_type('crm')$$,               'ok', 'ok', 'ok', 'refused', 'refused'),
