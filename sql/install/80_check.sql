@@ -39,7 +39,16 @@ BEGIN ATOMIC
                          UNION SELECT relid FROM pg_partition_tree(to_regclass(s.relation))) AS tree
          WHERE s.model = trigger_problems.model
     ), all_wanted AS (
-        SELECT relid, tgname, 'lead_scoring.contact_changed'::regproc AS tgfoid FROM wanted
+        SELECT to_regclass(format('%I.%I', m.objects_schema, m.name || '_adjustment'))::oid AS relid,
+               m.name || kind.suffix AS tgname,
+               'lead_scoring.adjustment_changed'::regproc AS tgfoid
+          FROM lead_scoring.model AS m
+          JOIN pg_class AS c ON c.oid = lead_scoring.contacts_of(m.name) AND c.relkind IN ('r', 'p')
+         CROSS JOIN (VALUES ('_adjustment'), ('_adjustment_statement'),
+                            ('_adjustment_truncate')) AS kind (suffix)
+         WHERE m.name = trigger_problems.model
+        UNION
+        SELECT relid, tgname, 'lead_scoring.contact_changed'::regproc FROM wanted
         UNION
         SELECT e.relid, e.model || kind.suffix, 'lead_scoring.event_changed'::regproc
           FROM events AS e

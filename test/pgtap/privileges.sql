@@ -142,7 +142,7 @@ INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
     VALUES ('crm', 'ours', $$email = 'x'$$, 10);
 SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at') \g /dev/null
 SELECT lead_scoring.activate('crm') \g /dev/null
-GRANT SELECT ON crm.crm_score, crm.crm_queue, crm.crm_scored TO ls_reader;
+GRANT SELECT ON crm.crm_score, crm.crm_queue, crm.crm_adjustment, crm.crm_scored TO ls_reader;
 RESET ROLE;
 CREATE TABLE tool.state AS SELECT lead_scoring.engagement_empty('crm') AS s;
 GRANT SELECT ON tool.state TO PUBLIC;
@@ -189,6 +189,10 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
+    ($$SELECT lead_scoring.adjustment_changed()$$,          '39P01', '39P01', '39P01', '39P01', '39P01'),
+    ($$SELECT lead_scoring.engagement_agg_since((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm', NULL, lead_scoring.as_of(), NULL)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT 1 WHERE lead_scoring.by_hand_sql('crm', '1', 'now()') LIKE '%crm\_adjustment%'$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT 1 WHERE lead_scoring.adjustment_triggers_sql('crm') <> ''$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
     ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_accumulate_columns(NULL, NULL, 'crm', NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
