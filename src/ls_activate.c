@@ -142,6 +142,7 @@ wanted_locks(const LsLife *life, LOCKMODE mode)
 			wanted =
 				want_followed(wanted, life, ((LsLookupRow *) lfirst(cell))->relation);
 	}
+	wanted = want(wanted, ls_objects_relid(life->row, "adjustment"), mode);
 	if (mode != AccessExclusiveLock)
 		return wanted;
 	wanted = want(wanted, ls_objects_relid(life->row, "score"), mode);
