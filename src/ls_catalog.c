@@ -121,6 +121,25 @@ ls_catalog_thresholds(const char *model)
 	return ls_row_read_all("threshold", "threshold_pkey", model, read_threshold);
 }
 
+static void *
+read_lookup(const LsRow *row)
+{
+	LsLookupRow *lookup = palloc0(sizeof(LsLookupRow));
+
+	lookup->alias = ls_row_text(row, "alias");
+	lookup->relation = ls_row_text(row, "relation");
+	lookup->key = ls_row_text(row, "key");
+	lookup->contact_column = ls_row_text(row, "contact_column");
+	return lookup;
+}
+
+/* ls_catalog_lookups: the lookups of a model (LsLookupRow), by alias. */
+List *
+ls_catalog_lookups(const char *model)
+{
+	return ls_row_read_all("lookup", "lookup_pkey", model, read_lookup);
+}
+
 /* ---- events ----------------------------------------------------------- */
 
 static void *
@@ -257,4 +276,29 @@ ls_catalog_source_of(const LsEngagementRow *rule, List *sources)
 		if (strcmp(((LsSourceRow *) lfirst(cell))->name, rule->source) == 0)
 			return lfirst(cell);
 	return NULL;
+}
+
+/* ---- reports ---------------------------------------------------------- */
+
+static void *
+read_deals(const LsRow *row)
+{
+	LsDealRow *deals = palloc0(sizeof(LsDealRow));
+
+	deals->relation = ls_row_text(row, "relation");
+	deals->contact_id = ls_row_text(row, "contact_id");
+	deals->amount = ls_row_text(row, "amount");
+	deals->created_at = ls_row_text(row, "created_at");
+	deals->closed_at = ls_row_text(row, "closed_at");
+	deals->won = ls_row_text(row, "won");
+	return deals;
+}
+
+/* ls_catalog_deals: where the model's deals are; NULL where that is not said. */
+LsDealRow *
+ls_catalog_deals(const char *model)
+{
+	List *rows = ls_row_read_all("deal_source", "deal_source_pkey", model, read_deals);
+
+	return rows == NIL ? NULL : linitial(rows);
 }

@@ -63,6 +63,15 @@ typedef struct LsThresholdRow
 	double min_score; /* -INFINITY = below all others */
 } LsThresholdRow;
 
+/* LsLookupRow: a row of lead_scoring.lookup. */
+typedef struct LsLookupRow
+{
+	char *alias;
+	char *relation; /* qualified name as text */
+	char *key;
+	char *contact_column;
+} LsLookupRow;
+
 /* LsSourceRow: a row of lead_scoring.event_source. */
 typedef struct LsSourceRow
 {
@@ -74,6 +83,17 @@ typedef struct LsSourceRow
 	char *condition; /* or NULL = every event counts */
 	char *activity;	 /* or NULL = all that count are activity */
 } LsSourceRow;
+
+/* LsDealRow: a row of lead_scoring.deal_source; but for the relation, expressions. */
+typedef struct LsDealRow
+{
+	char *relation; /* qualified name as text */
+	char *contact_id;
+	char *amount;
+	char *created_at;
+	char *closed_at;
+	char *won;
+} LsDealRow;
 
 typedef enum LsRuleKind
 {
@@ -135,8 +155,10 @@ extern LsModelRow *ls_catalog_model(const char *model, bool missing_ok);
 extern List *ls_catalog_groups(const char *model);
 extern List *ls_catalog_fit_rules(const char *model);
 extern List *ls_catalog_thresholds(const char *model);
+extern List *ls_catalog_lookups(const char *model);
 extern List *ls_catalog_sources(const char *model);
 extern List *ls_catalog_engagement_rules(const char *model);
+extern LsDealRow *ls_catalog_deals(const char *model);
 extern bool ls_catalog_watches_all(const LsEngagementRow *rule);
 extern LsSourceRow *ls_catalog_source_of(const LsEngagementRow *rule, List *sources);
 extern int64 ls_catalog_interval_us(const Interval *interval);

@@ -45,6 +45,12 @@ extern void ls_config_check_condition(const LsConfigRow *row,
 									  const char *column,
 									  Oid type);
 
+extern void ls_config_check_may_read(const LsConfigRow *row, Oid relid);
+
+/* ls_config_lookup.c */
+extern void ls_config_check_lookup(LsConfigRow *row);
+extern void ls_config_delete_lookup(const LsConfigRow *row);
+
 /* ls_config_model.c */
 extern bool ls_config_by_function;
 extern void ls_config_check_model(LsConfigRow *row, bool is_delete);
@@ -55,6 +61,13 @@ extern void ls_config_check_moment(Oid relid, const char *setting, const char *c
 /* ls_config_events.c */
 extern void ls_config_check_event_source(LsConfigRow *row);
 extern void ls_config_check_engagement_rule(LsConfigRow *row);
+extern void ls_config_fold(const LsCondScope *scope, Node *expr);
+extern Oid ls_config_relation_of_source(const LsSourceRow *source);
+
+/* ls_config_report.c */
+extern void ls_config_check_stage(LsConfigRow *row);
+extern void ls_config_check_milestone(LsConfigRow *row);
+extern void ls_config_check_deal_source(LsConfigRow *row);
 
 /* ls_config_timing.c */
 extern LsRuleKind ls_config_check_timing(const LsConfigRow *row);

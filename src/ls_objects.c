@@ -113,6 +113,8 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 		objects->score = ls_objects_name(row, "score");
 		objects->score_relid = ls_objects_relid(row, "score");
 		objects->queue = ls_objects_name(row, "queue");
+		objects->adjustment = ls_objects_name(row, "adjustment");
+		objects->adjustment_relid = ls_objects_relid(row, "adjustment");
 	}
 	return objects;
 }
@@ -149,9 +151,12 @@ prepare(const char *sql, int nargs, Oid *types)
 	return plan;
 }
 
-/* keep_plan: the kept plan of the statement, for the current role. */
-static SPIPlanPtr
-keep_plan(const char *sql, int nargs, Oid *types)
+/*
+ * ls_objects_plan: the kept plan of the statement, for the current role; for use
+ * inside this SPI connection.
+ */
+SPIPlanPtr
+ls_objects_plan(const char *sql, int nargs, Oid *types)
 {
 	LsPlanKey key = {GetUserId(),
 					 hash_bytes((const unsigned char *) types, nargs * sizeof(Oid)),
@@ -193,7 +198,8 @@ ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values)
 	int result;
 
 	ls_guard_set("enable_seqscan", "off");
-	result = SPI_execute_plan(keep_plan(sql, nargs, types), values, NULL, false, 0);
+	result =
+		SPI_execute_plan(ls_objects_plan(sql, nargs, types), values, NULL, false, 0);
 	AtEOXact_GUC(true, guc_level);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));

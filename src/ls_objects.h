@@ -23,6 +23,8 @@ typedef struct LsObjects
 	Oid score_relid; /* InvalidOid before activation */
 	char *score;
 	char *queue;
+	Oid adjustment_relid;
+	char *adjustment;
 } LsObjects;
 
 extern LsObjects *ls_objects_of(const LsModelRow *row, Oid contacts);
@@ -30,6 +32,7 @@ extern bool ls_objects_usable(const LsModelRow *row, Oid contacts, const char **
 extern Oid ls_objects_relid(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_name(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_script(const char *writer, const char *model, bool read_only);
+extern SPIPlanPtr ls_objects_plan(const char *sql, int nargs, Oid *types);
 extern uint64 ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values);
 
 #endif /* LS_OBJECTS_H */

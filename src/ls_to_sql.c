@@ -134,6 +134,28 @@ write_created(LsWriter *w)
 	appendStringInfo(&w->sql, ",\n        %s AS created_at", created);
 }
 
+/* write_lookups: a contact without a row there has nulls. */
+static void
+write_lookups(LsWriter *w)
+{
+	ListCell *cell;
+
+	foreach(cell, w->model->lookups)
+	{
+		const LsLookup *lookup = lfirst(cell);
+		const char *alias = quote_identifier(lookup->row->alias);
+		const char *key = psprintf("%s.%s", alias, quote_identifier(lookup->row->key));
+		const char *value =
+			psprintf("contact.%s", quote_identifier(lookup->row->contact_column));
+
+		appendStringInfo(&w->sql,
+						 "    LEFT JOIN %s AS %s ON %s\n",
+						 ls_relation_name(lookup->relid),
+						 alias,
+						 ls_lookup_equals(lookup, key, value, true));
+	}
+}
+
 /* write_contacts: those of the population, with what they score by themselves. */
 static void
 write_contacts(LsWriter *w)
@@ -148,14 +170,23 @@ write_contacts(LsWriter *w)
 	if (w->rules != NIL)
 		write_created(w);
 	appendStringInfo(&w->sql,
-					 "\n    FROM moment CROSS JOIN %s AS contact\n"
+					 "\n    FROM moment CROSS JOIN %s AS contact\n",
+					 ls_relation_name(w->model->relid));
+	write_lookups(w);
+	appendStringInfo(&w->sql,
 					 "    WHERE contact.%s IS NOT NULL",
-					 ls_relation_name(w->model->relid),
 					 quote_identifier(row->contact_id));
 	if (row->population != NULL)
 		appendStringInfo(&w->sql,
 						 "\n        -- population\n        AND (%s)",
 						 condition_sql(w, "population", NULL, row->population));
+	if (w->adjustment != NULL)
+		appendStringInfo(&w->sql,
+						 "\n        AND %s",
+						 ls_to_sql_not_excluded(w,
+												psprintf("contact.%s",
+														 quote_identifier(
+															 row->contact_id))));
 	appendStringInfoString(&w->sql, "\n)");
 }
 
@@ -184,13 +215,15 @@ static void
 write_scores(LsWriter *w)
 {
 	const LsModelRow *row = w->model->row;
-	const char *total = psprintf("%s * fit + %s * engagement + %s * intent",
+	bool is_adjusted = w->adjustment != NULL;
+	const char *total = psprintf("%s * fit + %s * engagement + %s * intent%s",
 								 ls_to_sql_number(row->fit_weight),
 								 ls_to_sql_number(row->engagement_weight),
-								 ls_to_sql_number(row->intent_weight));
+								 ls_to_sql_number(row->intent_weight),
+								 is_adjusted ? " + COALESCE(adjusted.points, 0)" : "");
 
 	appendStringInfo(&w->sql,
-					 "SELECT contact_id, fit, engagement, intent,\n"
+					 "SELECT %scontact_id, fit, engagement, intent,\n"
 					 "    %s AS total\n"
 					 "FROM (\n"
 					 "    SELECT contact_id,\n"
@@ -198,12 +231,17 @@ write_scores(LsWriter *w)
 					 "        %s AS engagement,\n"
 					 "        %s AS intent\n"
 					 "    FROM (\n",
+					 is_adjusted ? "scores." : "",
 					 rounded(ls_to_sql_clamped(total, row->total)),
 					 rounded(ls_to_sql_clamped("fit", row->fit)),
 					 rounded(ls_to_sql_clamped("engagement", row->engagement)),
 					 rounded(ls_to_sql_clamped("intent", row->intent)));
 	write_sums(w);
 	appendStringInfoString(&w->sql, "    ) AS points\n) AS scores");
+	if (is_adjusted)
+		appendStringInfoString(
+			&w->sql,
+			" LEFT JOIN adjusted ON adjusted.contact_id = scores.contact_id");
 }
 
 static void
@@ -213,6 +251,7 @@ write_query(LsWriter *w)
 					 "-- Model %s: the scores of every contact as of $1.\n"
 					 "WITH moment AS (SELECT $1::timestamptz AS as_of),\n",
 					 ls_to_sql_in_comment(w->model->row->name));
+	ls_to_sql_write_adjusted(w);
 	write_contacts(w);
 	if (w->rules != NIL)
 	{
@@ -234,7 +273,7 @@ ls_sql_to_sql(PG_FUNCTION_ARGS)
 	LsWriter w = {0};
 
 	w.model = ls_fit_readable_model(PG_GETARG_TEXT_PP(0));
-	w.scope = ls_model_scope(w.model->row, w.model->relid);
+	w.scope = ls_model_scope_with(w.model->row, w.model->relid, w.model->lookups);
 	w.qualify = get_attnum(w.model->relid, "as_of") != InvalidAttrNumber;
 	initStringInfo(&w.sql);
 	ls_to_sql_read_events(&w);

@@ -15,13 +15,10 @@ SELECT lead_scoring.create_model('model', '"reference of lead_scoring".contacts'
 CREATE TEMP TABLE later (relation text, columns text[]) ON COMMIT DROP;
 INSERT INTO later VALUES
     ('lookup', NULL),
-    ('stage', NULL),
     ('transition', NULL),
-    ('milestone', NULL),
     ('action', NULL),
-    ('deal_source', NULL),
     ('score', NULL),
-    ('model', '{stage_column, segments, reviewed_at}'),
+    ('model', '{stage_column, reviewed_at}'),
     ('model_score', '{stage, stage_since, last_activity}'),
     ('model_scored', '{stage, stage_since, last_activity}');
 
@@ -33,6 +30,8 @@ INSERT INTO inner_function VALUES
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
     ('current_path'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),
+    ('engagement_accumulate_columns'), ('engagement_accumulate_columns_at'),
+    ('engagement_agg_columns'), ('engagement_agg_columns_at'),
     ('engagement_combine'), ('engagement_deserialize'), ('engagement_finish'),
     ('engagement_in'), ('engagement_out'), ('engagement_recv'), ('engagement_send'),
     ('engagement_serialize'), ('rollup_accumulate'), ('fit_problem'),
@@ -43,7 +42,17 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
     ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
-    ('lock_model'), ('make_shadow');
+    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows');
+INSERT INTO inner_function VALUES
+    ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
+    ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
+    ('stored_row'), ('values_sql'), ('score_condition_sql'), ('score_lateral_sql'), ('compare_sql');
+INSERT INTO inner_function VALUES
+    ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
+    ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),
+    ('report_view_sql'), ('reports'), ('reports_sql'), ('same_deals'), ('score_then_sql'), ('seconds'),
+    ('segment_names');
+INSERT INTO inner_function SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r;
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$
