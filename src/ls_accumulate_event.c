@@ -262,7 +262,9 @@ get_key(const LsEventNote *note,
 static void
 note_contact(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
 {
-	LsChange change = {.outcome = LS_AS_STORED, .events = LS_EVENTS_READ};
+	LsChange change = {.outcome = LS_AS_STORED,
+					   .events = LS_EVENTS_READ,
+					   .cause = LS_CAUSE_EVENT};
 
 	if (get_key(note, column, tuple, &change.key))
 		ls_pending_add(note->pending, &change);

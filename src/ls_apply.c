@@ -5,11 +5,14 @@
  */
 #include "ls_apply.h"
 
+#include "ls_adjust.h"
+#include "ls_apply_array.h"
 #include "ls_attempt.h"
 #include "ls_band.h"
 #include "ls_compat.h"
 #include "ls_contact.h"
 #include "ls_fit.h"
+#include "ls_lifecycle.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_class.h"
@@ -19,6 +22,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+bool ls_apply_at_commit = false;
 
 /* LsEvaluation: one contact against the rules. */
 typedef struct LsEvaluation
@@ -37,7 +42,7 @@ evaluate(void *arg)
 
 	if (!ls_fit_in_population(e->model, e->map->population, e->rows, e->as_of))
 	{
-		e->change->outcome = LS_GONE;
+		e->change->outcome = LS_OUTSIDE;
 		return;
 	}
 	e->change->fit = ls_fit_score(e->model, e->map->fit, e->rows, e->as_of);
@@ -95,7 +100,8 @@ static void
 delete_rows(const LsObjects *objects, const LsChange *changes, int n)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
-	Datum values[1] = {ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_GONE))};
+	int outcomes = LS_OUTCOME(LS_GONE) | LS_OUTCOME(LS_OUTSIDE);
+	Datum values[1] = {ls_apply_some_keys(objects, changes, n, outcomes)};
 
 	(void) ls_objects_execute(psprintf("DELETE FROM %s WHERE contact_id = ANY ($1)",
 									   objects->score),
@@ -135,6 +141,33 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 	change->since = found->since;
 	change->problem = found->problem;
 	change->stamp = found->stamp;
+}
+
+/* note_contacts: the rows in SPI_tuptable, for the lifecycle. */
+static void
+note_contacts(const LsObjects *objects, LsModel *model, LsChange *changes, int n)
+{
+	const LsModelRow *row = model->row;
+	TupleDesc desc = SPI_tuptable->tupdesc;
+	LsContactReader *reader = ls_contact_result_reader(model, desc);
+	int key = SPI_fnumber(desc, row->contact_id);
+	int stage = row->stage_column == NULL ? 0 : SPI_fnumber(desc, row->stage_column);
+
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		HeapTuple contact = SPI_tuptable->vals[i];
+		bool is_null;
+		Datum id = SPI_getbinval(contact, desc, key, &is_null);
+		LsChange *change =
+			ls_apply_find(changes, n, ls_key_from_datum(objects->key_type, id));
+
+		if (change == NULL)
+			continue;
+		change->contact = contact;
+		change->reader = reader;
+		change->has_column = stage > 0;
+		change->column_stage = stage > 0 ? SPI_getvalue(contact, desc, stage) : NULL;
+	}
 }
 
 /* evaluate_result: score the contacts in SPI_tuptable. */
@@ -243,6 +276,32 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
 	evaluate_result(objects, model, changes, n, as_of);
+	note_contacts(objects, model, changes, n);
+}
+
+/*
+ * read_others: where the lifecycle looks at contacts whose scores were known
+ * without their rows.
+ */
+static void
+read_others(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsArray keys;
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum values[1];
+
+	if (!ls_lifecycle_needs_contact(ls_model_get(objects->model)))
+		return;
+	keys = ls_array_begin(objects->key_type, n);
+	for (int i = 0; i < n; i++)
+		if (changes[i].outcome == LS_SCORED && changes[i].contact == NULL)
+			ls_array_add(&keys,
+						 ls_key_to_datum(objects->key_type, changes[i].key),
+						 false);
+	if (keys.n == 0)
+		return;
+	values[0] = ls_array_end(&keys);
+	note_contacts(objects, read_contacts(objects, types, values), changes, n);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -300,9 +359,11 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
 }
 
-/* keep_life: the place in the lifecycle is what it was. */
-static void
-keep_life(LsChange *change)
+/*
+ * ls_apply_keep_life: the place in the lifecycle is what it was.
+ */
+void
+ls_apply_keep_life(LsChange *change)
 {
 	const LsStored *stored = change->stored;
 
@@ -322,11 +383,14 @@ label(const LsObjects *objects, LsChange *changes, int n)
 	{
 		LsChange *change = &changes[i];
 
-		keep_life(change);
+		ls_apply_keep_life(change);
 		if (change->outcome != LS_SCORED)
 			continue;
-		change->total =
-			ls_band_total(model, change->fit, change->engagement, change->intent);
+		change->total = ls_band_adjusted_total(model,
+											   change->fit,
+											   change->engagement,
+											   change->intent,
+											   ls_adjust_points(change));
 		change->band = ls_band_label(model, "total", change->total);
 		change->band_rank = ls_band_rank(model, change->total);
 		change->grade = ls_band_grade(model, change->fit, change->engagement);
@@ -343,23 +407,34 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 {
 	int gone;
 	TimestampTz as_of;
+	List *moves = NIL;
+	List *firings = NIL;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
+	ls_adjust_lock(objects);
 	if (!is_locked)
 		lock_rows(objects, changes, n);
 	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
 	ls_apply_read_stored(objects, changes, n);
+	ls_adjust_read(objects, changes, n, as_of);
 	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
+	ls_adjust_exclude(changes, n);
 	ls_apply_states(objects, changes, n, as_of);
+	ls_adjust_due(changes, n);
 	label(objects, changes, n);
-	gone = count_outcome(changes, n, LS_GONE);
+	read_others(objects, changes, n);
+	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
+	gone = count_outcome(changes, n, LS_GONE) + count_outcome(changes, n, LS_OUTSIDE);
 	if (gone < n)
 		ls_apply_upsert(objects, changes, n, as_of);
+	ls_adjust_confirm(objects, changes, n, as_of);
 	if (gone > 0)
 		delete_rows(objects, changes, n);
+	ls_lifecycle_record(objects, changes, n, moves, firings, as_of);
+	ls_lifecycle_queue_held(objects, changes, n);
 }
 
 #define SWEEP_BATCH 10000
@@ -421,7 +496,7 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
 	ls_apply_read_stored(objects, change, 1);
-	keep_life(change);
+	ls_apply_keep_life(change);
 	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
 }

@@ -6,7 +6,9 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #include "ls_engagement_state.h"
 #include "ls_key.h"
@@ -18,20 +20,21 @@
  */
 typedef enum LsCause
 {
-	LS_CAUSE_EVENT,
-	LS_CAUSE_TIME,
+	LS_CAUSE_ACTIVATION,
 	LS_CAUSE_RULES,
+	LS_CAUSE_TIME,
+	LS_CAUSE_EVENT,
 	LS_CAUSE_ADJUSTMENT,
 	LS_CAUSE_CONTACT,
-	LS_CAUSE_MANUAL,
-	LS_CAUSE_ACTIVATION
+	LS_CAUSE_MANUAL
 } LsCause;
 
 typedef enum LsOutcome
 {
 	LS_SCORED,	  /* fit is known */
 	LS_FAILED,	  /* a condition raised: problem */
-	LS_GONE,	  /* no contact, or not of the population: no row */
+	LS_OUTSIDE,	  /* not of the population, or excluded by hand: no row */
+	LS_GONE,	  /* no contact: no row */
 	LS_RECOMPUTE, /* look at the contacts */
 	LS_AS_STORED  /* nothing is known but what they did: as in the score row */
 } LsOutcome;
@@ -69,7 +72,8 @@ typedef struct LsStored
 typedef struct LsChange
 {
 	LsKey key;
-	const LsStored *stored; /* NULL = the contact is new to the model */
+	const LsStored *stored;				   /* NULL = the contact is new to the model */
+	const struct LsAdjustment *adjustment; /* NULL = nobody says anything */
 	LsCause cause;
 	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;
@@ -89,7 +93,15 @@ typedef struct LsChange
 	const char *stage;		   /* or NULL; these as in the score row */
 	TimestampTz stage_since;   /* -infinity = no stage */
 	bool by_hand;
-	const char *memory; /* or NULL */
+	const char *memory;				/* or NULL */
+	HeapTuple contact;				/* its row; NULL = not at hand */
+	struct LsContactReader *reader; /* of the contact */
+	const char *column_stage;		/* what its stage column says; or NULL */
+	bool has_column;				/* that is known */
+	List *milestones;				/* names of those reached */
+	const char *found_stage;		/* where it was before we moved it; or NULL */
+	bool has_moved;					/* by a transition */
+	const char *held_back;			/* why it keeps its place; NULL = it does not */
 	const char *problem;
 	int64 stamp; /* of the rules that said so */
 } LsChange;
@@ -114,6 +126,11 @@ extern void ls_apply_sweep(const LsObjects *objects);
 extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
+
+extern void ls_apply_keep_life(LsChange *change);
+
+/* Is the transaction at its end? No trigger can be deferred any more. */
+extern bool ls_apply_at_commit;
 
 /* ls_apply_queue.c */
 extern const char *ls_apply_cause_name(LsCause cause);

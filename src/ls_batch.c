@@ -7,6 +7,7 @@
  */
 #include "ls_batch.h"
 
+#include "ls_adjust.h"
 #include "ls_attempt.h"
 #include "ls_claim.h"
 #include "ls_compat.h"
@@ -58,6 +59,8 @@ ls_batch_begin(LsRun *run)
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
 	(void) find_all_inheritors(run->objects->contacts_relid, AccessShareLock, NULL);
+	ls_batch_lock_lookups(run);
+	ls_adjust_lock(run->objects);
 	if (!run->commits)
 		ls_claim_transaction(run->objects->score_relid);
 	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);
@@ -197,6 +200,19 @@ apply_one(LsRun *run, LsChange *change)
 }
 
 /*
+ * set_silent: what is true of a contact that is not new, but new to the rules,
+ * sets off no action unless asked.
+ */
+static void
+set_silent(const LsRun *run, LsChange *changes, int n)
+{
+	for (int i = 0; i < n; i++)
+		changes[i].silent =
+			!run->fire_actions && (changes[i].cause == LS_CAUSE_ACTIVATION ||
+								   changes[i].cause == LS_CAUSE_RULES);
+}
+
+/*
  * ls_batch_apply: make the score rows of the contacts, which are locked by us,
  * what they must be.
  */
@@ -207,6 +223,7 @@ ls_batch_apply(LsRun *run, LsChange *changes, int n)
 	ErrorData *error;
 
 	run->done += n;
+	set_silent(run, changes, n);
 	if (n == 0 || ls_attempt(write_scores, &part, &error))
 		return;
 	for (int i = 0; i < n; i++)

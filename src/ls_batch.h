@@ -18,6 +18,8 @@ typedef struct LsRun
 	MemoryContext context; /* of the run */
 	MemoryContext batch;   /* of the batch at hand */
 	LsGuard guard;
+	bool is_activation; /* contacts that are there already enter the lifecycle */
+	bool fire_actions;	/* also for what is true by now because rules changed */
 	uint64 done;
 	TimestampTz reported;
 	bool has_last; /* rescore: the key reached so far */
@@ -33,5 +35,10 @@ extern void ls_batch_apply(LsRun *run, LsChange *changes, int n);
 extern void ls_batch_recompute(LsRun *run, LsChange *changes, int n);
 extern void ls_batch_sweep(LsRun *run);
 extern Datum ls_batch_given_up(const LsRun *run);
+
+/* ls_batch_lookup.c */
+extern void ls_batch_lock_lookups(const LsRun *run);
+extern void ls_batch_drain_lookups(LsRun *run);
+extern bool ls_batch_pass_lookups(const LsRun *run, const LsChange *changes, int n);
 
 #endif /* LS_BATCH_H */

@@ -159,6 +159,7 @@ kind_of(const LsConfigRow *row)
 		{"event_source", "event source"},
 		{"lookup", "lookup"},
 		{"rule_group", "rule group"},
+		{"deal_source", "deal source"},
 	};
 
 	for (int i = 0; i < lengthof(kinds); i++)
@@ -354,13 +355,10 @@ check_threshold(LsConfigRow *row)
 static void
 check_score_condition(LsConfigRow *row)
 {
-	LsCondScope *scope = ls_model_scope(row->model, row->relid);
-	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
-
-	score->alias = "score";
-	score->relid = ls_catalog_relid("score");
-	scope->relations = lcons(score, scope->relations);
-	ls_config_check_condition(row, scope, "condition", BOOLOID);
+	ls_config_check_condition(row,
+							  ls_model_score_scope(row->model, row->relid),
+							  "condition",
+							  BOOLOID);
 }
 
 /*
@@ -378,11 +376,6 @@ ls_config_relation(const LsConfigRow *row, const char *column)
 				errmsg("relation \"%s\" does not exist", name),
 				errhint("Write it as schema.name, quoted where needed."));
 	return relid;
-}
-
-static void
-check_nothing(LsConfigRow *row)
-{
 }
 
 static void
@@ -413,9 +406,9 @@ static const LsConfigTable tables[] = {
 	{"action", check_score_condition},
 	{"lookup", ls_config_check_lookup},
 	{"event_source", ls_config_check_event_source},
-	{"stage", check_nothing},
-	{"milestone", check_nothing},
-	{"deal_source", check_nothing},
+	{"stage", ls_config_check_stage},
+	{"milestone", ls_config_check_milestone},
+	{"deal_source", ls_config_check_deal_source},
 	{"engagement_rule", ls_config_check_engagement_rule},
 };
 

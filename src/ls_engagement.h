@@ -60,6 +60,8 @@ typedef struct LsEventReader
 	LsEventSource *source;
 	LsRowMap *gate;
 	LsRowMap *map;
+	bool has_since;
+	int64 since_us; /* events before it do not count */
 } LsEventReader;
 
 /* LsEventRow: an event, as a row or the values of its columns. */
@@ -123,6 +125,9 @@ extern void ls_engagement_tally(const LsEngagement *engagement,
 								const LsBehaviour *rule,
 								const LsMoment *moment,
 								LsTally *tally);
+extern bool ls_engagement_is_reached(const LsEngagement *engagement,
+									 int milestone,
+									 const LsMoment *moment);
 extern double ls_engagement_points(LsEngagement *engagement,
 								   const LsMoment *moment,
 								   bool is_intent);
@@ -134,6 +139,7 @@ extern void ls_engagement_close(LsEngagement *engagement, const LsState *state);
 /* ls_engagement_change.c */
 extern int64 ls_engagement_next_change(LsEngagement *engagement,
 									   const LsMoment *moment,
-									   double fit);
+									   double fit,
+									   double adjustment);
 
 #endif /* LS_ENGAGEMENT_H */

@@ -232,6 +232,21 @@ ls_engagement_tally(const LsEngagement *engagement,
 		tally->points = 0;
 }
 
+/*
+ * ls_engagement_is_reached: has the contact reached the milestone by the moment?
+ */
+bool
+ls_engagement_is_reached(const LsEngagement *engagement,
+						 int milestone,
+						 const LsMoment *moment)
+{
+	const LsBehaviour *rule = &engagement->milestones[milestone];
+	LsTally tally;
+
+	ls_timing_tally(&rule->timing, &engagement->sections[rule->track], moment, &tally);
+	return tally.is_counted;
+}
+
 /* can_give: without facts most kinds give nothing. */
 static inline bool
 can_give(const LsEngagement *engagement, const LsBehaviour *rule)

@@ -70,6 +70,7 @@ extern LsMatcher *ls_match_compile_values(List *rules,
 
 /* ls_match_value.c */
 extern Datum ls_match_value(LsMatcher *matcher, int number, bool *is_null);
+extern void ls_match_begin_values(LsMatcher *matcher, TimestampTz as_of);
 
 /* ls_match_eval.c */
 extern const double *ls_match_sums(LsMatcher *matcher, TimestampTz as_of);
@@ -97,6 +98,7 @@ extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple
 extern void ls_match_load_values(LsMatcher *matcher,
 								 const LsRowMap *map,
 								 const NullableDatum *values);
+extern int ls_match_last_relation(const LsMatcher *matcher);
 extern bool ls_match_same_columns(const LsRowMap *map,
 								  int relno,
 								  HeapTuple old_tuple,

@@ -93,6 +93,22 @@ ls_model_scope(const LsModelRow *row, Oid relid)
 }
 
 /*
+ * ls_model_score_scope: what conditions of transitions and actions may name: the
+ * score of a contact and its columns, also as score.column and contact.column.
+ */
+LsCondScope *
+ls_model_score_scope(const LsModelRow *row, Oid relid)
+{
+	LsCondScope *scope = ls_model_scope(row, relid);
+	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
+
+	score->alias = "score";
+	score->relid = ls_catalog_relid("score");
+	scope->relations = lcons(score, scope->relations);
+	return scope;
+}
+
+/*
  * ls_model_event_scope: what conditions on events may name: the event's columns,
  * also as event.column. They are about the event alone: no as_of.
  */
@@ -100,6 +116,18 @@ LsCondScope *
 ls_model_event_scope(const LsModelRow *row, Oid contacts, Oid events)
 {
 	return make_scope(row, contacts, make_relation("event", events, false));
+}
+
+/*
+ * ls_model_deal_scope: the same of expressions on deals: also as deal.column.
+ */
+LsCondScope *
+ls_model_deal_scope(const LsModelRow *row, Oid contacts, Oid deals)
+{
+	LsCondScope *scope = ls_model_event_scope(row, contacts, deals);
+
+	((LsCondRelation *) linitial(scope->relations))->alias = "deal";
+	return scope;
 }
 
 static LsMatchRule *

@@ -107,6 +107,7 @@ INSERT INTO pg_temp.label VALUES
     ('adjustment_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_sql(text)', 'stable', 'strict', 'safe'),
     ('history_sql(text)', 'stable', 'strict', 'safe'),
+    ('life_stamp(text)', 'stable', 'strict', 'safe'),
     ('missing_table_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('objects(text)', 'stable', 'strict', 'safe'),
     ('outbox_sql(text)', 'stable', 'strict', 'safe'),
@@ -153,7 +154,17 @@ INSERT INTO pg_temp.label VALUES
     ('rollup_accumulate(internal, lead_scoring.engagement)', 'stable', 'called', 'safe'),
     ('contact_since(record, text)', 'stable', 'strict', 'safe'),
     ('event_changed()', 'volatile', 'called', 'unsafe'),
-    ('event_triggers_sql(text)', 'stable', 'strict', 'safe'),
+    ('followed(text)', 'stable', 'strict', 'safe'),
+    ('has_index(regclass, name)', 'stable', 'called', 'safe'),
+    ('followed_triggers_sql(text)', 'stable', 'strict', 'safe'),
+    ('lookup_changed()', 'volatile', 'called', 'unsafe'),
+    ('adjustment_changed()', 'volatile', 'called', 'unsafe'),
+    ('adjustment_triggers_sql(text)', 'stable', 'strict', 'safe'),
+    ('by_hand_sql(text, text, text)', 'stable', 'strict', 'safe'),
+    ('engagement_accumulate(internal, record, text, text, timestamp with time zone, timestamp with time zone)',
+        'stable', 'called', 'safe'),
+    ('engagement_agg_since(record, text, text, timestamp with time zone, timestamp with time zone)',
+        'immutable', 'called', 'safe'),
     ('live_behaviour_sql(text)', 'stable', 'strict', 'safe'),
     ('live_state(lead_scoring.engagement, bigint, text, bigint, anyelement)',
      'stable', 'called', 'restricted'),
@@ -161,7 +172,7 @@ INSERT INTO pg_temp.label VALUES
     ('same_facts(lead_scoring.engagement, lead_scoring.engagement)',
      'immutable', 'strict', 'safe'),
     ('sources_stamp(text)', 'stable', 'strict', 'safe'),
-    ('state_sql(text, text, text)', 'stable', 'strict', 'safe'),
+    ('state_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('explain_fit(record, text)', 'stable', 'strict', 'safe'),
     ('explain_fit(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
     ('fit_score(record, text)', 'stable', 'strict', 'safe'),
@@ -186,6 +197,10 @@ INSERT INTO pg_temp.label VALUES
     ('contacts_of(text)', 'stable', 'strict', 'safe'),
     ('model_stamp(text)', 'stable', 'strict', 'safe'),
     ('objects_sql(text)', 'stable', 'strict', 'safe'),
+    ('object_name(text, text)', 'stable', 'called', 'safe'),
+    ('take_actions(text, integer)', 'volatile', 'called', 'unsafe'),
+    ('finish_action(text, bigint, boolean, text)', 'volatile', 'called', 'unsafe'),
+    ('life_problems_sql(text)', 'stable', 'strict', 'safe'),
     ('reasons(record, text)', 'stable', 'strict', 'safe'),
     ('reasons(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
     ('refresh(text, bigint)', 'volatile', 'called', 'unsafe'),
@@ -196,7 +211,7 @@ INSERT INTO pg_temp.label VALUES
     ('score_problems(text)', 'stable', 'strict', 'unsafe'),
     ('scored_view_sql(text)', 'stable', 'strict', 'safe'),
     ('to_sql(text)', 'stable', 'strict', 'unsafe'),
-    ('total_score(double precision, double precision, double precision, text)',
+    ('total_score(double precision, double precision, double precision, text, double precision)',
      'stable', 'strict', 'safe'),
     ('trigger_problems(text)', 'stable', 'strict', 'safe'),
     ('triggers_sql(text)', 'stable', 'strict', 'safe'),
@@ -224,6 +239,15 @@ INSERT INTO pg_temp.label VALUES
     ('model_fingerprint(text)', 'stable', 'strict', 'safe'),
     ('name_of_row(jsonb)', 'immutable', 'strict', 'safe');
 
+-- Two models side by side.
+INSERT INTO pg_temp.label VALUES
+    ('compare(text, text, timestamp with time zone)', 'stable', 'called', 'safe'),
+    ('compare_sql(text, text)', 'stable', 'called', 'safe'),
+    ('compare_weeks(text, text, integer, timestamp with time zone)', 'stable', 'called', 'safe'),
+    ('mql_condition(text)', 'stable', 'strict', 'safe'),
+    ('score_condition_sql(text, text)', 'stable', 'strict', 'safe'),
+    ('score_lateral_sql(text, text)', 'stable', 'strict', 'safe');
+
 -- Templates.
 INSERT INTO pg_temp.label VALUES
     ('apply_row(name, text, jsonb, boolean)', 'volatile', 'called', 'unsafe'),
@@ -242,6 +266,28 @@ INSERT INTO pg_temp.label VALUES
     ('template_roles()', 'immutable', 'called', 'safe'),
     ('templates()', 'immutable', 'called', 'safe'),
     ('values_sql(jsonb, boolean, regclass, text)', 'stable', 'called', 'safe');
+
+INSERT INTO pg_temp.label VALUES
+    ('column_text(record, name)', 'stable', 'strict', 'safe'),
+    ('deal_of(record, text, text)', 'stable', 'strict', 'safe'),
+    ('deals_sql(text)', 'stable', 'strict', 'safe'),
+    ('is_report(text)', 'stable', 'strict', 'safe'),
+    ('milestones_of(record, text, text)', 'stable', 'strict', 'safe'),
+    ('milestones_sql(text)', 'stable', 'strict', 'safe'),
+    ('old_reports_sql(text)', 'stable', 'strict', 'safe'),
+    ('people_sql(text)', 'stable', 'strict', 'safe'),
+    ('report_columns(text[])', 'immutable', 'strict', 'safe'),
+    ('report_name(lead_scoring.model, text, text[])', 'stable', 'strict', 'safe'),
+    ('report_query(text, lead_scoring.report)', 'stable', 'strict', 'safe'),
+    ('report_view_sql(text, lead_scoring.report)', 'stable', 'strict', 'safe'),
+    ('reports()', 'immutable', 'called', 'safe'),
+    ('reports_sql(text)', 'stable', 'strict', 'safe'),
+    ('same_deals(text, text)', 'stable', 'called', 'safe'),
+    ('score_then_sql(text)', 'stable', 'strict', 'safe'),
+    ('seconds(interval)', 'immutable', 'strict', 'safe'),
+    ('segment_names(name[], text[])', 'immutable', 'strict', 'safe');
+INSERT INTO pg_temp.label
+SELECT format('report_%s()', r.suffix), 'immutable', 'called', 'safe' FROM lead_scoring.reports() AS r;
 
 SELECT set_eq(
     $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,
