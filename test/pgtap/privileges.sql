@@ -183,8 +183,10 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
-    ($$SELECT lead_scoring.live_state(s, 1, 'crm', lead_scoring.sources_stamp('crm'), 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, 1, 'hot', 'A1', s, now(), now(), now(), 1, NULL) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_anew('crm', lead_scoring.sources_stamp('crm'), 'new', 1, NULL, s, now()) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_column_sql('fit')$$,        'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.is_watched('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
@@ -262,7 +264,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_now_sql', 'live_anew_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql')
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));
