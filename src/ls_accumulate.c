@@ -41,18 +41,6 @@ typedef struct LsEvent
 	LsPendingModel *pending;
 } LsEvent;
 
-/* is_superseded: did this transaction change the row again since? */
-static bool
-is_superseded(HeapTuple tuple)
-{
-	HeapTupleHeader header = tuple->t_data;
-
-	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
-		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
-		return false;
-	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
-}
-
 static bool
 get_key(const LsEvent *event, HeapTuple tuple, LsKey *key)
 {
@@ -69,7 +57,9 @@ get_key(const LsEvent *event, HeapTuple tuple, LsKey *key)
 static void
 note_recompute(const LsEvent *event, HeapTuple tuple)
 {
-	LsChange change = {.outcome = LS_RECOMPUTE};
+	LsChange change = {.outcome = LS_RECOMPUTE,
+					   .events = LS_EVENTS_KEPT,
+					   .cause = LS_CAUSE_CONTACT};
 
 	if (get_key(event, tuple, &change.key))
 		ls_pending_add(event->pending, &change);
@@ -82,11 +72,9 @@ note_recompute(const LsEvent *event, HeapTuple tuple)
 static void
 note_row(const LsEvent *event, HeapTuple tuple)
 {
-	LsChange change = {0};
+	LsChange change = {.events = LS_EVENTS_KEPT, .cause = LS_CAUSE_CONTACT};
 
-	/* What somebody did is read at commit, and all scores with it. */
-	if (event->model == NULL || ls_model_has_behaviour(event->model) || event->defer ||
-		is_superseded(tuple))
+	if (event->model == NULL || event->defer || ls_pending_is_superseded(tuple))
 	{
 		note_recompute(event, tuple);
 		return;

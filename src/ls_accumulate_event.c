@@ -1,20 +1,24 @@
 /*
- * ls_accumulate_event.c: the triggers on events: note whose events changed.
+ * ls_accumulate_event.c: the triggers on events: note what is new, or whose events
+ * changed.
  *
- * As on contacts: nothing is read, locked or written here. At commit the states
- * of the contacts are made anew from their events (ls_apply_state.c).
+ * As on contacts: nothing is read, locked or written here. A new event is matched
+ * with the rules and added to its contact's delta; at commit that is merged into
+ * the stored state. After anything else the state is made anew, from all of the
+ * contact's events (ls_apply_state.c).
  */
 #include "postgres.h"
 
 #include "ls_attempt.h"
 #include "ls_compat.h"
-#include "ls_engagement_model.h"
+#include "ls_engagement.h"
 #include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
@@ -24,14 +28,18 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_event_changed);
 
-/* LsEventColumn: where a table of events has the contact's id. */
+/* LsEventColumn: where a table of events has the contact's id, as one source. */
 typedef struct LsEventColumn
 {
+	char *source;
 	AttrNumber attno;
 	Oid type;
+	LsEventReader reader; /* only where the model compiles */
+	bool may_raise;
 } LsEventColumn;
 
 typedef struct LsEventTableKey
@@ -45,10 +53,12 @@ typedef struct LsEventTable
 {
 	LsEventTableKey key;
 	uint64 generation;
+	MemoryContext context; /* of what follows */
 	Oid contacts;
-	Oid key_type;	/* of the contacts, as stored; InvalidOid = not to be followed */
-	List *columns;	/* of LsEventColumn; one for each source that the table is */
-	bool is_opaque; /* a source, but whose events these are cannot be told */
+	Oid key_type;  /* of the contacts, as stored; InvalidOid = not to be followed */
+	List *columns; /* of LsEventColumn; one for each source that the table is */
+	LsEngagement *engagement; /* NULL where the model does not compile */
+	bool is_opaque;			  /* a source, but whose events these are cannot be told */
 } LsEventTable;
 
 static HTAB *event_tables = NULL;
@@ -79,12 +89,13 @@ can_be_key(Oid column, Oid key)
 
 /* add_column: of one source. A renamed column, say, makes the table opaque. */
 static void
-add_column(LsEventTable *table, Oid relid, const char *name)
+add_column(LsEventTable *table, Oid relid, const LsSourceRow *source)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	LsEventColumn *column = palloc(sizeof(LsEventColumn));
+	MemoryContext old = MemoryContextSwitchTo(table->context);
+	LsEventColumn *column = palloc0(sizeof(LsEventColumn));
 
-	column->attno = get_attnum(relid, name);
+	column->source = pstrdup(source->name);
+	column->attno = get_attnum(relid, source->contact_id);
 	column->type = InvalidOid;
 	if (column->attno > 0)
 		column->type = getBaseType(get_atttype(relid, column->attno));
@@ -119,20 +130,63 @@ read_table(void *arg)
 		Oid events = ls_relation_by_name(source->relation);
 
 		if (OidIsValid(events) && ls_relation_is_part_of(relid, events))
-			add_column(table, relid, source->contact_id);
+			add_column(table, relid, source);
 	}
 }
 
-/* find_table: false where upkeep cannot tell whose the events are. */
-static bool
-find_table(LsEventNote *note)
+/* read_rules: how new events are matched with them. */
+static void
+read_rules(void *arg)
+{
+	LsEventNote *note = arg;
+	TupleDesc desc = RelationGetDescr(note->rel);
+	LsModel *model = ls_model_get(note->name);
+	MemoryContext old = MemoryContextSwitchTo(note->table->context);
+	ListCell *cell;
+
+	foreach(cell, note->table->columns)
+	{
+		LsEventColumn *column = lfirst(cell);
+		LsEventSource *source = ls_engagement_source(model, column->source);
+
+		column->reader.source = source;
+		column->reader.map = ls_match_map_row(source->matcher, desc);
+		column->may_raise = ls_match_may_raise(source->matcher);
+		if (source->gate == NULL)
+			continue;
+		column->reader.gate = ls_match_map_row(source->gate, desc);
+		column->may_raise |= ls_match_may_raise(source->gate);
+	}
+	note->table->engagement = ls_engagement_get(model);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * try_rules: where they cannot be read, the flush says so, and what changed is
+ * noted all the same.
+ */
+static void
+try_rules(LsEventNote *note)
+{
+	ErrorData *error;
+
+	if (note->table->columns == NIL || note->table->is_opaque ||
+		ls_model_is_broken(note->name) || ls_attempt(read_rules, note, &error))
+		return;
+	note->table->engagement = NULL;
+	ls_model_mark_broken(note->name);
+	ls_flush_warn(note->name);
+}
+
+/* enter_table: empty, where it is not known, or not as of this generation. */
+static LsEventTable *
+enter_table(const LsEventNote *note)
 {
 	LsEventTableKey key = {{0}, RelationGetRelid(note->rel)};
 	HASHCTL control = {.keysize = sizeof(LsEventTableKey),
 					   .entrysize = sizeof(LsEventTable),
 					   .hcxt = TopMemoryContext};
-	uint64 generation = ls_model_generation;
-	ErrorData *error;
+	LsEventTable *table;
 	bool found;
 
 	strlcpy(key.model, note->name, NAMEDATALEN);
@@ -141,23 +195,45 @@ find_table(LsEventNote *note)
 								   16,
 								   &control,
 								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	note->table = hash_search(event_tables, &key, HASH_ENTER, &found);
-	if (found && note->table->generation == generation)
-		return OidIsValid(note->table->key_type);
-	if (found)
-		list_free_deep(note->table->columns);
-	note->table->generation = 0;
-	note->table->columns = NIL;
-	note->table->is_opaque = false;
-	note->table->key_type = InvalidOid;
-	if (!ls_attempt(read_table, note, &error))
+	table = hash_search(event_tables, &key, HASH_ENTER, &found);
+	if (found && table->generation == ls_model_generation)
+		return table;
+	if (!found)
+		table->context = AllocSetContextCreate(TopMemoryContext,
+											   "lead_scoring event table",
+											   ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(table->context);
+	table->generation = 0;
+	table->columns = NIL;
+	table->engagement = NULL;
+	table->is_opaque = false;
+	table->key_type = InvalidOid;
+	return table;
+}
+
+/*
+ * find_table: false where upkeep cannot tell whose the events are. The counter is
+ * taken before reading: what changes meanwhile is seen next time.
+ */
+static bool
+find_table(LsEventNote *note)
+{
+	uint64 generation = ls_model_generation;
+	LsEventTable *table = note->table = enter_table(note);
+	ErrorData *error;
+
+	if (table->generation == generation)
+		return OidIsValid(table->key_type);
+	if (ls_attempt(read_table, note, &error))
+		try_rules(note);
+	else
 	{
-		note->table->key_type = InvalidOid;
+		table->key_type = InvalidOid;
 		ls_flush_warn(note->name);
 	}
-	ls_model_watch(key.relid);
-	note->table->generation = generation;
-	return OidIsValid(note->table->key_type);
+	ls_model_watch(table->key.relid);
+	table->generation = generation;
+	return OidIsValid(table->key_type);
 }
 
 /* get_key: false where the event has no contact, or one that cannot be. */
@@ -182,24 +258,106 @@ get_key(const LsEventNote *note,
 		   (key->number >= PG_INT32_MIN && key->number <= PG_INT32_MAX);
 }
 
+/* note_contact: its events are read at commit. */
 static void
 note_contact(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
 {
-	LsChange change = {.outcome = LS_RECOMPUTE};
+	LsChange change = {.outcome = LS_AS_STORED, .events = LS_EVENTS_READ};
 
 	if (get_key(note, column, tuple, &change.key))
 		ls_pending_add(note->pending, &change);
+}
+
+/* LsAddition: a new event, and the delta that it belongs to. */
+typedef struct LsAddition
+{
+	LsAccumulator *delta;
+	const LsEventReader *reader;
+	HeapTuple event;
+} LsAddition;
+
+static void
+add(void *arg)
+{
+	const LsAddition *addition = arg;
+
+	ls_accumulator_add(addition->delta, addition->reader, addition->event);
+}
+
+/* add_event: to the delta of its contact. Where a rule raises, the flush finds out. */
+static void
+add_event(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
+{
+	LsAddition addition = {NULL, &column->reader, tuple};
+	LsKey key;
+	ErrorData *error;
+
+	if (!get_key(note, column, tuple, &key))
+		return;
+	addition.delta = ls_pending_delta(note->pending, key, note->table->engagement);
+	if (addition.delta == NULL)
+		return;
+	addition.delta->as_of_us = Max(addition.delta->as_of_us, GetCurrentTimestamp());
+	if (!column->may_raise)
+		add(&addition);
+	else if (!ls_attempt(add, &addition, &error))
+		note_contact(note, column, tuple);
+}
+
+/*
+ * can_add: will nobody have read the event before the delta is applied, and is it
+ * as it was inserted?
+ */
+static bool
+can_add(const LsEventNote *note, const TriggerData *data)
+{
+	return TRIGGER_FIRED_BY_INSERT(data->tg_event) && note->table->engagement != NULL &&
+		   ls_guc_apply != LS_APPLY_QUEUE && !IsolationUsesXactSnapshot() &&
+		   !ls_pending_is_superseded(data->tg_trigtuple) &&
+		   !ls_pending_was_read(data->tg_trigtuple);
+}
+
+/* is_same: do both versions of the row agree in what the matcher looks at? */
+static bool
+is_same(const LsRowMap *map, const TriggerData *data)
+{
+	return ls_match_same_columns(map, 1, data->tg_trigtuple, data->tg_newtuple);
+}
+
+/* is_unaffected: does the update leave all as it was that rules look at? */
+static bool
+is_unaffected(const LsEventNote *note, const TriggerData *data)
+{
+	ListCell *cell;
+
+	if (!TRIGGER_FIRED_BY_UPDATE(data->tg_event) || note->table->engagement == NULL)
+		return false;
+	foreach(cell, note->table->columns)
+	{
+		const LsEventReader *reader = &((LsEventColumn *) lfirst(cell))->reader;
+
+		if (!is_same(reader->map, data) ||
+			(reader->gate != NULL && !is_same(reader->gate, data)))
+			return false;
+	}
+	return true;
 }
 
 /* note_event: the contacts of both versions of the row. */
 static void
 note_event(const LsEventNote *note, const TriggerData *data)
 {
+	bool is_new = can_add(note, data);
 	ListCell *cell;
 
+	if (is_unaffected(note, data))
+		return;
 	foreach(cell, note->table->columns)
 	{
-		note_contact(note, lfirst(cell), data->tg_trigtuple);
+		if (is_new)
+			add_event(note, lfirst(cell), data->tg_trigtuple);
+		else
+			note_contact(note, lfirst(cell), data->tg_trigtuple);
 		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 			note_contact(note, lfirst(cell), data->tg_newtuple);
 	}

@@ -14,7 +14,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -121,29 +120,6 @@ ls_apply_find(LsChange *changes, int n, LsKey key)
 	return bsearch(&wanted, changes, n, sizeof(LsChange), ls_apply_compare);
 }
 
-/*
- * ls_apply_found: the first column of SPI_tuptable as contacts to recompute, in
- * order.
- */
-int
-ls_apply_found(const LsObjects *objects, LsChange **changes)
-{
-	int n = (int) SPI_tuptable->numvals;
-
-	*changes = palloc0(sizeof(LsChange) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		bool is_null;
-		Datum value =
-			SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-
-		(*changes)[i].key = ls_key_copy(ls_key_from_datum(objects->key_type, value));
-		(*changes)[i].outcome = LS_RECOMPUTE;
-	}
-	qsort(*changes, n, sizeof(LsChange), ls_apply_compare);
-	return n;
-}
-
 /* settle: put what was found into the change of that key. */
 static void
 settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found)
@@ -219,7 +195,6 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
 	evaluate_result(objects, changes, n, as_of);
-	ls_apply_states(objects, changes, n, as_of);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -277,19 +252,16 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
 }
 
-/*
- * mark_outdated: what was found before the rules changed, or at another moment
- * where that matters, is looked at again; what somebody did is only read now.
- */
+/* keep_life: the place in the lifecycle is what it was. */
 static void
-mark_outdated(const LsObjects *objects, LsChange *changes, int n)
+keep_life(LsChange *change)
 {
-	const LsModel *model = ls_model_get(objects->model);
+	const LsStored *stored = change->stored;
 
-	for (int i = 0; i < n; i++)
-		if (model->uses_as_of || ls_model_has_behaviour(model) ||
-			changes[i].stamp != model->stamp)
-			changes[i].outcome = LS_RECOMPUTE;
+	change->stage = stored == NULL ? NULL : stored->stage;
+	change->stage_since = stored == NULL ? DT_NOBEGIN : stored->stage_since;
+	change->by_hand = stored != NULL && stored->by_hand;
+	change->memory = stored == NULL ? NULL : stored->memory;
 }
 
 /* label: what follows from the scores. */
@@ -302,6 +274,7 @@ label(const LsObjects *objects, LsChange *changes, int n)
 	{
 		LsChange *change = &changes[i];
 
+		keep_life(change);
 		if (change->outcome != LS_SCORED)
 			continue;
 		change->total =
@@ -324,14 +297,15 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	TimestampTz as_of;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	mark_outdated(objects, changes, n);
 	if (!is_locked)
 		lock_rows(objects, changes, n);
 	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
 	ls_apply_read_stored(objects, changes, n);
+	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
+	ls_apply_states(objects, changes, n, as_of);
 	label(objects, changes, n);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
@@ -398,29 +372,8 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
+	ls_apply_read_stored(objects, change, 1);
+	keep_life(change);
+	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
-}
-
-/*
- * ls_apply_queue: leave the contacts to the next refresh. Conflicts with
- * nothing.
- */
-void
-ls_apply_queue(const LsObjects *objects,
-			   const LsChange *changes,
-			   int n,
-			   const char *reason)
-{
-	Oid types[2] = {get_array_type(objects->key_type), TEXTOID};
-	Datum values[2];
-
-	values[0] = ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME);
-	values[1] = CStringGetTextDatum(reason);
-	(void) ls_objects_execute(
-		psprintf(
-			"INSERT INTO %s (contact_id, reason) SELECT k, $2 FROM unnest($1) AS k",
-			objects->queue),
-		2,
-		types,
-		values);
 }

@@ -12,13 +12,37 @@
 #include "ls_key.h"
 #include "ls_objects.h"
 
+/*
+ * LsCause: why a contact is looked at; see ls_apply_cause_name. Where there are
+ * several causes, the last one here counts.
+ */
+typedef enum LsCause
+{
+	LS_CAUSE_EVENT,
+	LS_CAUSE_TIME,
+	LS_CAUSE_RULES,
+	LS_CAUSE_ADJUSTMENT,
+	LS_CAUSE_CONTACT,
+	LS_CAUSE_MANUAL,
+	LS_CAUSE_ACTIVATION
+} LsCause;
+
 typedef enum LsOutcome
 {
 	LS_SCORED,	  /* fit is known */
 	LS_FAILED,	  /* a condition raised: problem */
 	LS_GONE,	  /* no contact, or not of the population: no row */
 	LS_RECOMPUTE, /* look at the contacts */
+	LS_AS_STORED  /* nothing is known but what they did: as in the score row */
 } LsOutcome;
+
+/* LsEvents: how a change comes by what the contact did. */
+typedef enum LsEvents
+{
+	LS_EVENTS_READ, /* from its events */
+	LS_EVENTS_KEPT, /* nothing new: the stored state */
+	LS_EVENTS_MERGE /* the stored state and what is new */
+} LsEvents;
 
 /* LsStored: a score row as it was locked. */
 typedef struct LsStored
@@ -31,8 +55,8 @@ typedef struct LsStored
 	const char *stage;		 /* or NULL */
 	TimestampTz stage_since; /* -infinity = no stage */
 	bool by_hand;
-	Datum memory;	   /* text[]; 0 = NULL */
-	TimestampTz since; /* -infinity = unknown */
+	const char *memory; /* or NULL */
+	TimestampTz since;	/* -infinity = unknown */
 	TimestampTz scored_at;
 	TimestampTz due_at;		   /* infinity = never */
 	TimestampTz last_activity; /* -infinity = none */
@@ -46,7 +70,11 @@ typedef struct LsChange
 {
 	LsKey key;
 	const LsStored *stored; /* NULL = the contact is new to the model */
+	LsCause cause;
+	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;
+	LsEvents events;
+	struct LsAccumulator *delta; /* new events, to be merged */
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -58,9 +86,12 @@ typedef struct LsChange
 	TimestampTz since;		   /* when the contact came to be; -infinity = unknown */
 	TimestampTz last_activity; /* -infinity = none */
 	TimestampTz due_at;		   /* infinity = never */
+	const char *stage;		   /* or NULL; these as in the score row */
+	TimestampTz stage_since;   /* -infinity = no stage */
+	bool by_hand;
+	const char *memory; /* or NULL */
 	const char *problem;
-	int64 stamp;  /* of the rules that said so */
-	bool applied; /* written already, should its subtransaction commit */
+	int64 stamp; /* of the rules that said so */
 } LsChange;
 
 extern void ls_apply_evaluate(LsModel *model,
@@ -73,11 +104,6 @@ extern void ls_apply_changes(const LsObjects *objects,
 							 LsChange *changes,
 							 int n,
 							 bool is_locked);
-extern void ls_apply_queue(const LsObjects *objects,
-						   const LsChange *changes,
-						   int n,
-						   const char *reason);
-extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
@@ -89,8 +115,23 @@ extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
 
+/* ls_apply_queue.c */
+extern const char *ls_apply_cause_name(LsCause cause);
+extern LsCause ls_apply_cause_of(const char *name);
+extern int ls_apply_found(const LsObjects *objects, LsChange **changes);
+extern void ls_apply_queue(const LsObjects *objects,
+						   const LsChange *changes,
+						   int n,
+						   const char *reason);
+
 /* ls_apply_stored.c */
 extern void ls_apply_read_stored(const LsObjects *objects, LsChange *changes, int n);
+
+/* ls_apply_merge.c */
+extern void ls_apply_plan(const LsModel *model, LsChange *changes, int n);
+extern bool ls_apply_keep_state(struct LsEngagement *engagement,
+								LsChange *change,
+								TimestampTz as_of);
 
 /* ls_apply_state.c */
 extern TimestampTz ls_apply_since(const LsModel *model,

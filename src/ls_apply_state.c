@@ -1,6 +1,6 @@
 /*
- * ls_apply_state.c: what many contacts did: their engagement states, made anew
- * from their events, and the scores that are read off them.
+ * ls_apply_state.c: what many contacts did: their engagement states, as they are
+ * stored or made anew from their events, and the scores that are read off them.
  */
 #include "ls_apply.h"
 
@@ -101,6 +101,12 @@ add_state(const LsReading *reading, LsChange *change, const LsState *state)
 	change->state = ls_accumulator_state(acc);
 }
 
+static bool
+must_read(const LsChange *change)
+{
+	return change->outcome == LS_SCORED && change->events == LS_EVENTS_READ;
+}
+
 /* take_states: the result of read_source. */
 static void
 take_states(const LsReading *reading)
@@ -122,7 +128,7 @@ take_states(const LsReading *reading)
 						 reading->n,
 						 sizeof(LsChange),
 						 ls_apply_compare);
-		if (change == NULL || change->outcome != LS_SCORED)
+		if (change == NULL || !must_read(change))
 			continue;
 		state = ls_state_from_datum(SPI_getbinval(row, desc, 2, &is_null));
 		if (state->fingerprint != reading->model->engagement->fingerprint)
@@ -133,6 +139,20 @@ take_states(const LsReading *reading)
 					errhint("The contacts are due, and done by the next refresh."));
 		add_state(reading, change, state);
 	}
+}
+
+/* keys_to_read: whose events are read, as an array. */
+static Datum
+keys_to_read(const LsReading *reading)
+{
+	LsChange *some =
+		palloc_extended(sizeof(LsChange) * (Size) reading->n, MCXT_ALLOC_HUGE);
+	int n = 0;
+
+	for (int i = 0; i < reading->n; i++)
+		if (must_read(&reading->changes[i]))
+			some[n++] = reading->changes[i];
+	return ls_apply_keys(reading->objects, some, n);
 }
 
 /* read_source: the states of the contacts from the events of one source. */
@@ -147,10 +167,7 @@ read_source(const LsReading *reading, const LsSourceRow *source)
 					TIMESTAMPTZOID};
 	Datum values[4];
 
-	values[0] = ls_apply_some_keys(objects,
-								   reading->changes,
-								   reading->n,
-								   LS_OUTCOME(LS_SCORED));
+	values[0] = keys_to_read(reading);
 	values[1] = CStringGetTextDatum(objects->model);
 	values[2] = CStringGetTextDatum(source->name);
 	values[3] = TimestampTzGetDatum(reading->as_of);
@@ -211,16 +228,36 @@ read_scores(const LsReading *reading, LsChange *change)
 	change->due_at = IS_VALID_TIMESTAMP(next_us) ? next_us : DT_NOEND;
 }
 
+/* keep_states: those that need no reading. Gives the number of those that do. */
+static int
+keep_states(const LsReading *reading)
+{
+	int n = 0;
+
+	for (int i = 0; i < reading->n; i++)
+	{
+		LsChange *change = &reading->changes[i];
+
+		change->state = NULL;
+		if (change->outcome != LS_SCORED)
+			continue;
+		if (ls_apply_keep_state(reading->model->engagement, change, reading->as_of))
+			continue;
+		change->events = LS_EVENTS_READ;
+		n++;
+	}
+	return n;
+}
+
 static void
 read_states(void *arg)
 {
 	const LsReading *reading = arg;
 	ListCell *cell;
 
-	for (int i = 0; i < reading->n; i++)
-		reading->changes[i].state = NULL;
-	foreach(cell, reading->model->sources)
-		read_source(reading, lfirst(cell));
+	if (keep_states(reading) > 0)
+		foreach(cell, reading->model->sources)
+			read_source(reading, lfirst(cell));
 	for (int i = 0; i < reading->n; i++)
 		if (reading->changes[i].outcome == LS_SCORED)
 			read_scores(reading, &reading->changes[i]);
@@ -237,6 +274,7 @@ read_one_by_one(const LsReading *all)
 
 		CHECK_FOR_INTERRUPTS();
 		one.changes = &all->changes[i];
+		one.changes->events = LS_EVENTS_READ;
 		one.n = 1;
 		if (one.changes->outcome != LS_SCORED || ls_attempt(read_states, &one, &error))
 			continue;

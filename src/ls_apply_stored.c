@@ -89,7 +89,7 @@ read_row(const LsRead *row)
 	stored->stage = get_text(row, C_STAGE);
 	stored->stage_since = get_moment(row, C_STAGE_SINCE, DT_NOBEGIN);
 	stored->by_hand = DatumGetBool(get(row, C_BY_HAND, BoolGetDatum(false)));
-	stored->memory = get(row, C_MEMORY, (Datum) 0);
+	stored->memory = get_text(row, C_MEMORY);
 	stored->since = get_moment(row, C_SINCE, DT_NOBEGIN);
 	stored->scored_at = get_moment(row, C_SCORED_AT, DT_NOBEGIN);
 	stored->due_at = get_moment(row, C_DUE_AT, DT_NOEND);

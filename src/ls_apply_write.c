@@ -105,6 +105,10 @@ enum
 	P_STAMP,
 	P_PROBLEM,
 	P_SINCE,
+	P_STAGE,
+	P_STAGE_SINCE,
+	P_BY_HAND,
+	P_MEMORY,
 	N_COLUMNS,
 	P_MOMENT = N_COLUMNS,
 	N_PARAMETERS
@@ -149,6 +153,12 @@ add_row(LsColumn *columns,
 	add_value(&columns[P_SINCE],
 			  TimestampTzGetDatum(change->since),
 			  change->since == DT_NOBEGIN);
+	add_text(&columns[P_STAGE], change->stage);
+	add_value(&columns[P_STAGE_SINCE],
+			  TimestampTzGetDatum(change->stage_since),
+			  change->stage_since == DT_NOBEGIN);
+	add_value(&columns[P_BY_HAND], BoolGetDatum(change->by_hand), false);
+	add_text(&columns[P_MEMORY], change->memory);
 }
 
 static void
@@ -172,7 +182,11 @@ fill_columns(const LsObjects *objects,
 									TIMESTAMPTZOID,
 									INT8OID,
 									TEXTOID,
-									TIMESTAMPTZOID};
+									TIMESTAMPTZOID,
+									TEXTOID,
+									TIMESTAMPTZOID,
+									BOOLOID,
+									TEXTOID};
 	LsColumn columns[N_COLUMNS];
 
 	for (int i = 0; i < N_COLUMNS; i++)
@@ -201,20 +215,26 @@ ls_apply_upsert(const LsObjects *objects,
 	Datum values[N_PARAMETERS];
 	char *sql = psprintf(
 		"INSERT INTO %s AS s (contact_id, fit, engagement, intent, total, band, band_rank,"
-		" grade, engagement_state, last_activity, due_at, stamp, problem, since, scored_at)"
-		" SELECT k.*, $15 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4),"
+		" grade, engagement_state, last_activity, due_at, stamp, problem, since, stage,"
+		" stage_since, by_hand, memory, scored_at)"
+		" SELECT k.*, $19 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4),"
 		" unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),"
-		" unnest($11), unnest($12), unnest($13), unnest($14)) AS k"
+		" unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16),"
+		" unnest($17), unnest($18)) AS k"
 		" ON CONFLICT (contact_id) DO UPDATE SET (fit, engagement, intent, total, band,"
 		" band_rank, grade, engagement_state, last_activity, scored_at, due_at, stamp,"
-		" problem, since) = (excluded.fit, excluded.engagement, excluded.intent,"
-		" excluded.total, excluded.band, excluded.band_rank, excluded.grade,"
-		" excluded.engagement_state, excluded.last_activity,"
-		" greatest(s.scored_at, excluded.scored_at), excluded.due_at, excluded.stamp,"
-		" excluded.problem, excluded.since)"
-		" WHERE (s.fit, s.engagement, s.intent, s.stamp, s.problem, s.since)"
+		" problem, since, stage, stage_since, by_hand, memory) = (excluded.fit,"
+		" excluded.engagement, excluded.intent, excluded.total, excluded.band,"
+		" excluded.band_rank, excluded.grade, excluded.engagement_state,"
+		" excluded.last_activity, greatest(s.scored_at, excluded.scored_at),"
+		" excluded.due_at, excluded.stamp, excluded.problem, excluded.since,"
+		" excluded.stage, excluded.stage_since, excluded.by_hand, excluded.memory)"
+		" WHERE (s.fit, s.engagement, s.intent, s.total, s.band, s.grade, s.stamp,"
+		" s.problem, s.since, s.stage, s.stage_since, s.by_hand, s.memory)"
 		" IS DISTINCT FROM (excluded.fit, excluded.engagement, excluded.intent,"
-		" excluded.stamp, excluded.problem, excluded.since)"
+		" excluded.total, excluded.band, excluded.grade, excluded.stamp,"
+		" excluded.problem, excluded.since, excluded.stage, excluded.stage_since,"
+		" excluded.by_hand, excluded.memory)"
 		" OR s.due_at <= excluded.scored_at"
 		/* The same score may change earlier, as created_column has another value. */
 		" OR coalesce(excluded.due_at, 'infinity') < coalesce(s.due_at, 'infinity') OR NOT"

@@ -10,6 +10,7 @@
 #include "ls_attempt.h"
 #include "ls_claim.h"
 #include "ls_compat.h"
+#include "ls_pending.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_inherits.h"
@@ -79,6 +80,7 @@ ls_batch_end(LsRun *run)
 {
 	ls_guard_leave(&run->guard);
 	MemoryContextSwitchTo(run->context);
+	ls_pending_note_reading();
 	if (run->commits)
 		SPI_commit();
 	report(run);
@@ -165,6 +167,7 @@ write_scores(void *arg)
 {
 	const LsPart *part = arg;
 
+	ls_pending_spoil(part->objects->model, part->changes, part->n);
 	ls_apply_changes(part->objects, part->changes, part->n, true);
 }
 
@@ -185,6 +188,7 @@ apply_one(LsRun *run, LsChange *change)
 	ErrorData *again;
 
 	change->outcome = LS_RECOMPUTE;
+	change->events = LS_EVENTS_READ;
 	if (ls_attempt(write_scores, &part, &error))
 		return;
 	part.problem = psprintf("could not be written: %s", error->message);
@@ -248,8 +252,10 @@ ensure_rows(LsRun *run, LsChange *changes, int n)
 
 /* lock_rows: gives those of the contacts whose rows nobody else has locked. */
 static int
-lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
+lock_rows(const LsRun *run, LsChange *changes, int n, LsChange **locked)
 {
+	int nlocked;
+
 	Oid types[1] = {get_array_type(run->objects->key_type)};
 	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
 
@@ -260,7 +266,10 @@ lock_rows(const LsRun *run, const LsChange *changes, int n, LsChange **locked)
 							  1,
 							  types,
 							  values);
-	return ls_apply_found(run->objects, locked);
+	nlocked = ls_apply_found(run->objects, locked);
+	for (int i = 0; i < nlocked; i++)
+		(*locked)[i].cause = ls_apply_find(changes, n, (*locked)[i].key)->cause;
+	return nlocked;
 }
 
 /* queue_others: contacts that are not among the locked ones. Both are in order. */

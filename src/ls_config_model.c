@@ -252,8 +252,9 @@ keep_reserved(LsConfigRow *row)
 	ls_config_keep(row, "owner");
 	ls_config_keep(row, "objects_schema");
 	ls_config_keep(row, "scored_stamp");
-	is_live = strcmp(old_text(row, "status"), "active") == 0 ||
-			  strcmp(old_text(row, "status"), "shadow") == 0;
+	is_live = old_text(row, "objects_schema") != NULL &&
+			  (strcmp(old_text(row, "status"), "active") == 0 ||
+			   strcmp(old_text(row, "status"), "shadow") == 0);
 	if (changes(row, "status"))
 		ereport(ERROR,
 				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -65,6 +65,7 @@ extern void ls_accumulator_add(LsAccumulator *acc,
 extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
 										 TimestampTz as_of,
 										 MemoryContext context);
+extern bool ls_accumulator_is_empty(const LsAccumulator *acc);
 extern void ls_accumulator_make_room(LsAccumulator *acc, int n);
 extern void ls_accumulator_note_activity(LsAccumulator *acc, int64 at_us);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);

@@ -55,6 +55,16 @@ ls_accumulator_new(LsEngagement *engagement, TimestampTz as_of, MemoryContext co
 }
 
 /*
+ * ls_accumulator_is_empty: is it as it was when new, but for its moment?
+ */
+bool
+ls_accumulator_is_empty(const LsAccumulator *acc)
+{
+	return acc->n == 0 && acc->from_us == PG_INT64_MIN &&
+		   acc->until_us == PG_INT64_MAX && acc->last_activity_us == PG_INT64_MIN;
+}
+
+/*
  * ls_accumulator_note_activity: the latest counts; others are only needed for
  * the past.
  */

@@ -67,36 +67,37 @@ queue_everyone(const LsObjects *objects, const char *reason)
 
 /* write_changes: apply, or queue where there is a reason. */
 static void
-write_changes(const LsObjects *objects,
-			  const LsPendingModel *pending,
-			  const char *reason)
+write_changes(const LsObjects *objects, const LsTaken *taken, const char *reason)
 {
-	if (pending->everyone != NULL)
-		queue_everyone(objects, pending->everyone);
-	if (pending->sweep && reason != NULL)
+	if (taken->everyone != NULL)
+		queue_everyone(objects, taken->everyone);
+	if (taken->sweep && reason != NULL)
 		queue_everyone(objects, "contacts were truncated");
-	else if (pending->sweep)
+	else if (taken->sweep)
 		ls_apply_sweep(objects);
-	if (pending->n == 0)
+	if (taken->n == 0)
 		return;
-	/* Who was written before a TRUNCATE may be gone. */
-	for (int i = 0; pending->sweep && i < pending->n; i++)
-		pending->changes[i].outcome = LS_RECOMPUTE;
+	/* Who was written before a TRUNCATE may be gone, or be done by the sweep. */
+	for (int i = 0; taken->sweep && i < taken->n; i++)
+	{
+		taken->changes[i].outcome = LS_RECOMPUTE;
+		taken->changes[i].events = LS_EVENTS_READ;
+	}
 	if (reason != NULL)
-		ls_apply_queue(objects, pending->changes, pending->n, reason);
+		ls_apply_queue(objects, taken->changes, taken->n, reason);
 	else
-		ls_apply_changes(objects, pending->changes, pending->n, false);
+		ls_apply_changes(objects, taken->changes, taken->n, false);
 }
 
 /* apply: as the owner, inside SPI. */
 static void
-apply(const LsObjects *objects, const LsPendingModel *pending, const char *reason)
+apply(const LsObjects *objects, const LsTaken *taken, const char *reason)
 {
 	bool claimed = reason == NULL && ls_claim_instant(objects->score_relid);
 
 	if (reason == NULL && !claimed)
 		reason = "a refresh inside another transaction";
-	write_changes(objects, pending, reason);
+	write_changes(objects, taken, reason);
 	if (claimed)
 		ls_claim_release(objects->score_relid);
 }
@@ -104,7 +105,7 @@ apply(const LsObjects *objects, const LsPendingModel *pending, const char *reaso
 /* LsWrite: the changes of one model, and why they go to the queue, if they do. */
 typedef struct LsWrite
 {
-	const LsPendingModel *pending;
+	const LsTaken *taken;
 	const char *reason; /* NULL = apply */
 } LsWrite;
 
@@ -142,7 +143,7 @@ write_model(void *arg)
 	LsObjects *objects;
 	LsGuard guard;
 
-	find_row(write->pending->model, &row, &contacts);
+	find_row(write->taken->model, &row, &contacts);
 	if (!ls_objects_usable(row, contacts, &problem))
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -155,7 +156,7 @@ write_model(void *arg)
 	ls_guard_enter(&guard, objects->owner, LS_SAFE_PATH);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	apply(objects, write->pending, write->reason);
+	apply(objects, write->taken, write->reason);
 	SPI_finish();
 	ls_guard_leave(&guard);
 	PopActiveSnapshot();
@@ -163,17 +164,17 @@ write_model(void *arg)
 
 /* try_write: false, and nothing written, where it raised. */
 static bool
-try_write(const LsPendingModel *pending, const char *reason, ErrorData **error)
+try_write(const LsTaken *taken, const char *reason, ErrorData **error)
 {
-	LsWrite write = {pending, reason};
+	LsWrite write = {taken, reason};
 
 	return ls_attempt(write_model, &write, error);
 }
 
 static const char *
-reason_to_queue(const LsPendingModel *pending, bool is_prepare, int round)
+reason_to_queue(const LsTaken *taken, bool is_prepare, int round)
 {
-	if (pending->queue)
+	if (taken->queue)
 		return "lead_scoring.apply was queue";
 	if (is_prepare)
 		return "prepared transaction";
@@ -185,23 +186,33 @@ reason_to_queue(const LsPendingModel *pending, bool is_prepare, int round)
 }
 
 static void
-flush_model(LsPendingModel *pending, bool is_prepare, int round)
+flush_taken(const LsTaken *taken, bool is_prepare, int round)
 {
-	const char *reason = reason_to_queue(pending, is_prepare, round);
+	const char *reason = reason_to_queue(taken, is_prepare, round);
 	ErrorData *error = NULL;
 
-	if (reason == NULL && !ls_model_is_broken(pending->model) &&
-		try_write(pending, NULL, &error))
+	if (reason == NULL && !ls_model_is_broken(taken->model) &&
+		try_write(taken, NULL, &error))
 		return;
 	if (reason == NULL)
 	{
 		reason = error == NULL
 					 ? "scores could not be written"
 					 : psprintf("scores could not be written: %s", error->message);
-		ls_flush_warn(pending->model);
+		ls_flush_warn(taken->model);
 	}
-	if (!try_write(pending, reason, &error))
-		ls_flush_warn(pending->model);
+	if (!try_write(taken, reason, &error))
+		ls_flush_warn(taken->model);
+}
+
+static void
+flush_model(LsPendingModel *pending, bool is_prepare, int round)
+{
+	LsTaken *taken = ls_pending_take(pending);
+
+	if (taken->n > 0 || taken->everyone != NULL || taken->sweep)
+		flush_taken(taken, is_prepare, round);
+	ls_pending_release(taken);
 }
 
 static int
@@ -231,7 +242,7 @@ flush(bool is_prepare)
 		list_sort(models, compare_models);
 		foreach(cell, models)
 			if (!ls_pending_is_empty(lfirst(cell)))
-				flush_model(ls_pending_take(lfirst(cell)), is_prepare, round);
+				flush_model(lfirst(cell), is_prepare, round);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -249,6 +260,7 @@ ls_flush_now(void)
 		return;
 	ls_pending_copy_down();
 	flush(false);
+	ls_pending_note_reading();
 }
 
 /*
@@ -260,18 +272,19 @@ ls_flush_if_full(LsPendingModel *pending)
 {
 	MemoryContext context;
 	MemoryContext old;
+	LsTaken *taken;
 	ErrorData *error;
 
-	if (pending->n < ls_guc_pending_limit)
+	if (pending->notes.n < ls_guc_pending_limit)
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"lead_scoring flush",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	if (!try_write(ls_pending_take(pending),
-				   "more changes than lead_scoring.pending_limit",
-				   &error))
+	taken = ls_pending_take(pending);
+	if (!try_write(taken, "more changes than lead_scoring.pending_limit", &error))
 		ls_flush_warn(pending->model);
+	ls_pending_release(taken);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

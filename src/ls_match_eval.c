@@ -277,11 +277,14 @@ ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numbers)
 }
 
 /*
- * ls_match_may_raise: can matching a row end in an error of a condition? What
- * indexes decide alone cannot.
+ * ls_match_may_raise: can matching a row, or the value of an expression, end in an
+ * error? What indexes decide alone cannot, nor can plain columns.
  */
 bool
 ls_match_may_raise(const LsMatcher *matcher)
 {
+	for (int i = 0; i < matcher->noutputs; i++)
+		if (matcher->outputs[i].column < 0)
+			return true;
 	return matcher->nguarded > 0 || matcher->nmoments > 0;
 }

@@ -176,6 +176,7 @@ sign_model(StringInfo out, const LsModelRow *row)
 	sign_limits(out, row->intent);
 	sign_limits(out, row->total);
 	sign_text(out, row->time_zone);
+	sign_text(out, row->created_column);
 }
 
 static void
@@ -289,7 +290,6 @@ sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
 	appendStringInfo(out, "%u;%u;", model->relid, model->owner);
 	sign_text(out, model->row->contact_id);
 	sign_text(out, model->row->stage_column);
-	sign_text(out, model->row->created_column);
 	sign_text(out, model->row->status);
 	sign_text(out, model->row->objects_schema);
 	sign_text(out, model->row->owner);

@@ -4,40 +4,20 @@
  * One list of models for each level of subtransaction that has changes. A level
  * that commits is merged into the one above, one that aborts is forgotten. All
  * of it is in TopTransactionContext.
+ *
+ * No event may come into a state twice: once as part of a delta, and once as it
+ * is read from its table. So a contact has one note, which says either; what is
+ * applied in a subtransaction stands for what the levels above have of the contact
+ * (`covers`); and events that may have been read before their trigger fired are no
+ * part of a delta.
  */
 #include "ls_pending.h"
 
 #include "ls_compat.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "utils/memutils.h"
-
-/* The hash table from key to its place in `changes`. */
-typedef struct LsKeySlot
-{
-	LsKey key;
-	uint32 hash;
-	int place;
-	char status;
-} LsKeySlot;
-
-#define SH_PREFIX keytab
-#define SH_ELEMENT_TYPE LsKeySlot
-#define SH_KEY_TYPE LsKey
-#define SH_KEY key
-#define SH_HASH_KEY(table, key) ls_key_hash(key)
-#define SH_EQUAL(table, a, b) (ls_key_compare((a), (b)) == 0)
-#define SH_STORE_HASH
-#define SH_GET_HASH(table, slot) (slot)->hash
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
-typedef struct LsKeyTable
-{
-	keytab_hash *hash;
-} LsKeyTable;
 
 typedef struct LsLevel
 {
@@ -48,6 +28,10 @@ typedef struct LsLevel
 } LsLevel;
 
 static LsLevel *current = NULL;
+
+/* Have events been read, and by which command at the latest? */
+static bool was_reading = false;
+static CommandId read_until = 0;
 
 static LsLevel *
 get_level(void)
@@ -88,10 +72,7 @@ add_model(LsLevel *level, const char *model, Oid key_type)
 
 	pending->model = pstrdup(model);
 	pending->key_type = key_type;
-	pending->room = 8;
-	pending->changes = palloc(sizeof(LsChange) * pending->room);
-	pending->table = palloc(sizeof(LsKeyTable));
-	pending->table->hash = keytab_create(level->context, 8, NULL);
+	pending->notes.parent = level->context;
 	level->models = lappend(level->models, pending);
 	MemoryContextSwitchTo(old);
 	return pending;
@@ -109,39 +90,31 @@ ls_pending_model(const char *model, Oid key_type)
 	return pending != NULL ? pending : add_model(level, model, key_type);
 }
 
-static void
-add_change(LsPendingModel *pending, const LsChange *change)
-{
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(pending));
-	bool found;
-	LsKeySlot *slot = keytab_insert(pending->table->hash, change->key, &found);
-
-	if (!found)
-	{
-		/* The table must not keep the caller's bytes. */
-		slot->key = ls_key_copy(change->key);
-		slot->place = pending->n++;
-		if (pending->n > pending->room)
-		{
-			pending->room *= 2;
-			pending->changes = repalloc_huge(pending->changes,
-											 sizeof(LsChange) * (Size) pending->room);
-		}
-	}
-	pending->changes[slot->place] = *change;
-	pending->changes[slot->place].key = slot->key;
-	if (change->problem != NULL)
-		pending->changes[slot->place].problem = pstrdup(change->problem);
-	MemoryContextSwitchTo(old);
-}
-
 /*
- * ls_pending_add: note a change; a later one of the same contact replaces it.
+ * ls_pending_add: note a change, together with earlier ones of the contact.
  */
 void
 ls_pending_add(LsPendingModel *pending, const LsChange *change)
 {
-	add_change(pending, change);
+	LsNote newer = {.cause = change->cause,
+					.outcome = change->outcome,
+					.events = change->events,
+					.fit = change->fit,
+					.since = change->since,
+					.problem = change->problem,
+					.stamp = change->stamp};
+
+	ls_note_combine(&pending->notes, ls_note_get(&pending->notes, change->key), &newer);
+}
+
+/*
+ * ls_pending_delta: where to add a new event of the contact; NULL where its events
+ * will be read anyway.
+ */
+LsAccumulator *
+ls_pending_delta(LsPendingModel *pending, LsKey key, LsEngagement *engagement)
+{
+	return ls_note_delta(&pending->notes, key, engagement);
 }
 
 /*
@@ -156,6 +129,30 @@ ls_pending_sweep(LsPendingModel *pending, bool truncated)
 	pending->swept = false;
 }
 
+/* ---- levels ------------------------------------------------------------- */
+
+static void
+merge_rest(LsPendingModel *into, const LsPendingModel *from)
+{
+	if (from->everyone != NULL)
+		into->everyone = from->everyone;
+	ls_pending_sweep(into, from->sweep);
+	into->queue |= from->queue;
+}
+
+/* merge_note: of a level that commits. */
+static void
+merge_note(LsPendingModel *pending, const LsNote *newer)
+{
+	LsNote *note = ls_note_get(&pending->notes, newer->key);
+
+	if (newer->covers)
+		ls_note_renew(note);
+	ls_note_combine(&pending->notes, note, newer);
+	note->applied = newer->applied;
+	note->covers |= newer->covers;
+}
+
 static void
 merge_model(LsLevel *into, const LsPendingModel *from)
 {
@@ -163,12 +160,9 @@ merge_model(LsLevel *into, const LsPendingModel *from)
 
 	if (pending == NULL)
 		pending = add_model(into, from->model, from->key_type);
-	for (int i = 0; i < from->n; i++)
-		add_change(pending, &from->changes[i]);
-	if (from->everyone != NULL)
-		pending->everyone = from->everyone;
-	ls_pending_sweep(pending, from->sweep);
-	pending->queue |= from->queue;
+	for (int i = 0; i < from->notes.n; i++)
+		merge_note(pending, &from->notes.items[i]);
+	merge_rest(pending, from);
 }
 
 static bool
@@ -213,115 +207,40 @@ ls_pending_abort_subxact(void)
 	MemoryContextDelete(level->context);
 }
 
-/*
- * ls_pending_forget: the transaction is over; its memory is going anyway.
- */
-void
-ls_pending_forget(void)
-{
-	current = NULL;
-}
-
-bool
-ls_pending_any(void)
-{
-	return current != NULL;
-}
-
-/*
- * ls_pending_has: has this transaction changed the contact, or all, and not yet
- * applied it?
- */
-bool
-ls_pending_has(const char *model, LsKey key)
-{
-	for (LsLevel *level = current; level != NULL; level = level->above)
-	{
-		const LsPendingModel *pending = find_model(level, model);
-		const LsKeySlot *slot;
-
-		if (pending == NULL)
-			continue;
-		if (pending->everyone != NULL || (pending->sweep && !pending->swept))
-			return true;
-		slot = keytab_lookup(pending->table->hash, key);
-		if (slot != NULL && !pending->changes[slot->place].applied)
-			return true;
-	}
-	return false;
-}
-
-/*
- * ls_pending_models: what the current level has (LsPendingModel).
- */
-List *
-ls_pending_models(void)
-{
-	return list_copy(current->models);
-}
-
-/*
- * ls_pending_take: a copy of the model's changes that are not applied yet; from
- * now on they count as applied. Inside a subtransaction they stay, marked, to
- * replace those of its parent should it commit.
- *
- * Memory: the copy is in the current context; keys are shared.
- */
-LsPendingModel *
-ls_pending_take(LsPendingModel *pending)
-{
-	LsPendingModel *copy = palloc(sizeof(LsPendingModel));
-
-	*copy = *pending;
-	copy->n = 0;
-	copy->changes =
-		palloc_extended(sizeof(LsChange) * (Size) Max(pending->n, 1), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < pending->n; i++)
-		if (!pending->changes[i].applied)
-		{
-			copy->changes[copy->n++] = pending->changes[i];
-			pending->changes[i].applied = true;
-		}
-	copy->sweep = pending->sweep && !pending->swept;
-	pending->swept = true;
-	pending->everyone = NULL;
-	pending->queue = false;
-	if (current->above == NULL)
-	{
-		/* Nothing above that a later merge could bring back. */
-		keytab_reset(pending->table->hash);
-		pending->n = 0;
-		pending->sweep = false;
-	}
-	return copy;
-}
-
-/* ls_pending_is_empty: is there nothing (more) to apply? */
-bool
-ls_pending_is_empty(const LsPendingModel *pending)
-{
-	for (int i = 0; i < pending->n; i++)
-		if (!pending->changes[i].applied)
-			return false;
-	return pending->everyone == NULL && (!pending->sweep || pending->swept);
-}
-
-/* copy_missing: changes that this level does not replace. */
+/* copy_note: of a level above, unless this one stands for it already. */
 static void
-copy_missing(LsLevel *into, const LsPendingModel *from)
+copy_note(LsPendingModel *pending, const LsNote *older)
+{
+	LsNote *note = ls_note_find(&pending->notes, older->key);
+	LsNote newer;
+
+	if (note != NULL && note->covers)
+		return;
+	if (note == NULL)
+	{
+		note = ls_note_get(&pending->notes, older->key);
+		note->applied = older->applied;
+	}
+	if (!older->applied)
+	{
+		newer = *note;
+		ls_note_renew(note);
+		ls_note_combine(&pending->notes, note, older);
+		ls_note_combine(&pending->notes, note, &newer);
+	}
+	note->covers = older->covers;
+}
+
+static void
+copy_model(LsLevel *into, const LsPendingModel *from)
 {
 	LsPendingModel *pending = find_model(into, from->model);
 
 	if (pending == NULL)
 		pending = add_model(into, from->model, from->key_type);
-	for (int i = 0; i < from->n; i++)
-		if (!from->changes[i].applied &&
-			keytab_lookup(pending->table->hash, from->changes[i].key) == NULL)
-			add_change(pending, &from->changes[i]);
-	if (from->everyone != NULL)
-		pending->everyone = from->everyone;
-	ls_pending_sweep(pending, from->sweep);
-	pending->queue |= from->queue;
+	for (int i = 0; i < from->notes.n; i++)
+		copy_note(pending, &from->notes.items[i]);
+	merge_rest(pending, from);
 }
 
 /*
@@ -336,5 +255,202 @@ ls_pending_copy_down(void)
 
 	for (LsLevel *above = level->above; above != NULL; above = above->above)
 		foreach(cell, above->models)
-			copy_missing(level, lfirst(cell));
+			copy_model(level, lfirst(cell));
+}
+
+/* ---- taking ------------------------------------------------------------- */
+
+/*
+ * ls_pending_models: what the current level has (LsPendingModel).
+ */
+List *
+ls_pending_models(void)
+{
+	return list_copy(current->models);
+}
+
+/* is_nothing: events that do not count, say. */
+static bool
+is_nothing(const LsNote *note)
+{
+	return note->outcome == LS_AS_STORED && note->events != LS_EVENTS_READ &&
+		   (note->delta == NULL || ls_accumulator_is_empty(note->delta));
+}
+
+static void
+take_note(LsTaken *taken, LsNote *note)
+{
+	LsChange *change = &taken->changes[taken->n];
+
+	if (note->applied)
+		return;
+	note->applied = true;
+	note->covers = true;
+	if (is_nothing(note))
+		return;
+	memset(change, 0, sizeof(LsChange));
+	change->key = note->key;
+	change->cause = note->cause;
+	change->outcome = note->outcome;
+	change->events = note->events;
+	change->delta = note->delta;
+	change->fit = note->fit;
+	change->since = note->since;
+	change->last_activity = DT_NOBEGIN;
+	change->due_at = DT_NOEND;
+	change->problem = note->problem;
+	change->stamp = note->stamp;
+	taken->n++;
+}
+
+/*
+ * ls_pending_take: a copy of the model's changes that are not applied yet; from
+ * now on they count as applied. Inside a subtransaction they stay, marked, to
+ * replace those of its parent should it commit.
+ *
+ * Memory: the copy is in the current context; keys and deltas are in its own, or
+ * stay where they are. Call ls_pending_release.
+ */
+LsTaken *
+ls_pending_take(LsPendingModel *pending)
+{
+	LsTaken *taken = palloc0(sizeof(LsTaken));
+
+	taken->model = pending->model;
+	taken->everyone = pending->everyone;
+	taken->sweep = pending->sweep && !pending->swept;
+	taken->queue = pending->queue;
+	taken->changes = palloc_extended(sizeof(LsChange) * (Size) Max(pending->notes.n, 1),
+									 MCXT_ALLOC_HUGE);
+	for (int i = 0; i < pending->notes.n; i++)
+		take_note(taken, &pending->notes.items[i]);
+	pending->swept = true;
+	pending->everyone = NULL;
+	pending->queue = false;
+	if (current->above == NULL)
+	{
+		/* Nothing above that a later merge could bring back. */
+		taken->context = ls_note_empty(&pending->notes);
+		pending->sweep = false;
+	}
+	return taken;
+}
+
+/* ls_pending_release: it is applied. */
+void
+ls_pending_release(LsTaken *taken)
+{
+	if (taken->context != NULL)
+		MemoryContextDelete(taken->context);
+}
+
+/*
+ * ls_pending_forget: the transaction is over; its memory is going anyway.
+ */
+void
+ls_pending_forget(void)
+{
+	current = NULL;
+	was_reading = false;
+}
+
+/* ---- questions ---------------------------------------------------------- */
+
+bool
+ls_pending_any(void)
+{
+	return current != NULL;
+}
+
+/* ls_pending_is_empty: is there nothing (more) to apply? */
+bool
+ls_pending_is_empty(const LsPendingModel *pending)
+{
+	for (int i = 0; i < pending->notes.n; i++)
+		if (!pending->notes.items[i].applied)
+			return false;
+	return pending->everyone == NULL && (!pending->sweep || pending->swept);
+}
+
+/*
+ * ls_pending_has: has this transaction changed the contact, or all, and not yet
+ * applied it?
+ */
+bool
+ls_pending_has(const char *model, LsKey key)
+{
+	for (LsLevel *level = current; level != NULL; level = level->above)
+	{
+		const LsPendingModel *pending = find_model(level, model);
+		const LsNote *note;
+
+		if (pending == NULL)
+			continue;
+		if (pending->everyone != NULL || (pending->sweep && !pending->swept))
+			return true;
+		note = ls_note_find(&pending->notes, key);
+		if (note != NULL && !note->applied)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * ls_pending_spoil: the events of the contacts are about to be read: what is
+ * pending of them must not be merged after that.
+ */
+void
+ls_pending_spoil(const char *model, const LsChange *changes, int n)
+{
+	for (LsLevel *level = current; level != NULL; level = level->above)
+	{
+		const LsPendingModel *pending = find_model(level, model);
+
+		for (int i = 0; pending != NULL && pending->notes.n > 0 && i < n; i++)
+		{
+			LsNote *note = ls_note_find(&pending->notes, changes[i].key);
+
+			if (note != NULL && !note->applied)
+				ls_note_read_events(note);
+		}
+	}
+}
+
+/*
+ * ls_pending_is_superseded: did this transaction change the row again since?
+ */
+bool
+ls_pending_is_superseded(HeapTuple tuple)
+{
+	HeapTupleHeader header = tuple->t_data;
+
+	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
+		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
+		return false;
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
+}
+
+/*
+ * ls_pending_note_reading: events may have been read, among them those whose
+ * triggers have not fired yet: of a statement that is not at its end.
+ */
+void
+ls_pending_note_reading(void)
+{
+	was_reading = true;
+	read_until = GetCurrentCommandId(false);
+}
+
+/*
+ * ls_pending_was_read: may the row, which a trigger of its insertion has at hand,
+ * have been read before?
+ */
+bool
+ls_pending_was_read(HeapTuple tuple)
+{
+	HeapTupleHeader header = tuple->t_data;
+
+	return was_reading &&
+		   (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
+			HeapTupleHeaderGetCmin(header) < read_until);
 }

@@ -14,6 +14,7 @@
 #include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_config.h"
+#include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_relation.h"
 
@@ -50,7 +51,7 @@ take_queue(LsRun *run, LsChange **changes)
 		psprintf("WITH taken AS (DELETE FROM %s WHERE id IN"
 				 " (SELECT id FROM %s WHERE contact_id IS NOT NULL"
 				 " ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED)"
-				 " RETURNING contact_id) SELECT DISTINCT contact_id FROM taken",
+				 " RETURNING contact_id, cause) SELECT contact_id, cause FROM taken",
 				 run->objects->queue,
 				 run->objects->queue,
 				 BATCH),
@@ -323,6 +324,8 @@ run_batches(const char *model, bool commits, bool alone, void (*work)(LsRun *run
 				errmsg("scores cannot be recomputed in a transaction with a fixed "
 					   "snapshot"),
 				errhint("Run it at isolation level READ COMMITTED."));
+	/* Events that are about to be read must not be merged later. */
+	ls_flush_now();
 	if (SPI_connect_ext(commits ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	run.context = CurrentMemoryContext;

@@ -60,7 +60,7 @@ CREATE TABLE %1$s (
     stage text,
     stage_since timestamptz,
     by_hand boolean NOT NULL DEFAULT false,
-    memory text[],
+    memory text,
     since timestamptz,
     enrolled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     engagement_state lead_scoring.engagement,

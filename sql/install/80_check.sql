@@ -161,7 +161,8 @@ BEGIN
                coalesce(p.hint, 'Change or delete it.')
           FROM lead_scoring.rule_problems(model) AS p;
     RETURN QUERY SELECT * FROM lead_scoring.event_problems(model);
-    IF m.status NOT IN ('active', 'shadow') THEN
+    -- A clone is a shadow before it is activated.
+    IF m.status NOT IN ('active', 'shadow') OR m.objects_schema IS NULL THEN
         RETURN;
     END IF;
     IF m.scored_stamp IS NULL THEN

@@ -41,6 +41,10 @@ INSERT INTO inner_function VALUES
     ('model_stamp'), ('objects_sql'), ('rule_problems'), ('score_problems'),
     ('scored_view_sql'), ('trigger_problems'), ('triggers_sql'), ('try_fit_score'),
     ('try_in_population'), ('upkeep_problem');
+INSERT INTO inner_function VALUES
+    ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
+    ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
+    ('lock_model'), ('make_shadow');
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$

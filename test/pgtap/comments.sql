@@ -198,6 +198,24 @@ INSERT INTO pg_temp.label VALUES
     ('verify_sql(text)', 'stable', 'strict', 'safe'),
     ('score_problems_sql(text)', 'stable', 'strict', 'unsafe');
 
+-- Models as documents.
+INSERT INTO pg_temp.label VALUES
+    ('check_document(jsonb)', 'stable', 'strict', 'safe'),
+    ('check_document_row(name, text, jsonb)', 'stable', 'called', 'safe'),
+    ('clone_model(text, text)', 'volatile', 'strict', 'unsafe'),
+    ('config_columns(name)', 'stable', 'strict', 'safe'),
+    ('config_defaults(name)', 'stable', 'strict', 'safe'),
+    ('config_parts()', 'immutable', 'called', 'safe'),
+    ('document_rows(jsonb)', 'immutable', 'strict', 'safe'),
+    ('export_model(text)', 'stable', 'strict', 'safe'),
+    ('export_part(text, name, text)', 'stable', 'called', 'safe'),
+    ('import_model(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('import_rows(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('import_steps(jsonb)', 'volatile', 'strict', 'unsafe'),
+    ('lock_model(text)', 'volatile', 'strict', 'unsafe'),
+    ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
+    ('model_fingerprint(text)', 'stable', 'strict', 'safe');
+
 SELECT set_eq(
     $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,
              CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable'

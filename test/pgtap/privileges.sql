@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 233 ELSE 230 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 249 ELSE 246 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -222,6 +222,25 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.check_rules()$$,              '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.config_parts()$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT count(*) FROM lead_scoring.config_columns('model')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.config_defaults('model')$$,      'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT 1 WHERE lead_scoring.export_part('crm', 'fit_rule', 'name') <> '[]'$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT lead_scoring.export_model('crm')$$,           'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.model_fingerprint('crm')$$,      'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.document_rows('{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.check_document_row('model', 'm', '{}')$$, '23502', '23502', '23502', '23502', '23502'),
+    ($$SELECT lead_scoring.check_document('{}')$$,          '22023', '22023', '22023', '22023', '22023'),
+    ($$SELECT 1 WHERE lead_scoring.lock_model('crm')$$,     'ok', 'ok', '42501', 'nothing', 'nothing'),
+    ($$SELECT count(*) FROM lead_scoring.import_steps('{"model": {"name": "crm"}}')$$, 'ok', 'ok', '42501', 'ok', 'ok'),
+    ($$SELECT lead_scoring.import_rows('{"format": 1, "model": {"name": "crm", "contacts": "crm.contacts", "contact_id": "id"}}')$$,
+        'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.import_model('{"format": 1, "model": {"name": "crm", "contacts": "crm.contacts", "contact_id": "id"}}')$$,
+        'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.import_model('{"format": 1, "model": {"name": "new", "contacts": "crm.contacts", "contact_id": "id"}}')$$,
+        'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.clone_model('crm', 'twin')$$,    'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.make_shadow('crm')$$,            '55000', '55000', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
