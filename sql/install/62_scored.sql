@@ -96,17 +96,16 @@ BEGIN
     END IF;
     RETURN format($sql$
     SELECT lead_scoring.live_anew(%1$L, %2$s, coalesce((score.now).freshness, %3$L),
-            lead_scoring.try_fit_score(again.*, %1$L),
-            CASE WHEN lead_scoring.try_fit_score(again.*, %1$L) IS NULL
-                 THEN lead_scoring.fit_problem(again.*, %1$L) END,
-            CASE WHEN lead_scoring.try_fit_score(again.*, %1$L) IS NULL THEN NULL
+            lead_scoring.try_fit_score(%4$s, %1$L),
+            CASE WHEN lead_scoring.try_fit_score(%4$s, %1$L) IS NULL
+                 THEN lead_scoring.fit_problem(%4$s, %1$L) END,
+            CASE WHEN lead_scoring.try_fit_score(%4$s, %1$L) IS NULL THEN NULL
                  WHEN (score.now).has_state THEN score.engagement_state
-                 ELSE %4$s END,
+                 ELSE %5$s END,
             lead_scoring.contact_since(again.*, %1$L)) AS now
-    FROM %5$s AS again
-    WHERE %6$slead_scoring.try_in_population(again.*, %1$L)
-    OFFSET 0$sql$, model, lead_scoring.sources_stamp(model),
-        kind,
+    FROM %6$s AS again
+    WHERE %7$slead_scoring.try_in_population(%4$s, %1$L)
+    OFFSET 0$sql$, model, lead_scoring.sources_stamp(model), kind, 'again.*',
         lead_scoring.state_sql(model, format('again.%I', m.contact_id), 'lead_scoring.as_of()'),
         again, stale);
 END
