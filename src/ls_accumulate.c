@@ -12,6 +12,7 @@
 #include "ls_error.h"
 #include "ls_flush.h"
 #include "ls_guc.h"
+#include "ls_lifecycle.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
 
@@ -74,14 +75,16 @@ note_row(const LsEvent *event, HeapTuple tuple)
 {
 	LsChange change = {.events = LS_EVENTS_KEPT, .cause = LS_CAUSE_CONTACT};
 
-	if (event->model == NULL || event->defer || ls_pending_is_superseded(tuple))
+	/* The stage that the row has is read with it, at commit. */
+	if (event->model == NULL || event->model->lookups != NIL || event->defer ||
+		event->map->stage > 0 || ls_pending_is_superseded(tuple))
 	{
 		note_recompute(event, tuple);
 		return;
 	}
 	if (!get_key(event, tuple, &change.key))
 		return;
-	ls_apply_evaluate(event->model, event->map, tuple, GetCurrentTimestamp(), &change);
+	ls_apply_evaluate(event->model, event->map, &tuple, GetCurrentTimestamp(), &change);
 	change.since = ls_apply_since(event->model, RelationGetDescr(event->rel), tuple);
 	if (change.outcome == LS_FAILED)
 		ls_flush_warn(event->name);
@@ -108,7 +111,11 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 	if (event->model == NULL || !get_key(event, old_tuple, &old_key) ||
 		!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0)
 		return false;
-	if (!is_same_since(event, old_tuple, new_tuple))
+	if (!is_same_since(event, old_tuple, new_tuple) ||
+		!ls_lifecycle_same_contact(event->map,
+								   RelationGetDescr(event->rel),
+								   old_tuple,
+								   new_tuple))
 		return false;
 	if (event->model->population != NULL &&
 		!ls_match_same_columns(event->map->population, 1, old_tuple, new_tuple))
@@ -142,6 +149,8 @@ use_model(void *arg)
 									RelationGetDescr(event->rel));
 	event->key = event->map->key;
 	event->key_type = event->map->key_type;
+	if (event->map->life == NULL)
+		ls_lifecycle_complete_map(model, event->map, RelationGetDescr(event->rel));
 	event->model = model;
 }
 

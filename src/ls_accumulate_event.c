@@ -262,7 +262,9 @@ get_key(const LsEventNote *note,
 static void
 note_contact(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
 {
-	LsChange change = {.outcome = LS_AS_STORED, .events = LS_EVENTS_READ};
+	LsChange change = {.outcome = LS_AS_STORED,
+					   .events = LS_EVENTS_READ,
+					   .cause = LS_CAUSE_EVENT};
 
 	if (get_key(note, column, tuple, &change.key))
 		ls_pending_add(note->pending, &change);
@@ -273,7 +275,7 @@ typedef struct LsAddition
 {
 	LsAccumulator *delta;
 	const LsEventReader *reader;
-	HeapTuple event;
+	LsEventRow event;
 } LsAddition;
 
 static void
@@ -281,14 +283,15 @@ add(void *arg)
 {
 	const LsAddition *addition = arg;
 
-	ls_accumulator_add(addition->delta, addition->reader, addition->event);
+	ls_accumulator_add(addition->delta, addition->reader, &addition->event);
 }
 
 /* add_event: to the delta of its contact. Where a rule raises, the flush finds out. */
 static void
 add_event(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
 {
-	LsAddition addition = {NULL, &column->reader, tuple};
+	LsAddition addition = {NULL, &column->reader, {tuple, NULL}};
+	LsFrame *frame;
 	LsKey key;
 	ErrorData *error;
 
@@ -297,7 +300,8 @@ add_event(const LsEventNote *note, const LsEventColumn *column, HeapTuple tuple)
 	addition.delta = ls_pending_delta(note->pending, key, note->table->engagement);
 	if (addition.delta == NULL)
 		return;
-	addition.delta->as_of_us = Max(addition.delta->as_of_us, GetCurrentTimestamp());
+	frame = ls_accumulator_own_frame(addition.delta);
+	frame->as_of_us = Max(frame->as_of_us, GetCurrentTimestamp());
 	if (!column->may_raise)
 		add(&addition);
 	else if (!ls_attempt(add, &addition, &error))

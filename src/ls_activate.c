@@ -478,10 +478,13 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	owner = life.row->owner;
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);
 	run_script("objects_sql", life.row, ls_relation_owner(life.contacts));
-	set_row(&life, "active", schema_of_objects(&life), owner);
+	set_row(&life,
+			strcmp(life.row->status, "shadow") == 0 ? "shadow" : "active",
+			schema_of_objects(&life),
+			owner);
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
-		contacts = ls_refresh_everyone(life.row->name);
+		contacts = ls_refresh_everyone(life.row->name, PG_GETARG_BOOL(1));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
 	warn_without_index(&life);

@@ -5,10 +5,13 @@
  */
 #include "ls_apply.h"
 
+#include "ls_apply_array.h"
 #include "ls_attempt.h"
 #include "ls_band.h"
 #include "ls_compat.h"
+#include "ls_contact.h"
 #include "ls_fit.h"
+#include "ls_lifecycle.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_class.h"
@@ -19,12 +22,14 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+bool ls_apply_at_commit = false;
+
 /* LsEvaluation: one contact against the rules. */
 typedef struct LsEvaluation
 {
 	LsModel *model;
 	const LsTableMap *map;
-	HeapTuple contact;
+	const HeapTuple *rows;
 	TimestampTz as_of;
 	LsChange *change;
 } LsEvaluation;
@@ -34,27 +39,28 @@ evaluate(void *arg)
 {
 	const LsEvaluation *e = arg;
 
-	if (!ls_fit_in_population(e->model, e->map->population, e->contact, e->as_of))
+	if (!ls_fit_in_population(e->model, e->map->population, e->rows, e->as_of))
 	{
 		e->change->outcome = LS_GONE;
 		return;
 	}
-	e->change->fit = ls_fit_score(e->model, e->map->fit, e->contact, e->as_of);
+	e->change->fit = ls_fit_score(e->model, e->map->fit, e->rows, e->as_of);
 	e->change->outcome = LS_SCORED;
 }
 
 /*
- * ls_apply_evaluate: score a contact; an error of a condition becomes a change
- * that says so. Where indexes decide alone there is nothing to guard against.
+ * ls_apply_evaluate: score a contact, by its row and those of its lookups; an error
+ * of a condition becomes a change that says so. Where indexes decide alone there is
+ * nothing to guard against.
  */
 void
 ls_apply_evaluate(LsModel *model,
 				  const LsTableMap *map,
-				  HeapTuple contact,
+				  const HeapTuple *rows,
 				  TimestampTz as_of,
 				  LsChange *change)
 {
-	LsEvaluation evaluation = {model, map, contact, as_of, change};
+	LsEvaluation evaluation = {model, map, rows, as_of, change};
 	ErrorData *error;
 
 	change->stamp = model->stamp;
@@ -135,18 +141,49 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 	change->stamp = found->stamp;
 }
 
+/* note_contacts: the rows in SPI_tuptable, for the lifecycle. */
+static void
+note_contacts(const LsObjects *objects, LsModel *model, LsChange *changes, int n)
+{
+	const LsModelRow *row = model->row;
+	TupleDesc desc = SPI_tuptable->tupdesc;
+	LsContactReader *reader = ls_contact_result_reader(model, desc);
+	int key = SPI_fnumber(desc, row->contact_id);
+	int stage = row->stage_column == NULL ? 0 : SPI_fnumber(desc, row->stage_column);
+
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		HeapTuple contact = SPI_tuptable->vals[i];
+		bool is_null;
+		Datum id = SPI_getbinval(contact, desc, key, &is_null);
+		LsChange *change =
+			ls_apply_find(changes, n, ls_key_from_datum(objects->key_type, id));
+
+		if (change == NULL)
+			continue;
+		change->contact = contact;
+		change->reader = reader;
+		change->has_column = stage > 0;
+		change->column_stage = stage > 0 ? SPI_getvalue(contact, desc, stage) : NULL;
+	}
+}
+
 /* evaluate_result: score the contacts in SPI_tuptable. */
 static void
-evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+evaluate_result(const LsObjects *objects,
+				LsModel *model,
+				LsChange *changes,
+				int n,
+				TimestampTz as_of)
 {
-	LsModel *model = ls_model_get(objects->model);
 	TupleDesc desc = SPI_tuptable->tupdesc;
+	LsContactReader *reader = ls_contact_result_reader(model, desc);
 	int key = SPI_fnumber(desc, model->row->contact_id);
 	LsTableMap map = {0};
 
-	map.fit = ls_match_map_row(model->fit, desc);
+	map.fit = ls_contact_map(reader, model->fit);
 	if (model->population != NULL)
-		map.population = ls_match_map_row(model->population, desc);
+		map.population = ls_contact_map(reader, model->population);
 	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
 	{
 		HeapTuple contact = SPI_tuptable->vals[i];
@@ -156,27 +193,69 @@ evaluate_result(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 		CHECK_FOR_INTERRUPTS();
 		found.key = ls_key_from_datum(objects->key_type,
 									  SPI_getbinval(contact, desc, key, &is_null));
-		ls_apply_evaluate(model, &map, contact, as_of, &found);
+		ls_apply_evaluate(model,
+						  &map,
+						  ls_contact_read_result(reader, contact),
+						  as_of,
+						  &found);
 		found.since = ls_apply_since(model, desc, contact);
 		settle(objects, changes, n, &found);
 	}
 }
 
 /*
- * contacts_query: the contacts whose keys are in $1. Of partitions, each key looks
- * into its own; an array would be looked for in all of them.
+ * contacts_query: the contacts whose keys are in $1, and their lookups. Of
+ * partitions, each key looks into its own; an array would be looked for in all of
+ * them.
  */
 static char *
-contacts_query(const LsObjects *objects)
+contacts_query(const LsObjects *objects, List *lookups)
 {
 	bool has_parts =
 		get_rel_relkind(objects->contacts_relid) == RELKIND_PARTITIONED_TABLE;
+	const char *rows = ls_lookup_whole_rows(lookups);
+	const char *joins = ls_lookup_joins(lookups, "c");
 
-	return psprintf(has_parts ? "SELECT c.* FROM unnest($1) AS k (contact_id)"
-								" JOIN %s AS c ON c.%s = k.contact_id"
-							  : "SELECT c.* FROM %s AS c WHERE c.%s = ANY ($1)",
+	if (has_parts)
+		return psprintf("SELECT c.*%s FROM unnest($1) AS k (contact_id)"
+						" JOIN %s AS c ON c.%s = k.contact_id%s",
+						rows,
+						objects->contacts,
+						objects->id,
+						joins);
+	return psprintf("SELECT c.*%s FROM %s AS c%s WHERE c.%s = ANY ($1)",
+					rows,
 					objects->contacts,
+					joins,
 					objects->id);
+}
+
+/*
+ * read_contacts: into SPI_tuptable; gives the model whose lookups are in it. Again
+ * where those changed while tables were waited for.
+ */
+static LsModel *
+read_contacts(const LsObjects *objects, Oid *types, Datum *values)
+{
+	for (int tries = 0; tries < 3; tries++)
+	{
+		LsModel *model = ls_model_get(objects->model);
+		int64 sources = model->sources_stamp;
+
+		(void) ls_objects_execute(contacts_query(objects, model->lookups),
+								  1,
+								  types,
+								  values);
+		model = ls_model_get(objects->model);
+		if (model->sources_stamp == sources)
+			return model;
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("lookups of model \"%s\" changed while contacts were read",
+				   objects->model),
+			errhint("The contacts are due, and done by the next refresh."));
+	return NULL;
 }
 
 /*
@@ -189,12 +268,38 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum values[1] = {
 		ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_RECOMPUTE))};
+	LsModel *model = read_contacts(objects, types, values);
 
-	(void) ls_objects_execute(contacts_query(objects), 1, types, values);
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
-	evaluate_result(objects, changes, n, as_of);
+	evaluate_result(objects, model, changes, n, as_of);
+	note_contacts(objects, model, changes, n);
+}
+
+/*
+ * read_others: where the lifecycle looks at contacts whose scores were known
+ * without their rows.
+ */
+static void
+read_others(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsArray keys;
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum values[1];
+
+	if (!ls_lifecycle_needs_contact(ls_model_get(objects->model)))
+		return;
+	keys = ls_array_begin(objects->key_type, n);
+	for (int i = 0; i < n; i++)
+		if (changes[i].outcome == LS_SCORED && changes[i].contact == NULL)
+			ls_array_add(&keys,
+						 ls_key_to_datum(objects->key_type, changes[i].key),
+						 false);
+	if (keys.n == 0)
+		return;
+	values[0] = ls_array_end(&keys);
+	note_contacts(objects, read_contacts(objects, types, values), changes, n);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -252,9 +357,11 @@ lock_rows(const LsObjects *objects, const LsChange *changes, int n)
 				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
 }
 
-/* keep_life: the place in the lifecycle is what it was. */
-static void
-keep_life(LsChange *change)
+/*
+ * ls_apply_keep_life: the place in the lifecycle is what it was.
+ */
+void
+ls_apply_keep_life(LsChange *change)
 {
 	const LsStored *stored = change->stored;
 
@@ -274,7 +381,7 @@ label(const LsObjects *objects, LsChange *changes, int n)
 	{
 		LsChange *change = &changes[i];
 
-		keep_life(change);
+		ls_apply_keep_life(change);
 		if (change->outcome != LS_SCORED)
 			continue;
 		change->total =
@@ -295,6 +402,8 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 {
 	int gone;
 	TimestampTz as_of;
+	List *moves = NIL;
+	List *firings = NIL;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
 	if (!is_locked)
@@ -307,11 +416,15 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 		recompute(objects, changes, n, as_of);
 	ls_apply_states(objects, changes, n, as_of);
 	label(objects, changes, n);
+	read_others(objects, changes, n);
+	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
 	gone = count_outcome(changes, n, LS_GONE);
 	if (gone < n)
 		ls_apply_upsert(objects, changes, n, as_of);
 	if (gone > 0)
 		delete_rows(objects, changes, n);
+	ls_lifecycle_record(objects, changes, n, moves, firings, as_of);
+	ls_lifecycle_queue_held(objects, changes, n);
 }
 
 #define SWEEP_BATCH 10000
@@ -373,7 +486,7 @@ ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
 	ls_apply_read_stored(objects, change, 1);
-	keep_life(change);
+	ls_apply_keep_life(change);
 	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
 }

@@ -6,7 +6,9 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #include "ls_engagement_state.h"
 #include "ls_key.h"
@@ -18,13 +20,13 @@
  */
 typedef enum LsCause
 {
-	LS_CAUSE_EVENT,
-	LS_CAUSE_TIME,
+	LS_CAUSE_ACTIVATION,
 	LS_CAUSE_RULES,
+	LS_CAUSE_TIME,
+	LS_CAUSE_EVENT,
 	LS_CAUSE_ADJUSTMENT,
 	LS_CAUSE_CONTACT,
-	LS_CAUSE_MANUAL,
-	LS_CAUSE_ACTIVATION
+	LS_CAUSE_MANUAL
 } LsCause;
 
 typedef enum LsOutcome
@@ -89,14 +91,22 @@ typedef struct LsChange
 	const char *stage;		   /* or NULL; these as in the score row */
 	TimestampTz stage_since;   /* -infinity = no stage */
 	bool by_hand;
-	const char *memory; /* or NULL */
+	const char *memory;				/* or NULL */
+	HeapTuple contact;				/* its row; NULL = not at hand */
+	struct LsContactReader *reader; /* of the contact */
+	const char *column_stage;		/* what its stage column says; or NULL */
+	bool has_column;				/* that is known */
+	List *milestones;				/* names of those reached */
+	const char *found_stage;		/* where it was before we moved it; or NULL */
+	bool has_moved;					/* by a transition */
+	const char *held_back;			/* why it keeps its place; NULL = it does not */
 	const char *problem;
 	int64 stamp; /* of the rules that said so */
 } LsChange;
 
 extern void ls_apply_evaluate(LsModel *model,
 							  const LsTableMap *map,
-							  HeapTuple contact,
+							  const HeapTuple *rows,
 							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);
@@ -114,6 +124,11 @@ extern void ls_apply_sweep(const LsObjects *objects);
 extern void ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
 							 const char *problem);
+
+extern void ls_apply_keep_life(LsChange *change);
+
+/* Is the transaction at its end? No trigger can be deferred any more. */
+extern bool ls_apply_at_commit;
 
 /* ls_apply_queue.c */
 extern const char *ls_apply_cause_name(LsCause cause);

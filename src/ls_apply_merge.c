@@ -98,7 +98,7 @@ ls_apply_keep_state(LsEngagement *engagement, LsChange *change, TimestampTz as_o
 		return false;
 	if (change->events == LS_EVENTS_MERGE)
 	{
-		if (change->delta->engagement != engagement)
+		if (change->delta->frame->engagement != engagement)
 			return false;
 		state = merge(engagement, change, as_of);
 	}

@@ -13,7 +13,7 @@
 
 /* In the order of LsCause. */
 static const char *const cause_names[] =
-	{"event", "time", "rule change", "adjustment", "contact", "manual", "activation"};
+	{"activation", "rule change", "time", "event", "adjustment", "contact", "manual"};
 
 /*
  * ls_apply_cause_name: as it is in the histories and in the queue.

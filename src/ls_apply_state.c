@@ -198,6 +198,19 @@ rounded(const LsModel *model, double points)
 	return score;
 }
 
+/* read_milestones: those that the contact has reached. */
+static void
+read_milestones(const LsEngagement *engagement,
+				const LsMoment *moment,
+				LsChange *change)
+{
+	change->milestones = NIL;
+	for (int i = 0; i < engagement->nmilestones; i++)
+		if (ls_engagement_is_reached(engagement, i, moment))
+			change->milestones =
+				lappend(change->milestones, engagement->milestones[i].row->name);
+}
+
 /* read_scores: off the state of a contact. */
 static void
 read_scores(const LsReading *reading, LsChange *change)
@@ -220,6 +233,7 @@ read_scores(const LsReading *reading, LsChange *change)
 	points = ls_engagement_points(engagement, &moment, false);
 	intent = ls_engagement_points(engagement, &moment, true);
 	next_us = ls_engagement_next_change(engagement, &moment, change->fit);
+	read_milestones(engagement, &moment, change);
 	ls_engagement_close(engagement, change->state);
 	next_us = Min(next_us, change->state->until_us);
 	change->engagement = rounded(reading->model, points);

@@ -3,6 +3,7 @@
  */
 #include "ls_apply.h"
 
+#include "ls_apply_array.h"
 #include "ls_compat.h"
 
 #include "catalog/namespace.h"
@@ -12,54 +13,6 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-
-/* LsColumn: values of one column, for as many rows as changes are written. */
-typedef struct LsColumn
-{
-	Oid type;
-	int n;
-	Datum *values;
-	bool *nulls;
-} LsColumn;
-
-static LsColumn
-begin_column(Oid type, int n)
-{
-	LsColumn column = {.type = type};
-
-	column.values = palloc(sizeof(Datum) * Max(n, 1));
-	column.nulls = palloc(sizeof(bool) * Max(n, 1));
-	return column;
-}
-
-static void
-add_value(LsColumn *column, Datum value, bool is_null)
-{
-	column->values[column->n] = is_null ? (Datum) 0 : value;
-	column->nulls[column->n++] = is_null;
-}
-
-static Datum
-end_column(LsColumn *column)
-{
-	int lower = 1;
-	int16 typlen;
-	bool typbyval;
-	char typalign;
-
-	get_typlenbyvalalign(column->type, &typlen, &typbyval, &typalign);
-	if (column->n == 0)
-		return PointerGetDatum(construct_empty_array(column->type));
-	return PointerGetDatum(construct_md_array(column->values,
-											  column->nulls,
-											  1,
-											  &column->n,
-											  &lower,
-											  column->type,
-											  typlen,
-											  typbyval,
-											  typalign));
-}
 
 /*
  * ls_apply_some_keys: the contacts with one of the outcomes, as an array of the
@@ -71,12 +24,14 @@ ls_apply_some_keys(const LsObjects *objects,
 				   int n,
 				   int outcomes)
 {
-	LsColumn keys = begin_column(objects->key_type, n);
+	LsArray keys = ls_array_begin(objects->key_type, n);
 
 	for (int i = 0; i < n; i++)
 		if ((outcomes & LS_OUTCOME(changes[i].outcome)) != 0)
-			add_value(&keys, ls_key_to_datum(objects->key_type, changes[i].key), false);
-	return end_column(&keys);
+			ls_array_add(&keys,
+						 ls_key_to_datum(objects->key_type, changes[i].key),
+						 false);
+	return ls_array_end(&keys);
 }
 
 static Oid
@@ -115,50 +70,45 @@ enum
 };
 
 static void
-add_text(LsColumn *column, const char *text)
-{
-	add_value(column,
-			  text == NULL ? (Datum) 0 : CStringGetTextDatum(text),
-			  text == NULL);
-}
-
-static void
-add_row(LsColumn *columns,
+add_row(LsArray *columns,
 		const LsObjects *objects,
 		const LsChange *change,
 		TimestampTz as_of)
 {
 	bool failed = change->outcome == LS_FAILED;
 
-	add_value(&columns[P_KEY], ls_key_to_datum(objects->key_type, change->key), false);
-	add_value(&columns[P_FIT], Float8GetDatum(change->fit), failed);
-	add_value(&columns[P_ENGAGEMENT], Float8GetDatum(change->engagement), failed);
-	add_value(&columns[P_INTENT], Float8GetDatum(change->intent), failed);
-	add_value(&columns[P_TOTAL], Float8GetDatum(change->total), failed);
-	add_text(&columns[P_BAND], failed ? NULL : change->band);
-	add_value(&columns[P_BAND_RANK], Int16GetDatum(change->band_rank), failed);
-	add_text(&columns[P_GRADE], failed ? NULL : change->grade);
-	add_value(&columns[P_STATE],
-			  PointerGetDatum(change->state),
-			  failed || change->state == NULL);
-	add_value(&columns[P_LAST_ACTIVITY],
-			  TimestampTzGetDatum(change->last_activity),
-			  failed || change->state == NULL || change->last_activity == DT_NOBEGIN);
+	ls_array_add(&columns[P_KEY],
+				 ls_key_to_datum(objects->key_type, change->key),
+				 false);
+	ls_array_add(&columns[P_FIT], Float8GetDatum(change->fit), failed);
+	ls_array_add(&columns[P_ENGAGEMENT], Float8GetDatum(change->engagement), failed);
+	ls_array_add(&columns[P_INTENT], Float8GetDatum(change->intent), failed);
+	ls_array_add(&columns[P_TOTAL], Float8GetDatum(change->total), failed);
+	ls_array_add_text(&columns[P_BAND], failed ? NULL : change->band);
+	ls_array_add(&columns[P_BAND_RANK], Int16GetDatum(change->band_rank), failed);
+	ls_array_add_text(&columns[P_GRADE], failed ? NULL : change->grade);
+	ls_array_add(&columns[P_STATE],
+				 PointerGetDatum(change->state),
+				 failed || change->state == NULL);
+	ls_array_add(&columns[P_LAST_ACTIVITY],
+				 TimestampTzGetDatum(change->last_activity),
+				 failed || change->state == NULL ||
+					 change->last_activity == DT_NOBEGIN);
 	/* Who failed is due at once. */
-	add_value(&columns[P_DUE_AT],
-			  TimestampTzGetDatum(failed ? as_of : change->due_at),
-			  !failed && change->due_at == DT_NOEND);
-	add_value(&columns[P_STAMP], Int64GetDatum(change->stamp), false);
-	add_text(&columns[P_PROBLEM], failed ? change->problem : NULL);
-	add_value(&columns[P_SINCE],
-			  TimestampTzGetDatum(change->since),
-			  change->since == DT_NOBEGIN);
-	add_text(&columns[P_STAGE], change->stage);
-	add_value(&columns[P_STAGE_SINCE],
-			  TimestampTzGetDatum(change->stage_since),
-			  change->stage_since == DT_NOBEGIN);
-	add_value(&columns[P_BY_HAND], BoolGetDatum(change->by_hand), false);
-	add_text(&columns[P_MEMORY], change->memory);
+	ls_array_add(&columns[P_DUE_AT],
+				 TimestampTzGetDatum(failed ? as_of : change->due_at),
+				 !failed && change->due_at == DT_NOEND);
+	ls_array_add(&columns[P_STAMP], Int64GetDatum(change->stamp), false);
+	ls_array_add_text(&columns[P_PROBLEM], failed ? change->problem : NULL);
+	ls_array_add(&columns[P_SINCE],
+				 TimestampTzGetDatum(change->since),
+				 change->since == DT_NOBEGIN);
+	ls_array_add_text(&columns[P_STAGE], change->stage);
+	ls_array_add(&columns[P_STAGE_SINCE],
+				 TimestampTzGetDatum(change->stage_since),
+				 change->stage_since == DT_NOBEGIN);
+	ls_array_add(&columns[P_BY_HAND], BoolGetDatum(change->by_hand), false);
+	ls_array_add_text(&columns[P_MEMORY], change->memory);
 }
 
 static void
@@ -187,18 +137,14 @@ fill_columns(const LsObjects *objects,
 									TIMESTAMPTZOID,
 									BOOLOID,
 									TEXTOID};
-	LsColumn columns[N_COLUMNS];
+	LsArray columns[N_COLUMNS];
 
 	for (int i = 0; i < N_COLUMNS; i++)
-		columns[i] = begin_column(element[i], n);
+		columns[i] = ls_array_begin(element[i], n);
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_SCORED || changes[i].outcome == LS_FAILED)
 			add_row(columns, objects, &changes[i], as_of);
-	for (int i = 0; i < N_COLUMNS; i++)
-	{
-		types[i] = get_array_type(element[i]);
-		values[i] = end_column(&columns[i]);
-	}
+	ls_array_parameters(columns, N_COLUMNS, types, values);
 }
 
 /*

@@ -15,6 +15,7 @@ PG_FUNCTION_INFO_V1(ls_sql_band);
 PG_FUNCTION_INFO_V1(ls_sql_grade);
 PG_FUNCTION_INFO_V1(ls_sql_band_rank);
 PG_FUNCTION_INFO_V1(ls_sql_model_stamp);
+PG_FUNCTION_INFO_V1(ls_sql_life_stamp);
 
 static double
 round_points(double points, const LsModel *model)
@@ -161,4 +162,11 @@ Datum
 ls_sql_model_stamp(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(model_arg(fcinfo, 0)->stamp);
+}
+
+/* life_stamp(model) -> bigint: the same, and whenever the lifecycle may */
+Datum
+ls_sql_life_stamp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(model_arg(fcinfo, 0)->life_stamp);
 }

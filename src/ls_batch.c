@@ -197,6 +197,19 @@ apply_one(LsRun *run, LsChange *change)
 }
 
 /*
+ * set_silent: what is true of a contact that is not new, but new to the rules,
+ * sets off no action unless asked.
+ */
+static void
+set_silent(const LsRun *run, LsChange *changes, int n)
+{
+	for (int i = 0; i < n; i++)
+		changes[i].silent =
+			!run->fire_actions && (changes[i].cause == LS_CAUSE_ACTIVATION ||
+								   changes[i].cause == LS_CAUSE_RULES);
+}
+
+/*
  * ls_batch_apply: make the score rows of the contacts, which are locked by us,
  * what they must be.
  */
@@ -207,6 +220,7 @@ ls_batch_apply(LsRun *run, LsChange *changes, int n)
 	ErrorData *error;
 
 	run->done += n;
+	set_silent(run, changes, n);
 	if (n == 0 || ls_attempt(write_scores, &part, &error))
 		return;
 	for (int i = 0; i < n; i++)

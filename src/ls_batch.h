@@ -18,6 +18,8 @@ typedef struct LsRun
 	MemoryContext context; /* of the run */
 	MemoryContext batch;   /* of the batch at hand */
 	LsGuard guard;
+	bool is_activation; /* contacts that are there already enter the lifecycle */
+	bool fire_actions;	/* also for what is true by now because rules changed */
 	uint64 done;
 	TimestampTz reported;
 	bool has_last; /* rescore: the key reached so far */

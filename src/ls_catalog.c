@@ -121,6 +121,25 @@ ls_catalog_thresholds(const char *model)
 	return ls_row_read_all("threshold", "threshold_pkey", model, read_threshold);
 }
 
+static void *
+read_lookup(const LsRow *row)
+{
+	LsLookupRow *lookup = palloc0(sizeof(LsLookupRow));
+
+	lookup->alias = ls_row_text(row, "alias");
+	lookup->relation = ls_row_text(row, "relation");
+	lookup->key = ls_row_text(row, "key");
+	lookup->contact_column = ls_row_text(row, "contact_column");
+	return lookup;
+}
+
+/* ls_catalog_lookups: the lookups of a model (LsLookupRow), by alias. */
+List *
+ls_catalog_lookups(const char *model)
+{
+	return ls_row_read_all("lookup", "lookup_pkey", model, read_lookup);
+}
+
 /* ---- events ----------------------------------------------------------- */
 
 static void *

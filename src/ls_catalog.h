@@ -63,6 +63,15 @@ typedef struct LsThresholdRow
 	double min_score; /* -INFINITY = below all others */
 } LsThresholdRow;
 
+/* LsLookupRow: a row of lead_scoring.lookup. */
+typedef struct LsLookupRow
+{
+	char *alias;
+	char *relation; /* qualified name as text */
+	char *key;
+	char *contact_column;
+} LsLookupRow;
+
 /* LsSourceRow: a row of lead_scoring.event_source. */
 typedef struct LsSourceRow
 {
@@ -135,6 +144,7 @@ extern LsModelRow *ls_catalog_model(const char *model, bool missing_ok);
 extern List *ls_catalog_groups(const char *model);
 extern List *ls_catalog_fit_rules(const char *model);
 extern List *ls_catalog_thresholds(const char *model);
+extern List *ls_catalog_lookups(const char *model);
 extern List *ls_catalog_sources(const char *model);
 extern List *ls_catalog_engagement_rules(const char *model);
 extern bool ls_catalog_watches_all(const LsEngagementRow *rule);

@@ -197,6 +197,35 @@ try_events(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	}
 }
 
+/* try_lookups: gives those that can be used. */
+static List *
+try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	List *found = NIL;
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_lookups(row->name))
+	{
+		const LsLookupRow *one = lfirst(cell);
+		LsLookupFault fault;
+		LsLookup *lookup = ls_lookup_find(one, contacts, &fault);
+
+		if (lookup == NULL)
+			put_problem(result, "lookup", one->alias, fault.problem, fault.hint);
+		else
+			found = lappend(found, lookup);
+		if (lookup != NULL &&
+			!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
+			put_problem(result,
+						"lookup",
+						one->alias,
+						psprintf("who owns the contacts may not read %s",
+								 one->relation),
+						"Grant SELECT on it, and USAGE on its schema.");
+	}
+	return found;
+}
+
 /*
  * rule_problems(model text) -> setof (kind, name, problem, hint): conditions that
  * can no longer be read.
@@ -213,7 +242,7 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	contacts = ls_relation_of_model(row, false);
-	scope = ls_model_scope(row, contacts);
+	scope = ls_model_scope_with(row, contacts, try_lookups(result, row, contacts));
 	try_expression(result, scope, "population", NULL, row->population, BOOLOID);
 	foreach(cell, ls_catalog_fit_rules(row->name))
 	{

@@ -83,6 +83,26 @@ typedef struct LsElsewhere
 	bool same; /* the tree is the same */
 } LsElsewhere;
 
+/* flatten: in a query no relation insists on being named. */
+static LsCondScope *
+flatten(const LsCondScope *scope)
+{
+	LsCondScope *flat = palloc(sizeof(LsCondScope));
+	ListCell *cell;
+
+	*flat = *scope;
+	flat->relations = NIL;
+	foreach(cell, scope->relations)
+	{
+		LsCondRelation *relation = palloc(sizeof(LsCondRelation));
+
+		*relation = *(LsCondRelation *) lfirst(cell);
+		relation->qualified = false;
+		flat->relations = lappend(flat->relations, relation);
+	}
+	return flat;
+}
+
 static void
 read_elsewhere(void *arg)
 {
@@ -99,7 +119,7 @@ read_elsewhere(void *arg)
 	ls_guard_set("transform_null_equals", "on");
 	ls_guard_set("escape_string_warning", "off");
 	ls_guard_set("standard_conforming_strings", "off");
-	pstate = ls_cond_open_scope(elsewhere->scope, cond->text);
+	pstate = ls_cond_open_scope(flatten(elsewhere->scope), cond->text);
 	expr = ls_cond_analyse(pstate, ls_cond_raw_parse(cond->text), exprType(cond->expr));
 	ls_guard_leave(&guard);
 	elsewhere->same = equal(expr, cond->expr);
@@ -129,5 +149,7 @@ ls_cond_to_sql(const LsCond *cond, const LsCondScope *scope, bool qualify)
 	if (!qualify && !cond->is_rewritten && strstr(cond->text, "--") == NULL &&
 		strstr(cond->text, "/*") == NULL && reads_the_same(cond, scope))
 		return pstrdup(cond->text);
-	return ls_cond_deparse(cond->expr, scope, qualify);
+	return ls_cond_deparse(cond->expr,
+						   scope,
+						   qualify || list_length(scope->relations) > 1);
 }

@@ -45,6 +45,12 @@ extern void ls_config_check_condition(const LsConfigRow *row,
 									  const char *column,
 									  Oid type);
 
+extern void ls_config_check_may_read(const LsConfigRow *row, Oid relid);
+
+/* ls_config_lookup.c */
+extern void ls_config_check_lookup(LsConfigRow *row);
+extern void ls_config_delete_lookup(const LsConfigRow *row);
+
 /* ls_config_model.c */
 extern bool ls_config_by_function;
 extern void ls_config_check_model(LsConfigRow *row, bool is_delete);

@@ -34,41 +34,7 @@ PG_FUNCTION_INFO_V1(ls_sql_check_rules);
 /* The largest state of a contact that rules may ask for. */
 #define MAX_STATE_BYTES 8192
 
-/* is_renaming: the row only follows its model to a new name. */
-static bool
-is_renaming(const LsConfigRow *row)
-{
-	LsConfigRow old = *row;
-	char *model;
-
-	if (row->old == NULL)
-		return false;
-	old.tuple = row->old;
-	model = ls_config_text(&old, "model");
-	return strcmp(model, row->model->name) != 0 &&
-		   ls_catalog_model(model, true) == NULL;
-}
-
 /* ---- event sources ---------------------------------------------------- */
-
-static void
-check_may_read(const LsConfigRow *row, Oid relid)
-{
-	Oid owner = ls_relation_owner(row->relid);
-	char *role;
-
-	if (ls_relation_may_select(relid, owner))
-		return;
-	role = GetUserNameFromId(owner, false);
-	ereport(ERROR,
-			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			errmsg("role \"%s\", which owns the contacts, may not read %s",
-				   role,
-				   ls_relation_name(relid)),
-			errhint("GRANT SELECT ON %s TO %s, and USAGE on its schema.",
-					ls_relation_name(relid),
-					quote_identifier(role)));
-}
 
 /* check_comparable: events are joined with contacts on `contact_id = key`. */
 static void
@@ -144,7 +110,7 @@ static void
 check_source_relation(const LsConfigRow *row, Oid relid)
 {
 	ls_config_check_relkind(relid, "events");
-	check_may_read(row, relid);
+	ls_config_check_may_read(row, relid);
 	check_comparable(row, relid, ls_config_required(row, "contact_id"));
 	ls_config_check_moment(relid,
 						   "occurred_at",
@@ -163,7 +129,7 @@ ls_config_check_event_source(LsConfigRow *row)
 	LsCondScope *scope;
 	Oid relid;
 
-	if (!check_function_bodies || is_renaming(row))
+	if (!check_function_bodies)
 		return;
 	row->relid = ls_relation_of_model(row->model, false);
 	ls_error_push_place(&place);
@@ -385,7 +351,7 @@ ls_config_check_engagement_rule(LsConfigRow *row)
 
 	ls_error_push_place(&place);
 	kind = ls_config_check_timing(row);
-	if (check_function_bodies && !is_renaming(row))
+	if (check_function_bodies)
 	{
 		row->relid = ls_relation_of_model(row->model, false);
 		ls_config_check_group(row, ls_config_required(row, "dimension"));

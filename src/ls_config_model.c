@@ -29,39 +29,14 @@ PG_FUNCTION_INFO_V1(ls_sql_current_path);
 /* Set while a function of ours writes what only functions may write. */
 bool ls_config_by_function = false;
 
-/* is_unique_on: a unique index on exactly this column, for all rows, at once. */
-static bool
-is_unique_on(Oid index_oid, AttrNumber attno)
-{
-	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index_oid));
-	Form_pg_index index;
-	bool unique;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	index = (Form_pg_index) GETSTRUCT(tuple);
-	unique = index->indisunique && index->indimmediate && index->indisvalid &&
-			 index->indnkeyatts == 1 && index->indkey.values[0] == attno &&
-			 heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
-	ReleaseSysCache(tuple);
-	return unique;
-}
-
 /* check_unique: of tables only; what a view gives cannot be told. */
 static void
 check_unique(Oid relid, const char *column)
 {
-	Relation rel = relation_open(relid, AccessShareLock);
-	char kind = rel->rd_rel->relkind;
-	AttrNumber attno = get_attnum(relid, column);
-	List *indexes = RelationGetIndexList(rel);
-	bool unique = kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE;
-	ListCell *cell;
+	char kind = get_rel_relkind(relid);
 
-	foreach(cell, indexes)
-		unique |= is_unique_on(lfirst_oid(cell), attno);
-	relation_close(rel, NoLock);
-	if (!unique)
+	if ((kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
+		ls_relation_unique_indexes(relid, get_attnum(relid, column)) == NIL)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				errmsg("column \"%s\" of %s is not unique",
@@ -322,6 +297,22 @@ check_old_rights(const LsConfigRow *row, HeapTuple tuple)
 		refuse_role(old->contacts);
 }
 
+/* check_population: lookups follow the model to a new name only afterwards. */
+static void
+check_population(const LsConfigRow *row)
+{
+	LsModelRow model = *row->model;
+
+	if (ls_config_text(row, "population") == NULL)
+		return;
+	if (row->old != NULL)
+		model.name = old_text(row, "name");
+	ls_config_check_condition(row,
+							  ls_model_scope(&model, row->relid),
+							  "population",
+							  BOOLOID);
+}
+
 /*
  * ls_config_check_model: check a row of lead_scoring.model, and fill in what
  * follows from the relation.
@@ -360,10 +351,7 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 	(void) ls_config_required(row, "time_zone");
 	ls_config_check_zone(row);
 	check_numbers(row);
-	ls_config_check_condition(row,
-							  ls_model_scope(row->model, row->relid),
-							  "population",
-							  BOOLOID);
+	check_population(row);
 }
 
 /*

@@ -157,6 +157,7 @@ kind_of(const LsConfigRow *row)
 		{"fit_rule", "fit rule"},
 		{"engagement_rule", "engagement rule"},
 		{"event_source", "event source"},
+		{"lookup", "lookup"},
 		{"rule_group", "rule group"},
 	};
 
@@ -169,6 +170,8 @@ kind_of(const LsConfigRow *row)
 static const char *
 name_of(const LsConfigRow *row)
 {
+	if (strcmp(row->table, "lookup") == 0)
+		return ls_config_text(row, "alias");
 	if (strcmp(row->table, "model") == 0 || SPI_fnumber(row->desc, "name") <= 0)
 		return NULL;
 	return ls_config_text(row, "name");
@@ -286,6 +289,29 @@ ls_config_check_group(const LsConfigRow *row, const char *dimension)
 			errhint("Insert it into lead_scoring.rule_group first."));
 }
 
+/*
+ * ls_config_check_may_read: may the owner of the contacts read the relation?
+ * Upkeep runs as him.
+ */
+void
+ls_config_check_may_read(const LsConfigRow *row, Oid relid)
+{
+	Oid owner = ls_relation_owner(row->relid);
+	char *role;
+
+	if (ls_relation_may_select(relid, owner))
+		return;
+	role = GetUserNameFromId(owner, false);
+	ereport(ERROR,
+			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			errmsg("role \"%s\", which owns the contacts, may not read %s",
+				   role,
+				   ls_relation_name(relid)),
+			errhint("GRANT SELECT ON %s TO %s, and USAGE on its schema.",
+					ls_relation_name(relid),
+					quote_identifier(role)));
+}
+
 /* ---- one function for each table -------------------------------------- */
 
 static void
@@ -328,13 +354,10 @@ check_threshold(LsConfigRow *row)
 static void
 check_score_condition(LsConfigRow *row)
 {
-	LsCondScope *scope = ls_model_scope(row->model, row->relid);
-	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
-
-	score->alias = "score";
-	score->relid = ls_catalog_relid("score");
-	scope->relations = lcons(score, scope->relations);
-	ls_config_check_condition(row, scope, "condition", BOOLOID);
+	ls_config_check_condition(row,
+							  ls_model_score_scope(row->model, row->relid),
+							  "condition",
+							  BOOLOID);
 }
 
 /*
@@ -352,18 +375,6 @@ ls_config_relation(const LsConfigRow *row, const char *column)
 				errmsg("relation \"%s\" does not exist", name),
 				errhint("Write it as schema.name, quoted where needed."));
 	return relid;
-}
-
-static void
-check_lookup(LsConfigRow *row)
-{
-	Oid relid;
-
-	if (!check_function_bodies)
-		return;
-	relid = ls_config_relation(row, "relation");
-	(void) ls_relation_column(relid, ls_config_required(row, "key"));
-	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_column"));
 }
 
 static void
@@ -397,7 +408,7 @@ static const LsConfigTable tables[] = {
 	{"threshold", check_threshold},
 	{"transition", check_score_condition},
 	{"action", check_score_condition},
-	{"lookup", check_lookup},
+	{"lookup", ls_config_check_lookup},
 	{"event_source", ls_config_check_event_source},
 	{"stage", check_nothing},
 	{"milestone", check_nothing},
@@ -405,9 +416,27 @@ static const LsConfigTable tables[] = {
 	{"engagement_rule", ls_config_check_engagement_rule},
 };
 
+/* is_renaming: does the row only follow its model to a new name? */
+static bool
+is_renaming(const LsConfigRow *row)
+{
+	LsConfigRow old = *row;
+	char *model;
+
+	if (row->old == NULL)
+		return false;
+	old.tuple = row->old;
+	model = ls_config_text(&old, "model");
+	return strcmp(model, row->model->name) != 0 &&
+		   ls_catalog_model(model, true) == NULL;
+}
+
 static void
 check_row(LsConfigRow *row)
 {
+	/* The rows that it depends on may follow only after it. */
+	if (is_renaming(row))
+		return;
 	for (int i = 0; i < lengthof(tables); i++)
 		if (strcmp(tables[i].name, row->table) == 0)
 		{
@@ -429,6 +458,9 @@ check_old(const TriggerData *data, LsConfigRow *row)
 		return; /* deleted with its model */
 	old.relid = ls_relation_of_model(old.model, true);
 	check_rights(&old);
+	if (TRIGGER_FIRED_BY_DELETE(data->tg_event) && strcmp(row->table, "lookup") == 0 &&
+		OidIsValid(old.relid))
+		ls_config_delete_lookup(&old);
 }
 
 /*

@@ -13,38 +13,44 @@
 #include "ls_engagement_model.h"
 
 /*
- * LsCell: a fact as it is accumulated: most have neither key nor value, and what
- * is small stays in the processor's cache. `more` follows its fact.
+ * LsCell: facts are accumulated in cells of 8 bytes, most of them in one: time
+ * and track. ls_engagement_cells.c says how.
  */
 typedef union LsCell
 {
-	struct
-	{
-		int64 at_us;
-		uint32 what;
-		uint16 track;
-		bool has_more;
-	} fact;
-	struct
-	{
-		uint64 key;
-		double value;
-	} more;
+	uint64 head;
+	int64 at_us;
+	uint64 key;
+	double value;
 } LsCell;
 
-/* LsAccumulator: a state in the making: of one contact, in one aggregate. */
+#define LS_CELLS_OF_FACT 4 /* at most */
+
+/* LsFrame: what accumulators of one query have in common, as long as they do. */
+typedef struct LsFrame
+{
+	LsEngagement *engagement; /* good until the end of the transaction */
+	int64 as_of_us;			  /* these as in LsFacts */
+	int64 from_us;
+	int64 until_us;
+} LsFrame;
+
+/*
+ * LsAccumulator: a state in the making: of one contact, in one aggregate. An
+ * aggregate has one for each contact and visits them in no order, so what counts
+ * is how much memory they take, and that an event touches little of it.
+ */
 #define LS_ACCUMULATOR_FIRST 4
 
 typedef struct LsAccumulator
 {
-	LsEngagement *engagement; /* good until the end of the transaction */
-	LsCell *cells;
-	int n;
-	int cap;
-	int64 as_of_us; /* these as in LsFacts */
-	int64 from_us;
-	int64 until_us;
+	LsFrame *frame;
 	int64 last_activity_us;
+	LsCell *cells;
+	uint32 n;
+	uint32 cap : 30;
+	bool has_own_frame : 1;
+	bool has_earlier_activity : 1; /* from then on it cannot be read before the last */
 	LsCell first[LS_ACCUMULATOR_FIRST]; /* where cells are, as long as they fit */
 } LsAccumulator;
 
@@ -56,21 +62,35 @@ typedef struct LsEventReader
 	LsRowMap *map;
 } LsEventReader;
 
+/* LsEventRow: an event, as a row or the values of its columns. */
+typedef struct LsEventRow
+{
+	HeapTuple row;
+	const NullableDatum *values; /* NULL where it is a row */
+} LsEventRow;
+
 /* ls_engagement_accumulate.c */
 extern void ls_accumulator_add(LsAccumulator *acc,
 							   const LsEventReader *reader,
-							   HeapTuple event);
+							   const LsEventRow *event);
+
+/* ls_engagement_agg.c */
+extern MemoryContext ls_aggregate_context(FunctionCallInfo fcinfo);
 
 /* ls_engagement_cells.c */
+extern LsFrame ls_frame_of(LsEngagement *engagement, TimestampTz as_of);
 extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
 										 TimestampTz as_of,
 										 MemoryContext context);
+extern LsAccumulator *ls_accumulator_new_in(LsFrame *frame, MemoryContext context);
+extern LsFrame *ls_accumulator_own_frame(LsAccumulator *acc);
 extern bool ls_accumulator_is_empty(const LsAccumulator *acc);
-extern void ls_accumulator_make_room(LsAccumulator *acc, int n);
-extern void ls_accumulator_note_activity(LsAccumulator *acc, int64 at_us);
+extern void ls_accumulator_make_room(LsAccumulator *acc, int64 n);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);
 extern LsState *ls_accumulator_state(const LsAccumulator *acc);
+
+/* ls_engagement_wire.c */
 extern bytea *ls_accumulator_send(const LsAccumulator *acc);
 extern LsAccumulator *ls_accumulator_receive(FunctionCallInfo fcinfo,
 											 const bytea *bytes);
@@ -85,6 +105,10 @@ extern char *ls_state_model_name(const LsState *state);
 extern LsEngagement *ls_engagement_of_name(FunctionCallInfo fcinfo,
 										   const char *name,
 										   int length);
+extern LsFrame *ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
+											const char *name,
+											int length,
+											LsFrame *frame);
 extern LsEngagement *ls_engagement_of_state(FunctionCallInfo fcinfo,
 											const LsState *state);
 extern void ls_engagement_check_state(const LsEngagement *engagement,
@@ -101,6 +125,9 @@ extern void ls_engagement_tally(const LsEngagement *engagement,
 								const LsBehaviour *rule,
 								const LsMoment *moment,
 								LsTally *tally);
+extern bool ls_engagement_is_reached(const LsEngagement *engagement,
+									 int milestone,
+									 const LsMoment *moment);
 extern double ls_engagement_points(LsEngagement *engagement,
 								   const LsMoment *moment,
 								   bool is_intent);

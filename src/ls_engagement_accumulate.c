@@ -7,6 +7,7 @@
 #include "ls_engagement.h"
 
 #include "ls_compat.h"
+#include "ls_engagement_cells.h"
 
 #include "utils/timestamp.h"
 
@@ -38,12 +39,32 @@ value_of(LsEventSource *source, int number)
 	return DatumGetFloat8(value);
 }
 
+/* add_long: what is no match, or told apart by a key. */
+static void
+add_long(LsAccumulator *acc, LsEventSource *source, const LsFeed *feed, int64 at_us)
+{
+	bool is_sum = acc->frame->engagement->tracks[feed->track].kind == LS_TRACK_SUM;
+	LsFact fact = {.at_us = at_us,
+				   .track = (uint32) feed->track,
+				   .what = feed->what,
+				   .key = is_sum,
+				   .value = is_sum};
+
+	if (feed->distinct >= 0)
+		fact.key = key_of(source, feed->distinct);
+	if (feed->value >= 0)
+		fact.value = value_of(source, feed->value);
+	ls_accumulator_add_long(acc, &fact, feed->distinct >= 0 || feed->value >= 0);
+}
+
 /* add_match: of a sum the number is 1, and so is the value where none is given. */
 static inline void
 add_match(LsAccumulator *acc, LsEventSource *source, const LsFeed *feed, int64 at_us)
 {
-	LsCell *cell;
-	bool is_sum;
+	bool has_value = feed->value >= 0;
+	bool is_short = feed->what == LS_FACT_MATCH && feed->distinct < 0 &&
+					feed->track < LS_CELL_TRACKS && ls_cell_is_near(at_us);
+	uint32 room = is_short ? 1 + has_value : LS_CELLS_OF_FACT;
 
 	if (at_us < feed->counts_from || at_us >= feed->counts_until)
 		return;
@@ -52,31 +73,41 @@ add_match(LsAccumulator *acc, LsEventSource *source, const LsFeed *feed, int64 a
 		ls_accumulator_note_activity(acc, at_us);
 		return;
 	}
-	if (acc->n + 2 > acc->cap)
-		ls_accumulator_make_room(acc, 2);
-	cell = &acc->cells[acc->n++];
-	cell->fact.at_us = at_us;
-	cell->fact.what = feed->what;
-	cell->fact.track = (uint16) feed->track;
-	cell->fact.has_more = feed->distinct >= 0 || feed->value >= 0;
-	if (!cell->fact.has_more)
-		return;
-	is_sum = acc->engagement->tracks[feed->track].kind == LS_TRACK_SUM;
-	cell = &acc->cells[acc->n++];
-	cell->more.key = feed->distinct < 0 ? is_sum : key_of(source, feed->distinct);
-	cell->more.value = feed->value < 0 ? is_sum : value_of(source, feed->value);
+	if (acc->n + room > acc->cap)
+		ls_accumulator_make_room(acc, room);
+	if (is_short)
+		ls_accumulator_add_short(acc,
+								 (uint32) feed->track,
+								 at_us,
+								 has_value,
+								 has_value ? value_of(source, feed->value) : 0);
+	else
+		add_long(acc, source, feed, at_us);
+}
+
+/* load: the event as the matcher's row. */
+static inline void
+load(LsMatcher *matcher, LsRowMap *map, const LsEventRow *event)
+{
+	if (event->values != NULL)
+		ls_match_load_values(matcher, map, event->values);
+	else
+		ls_match_load_row(matcher, map, event->row);
 }
 
 /* passes: does the event count at all, and when was it? */
 static inline bool
-passes(LsAccumulator *acc, const LsEventReader *reader, HeapTuple event, int64 *at_us)
+passes(LsAccumulator *acc,
+	   const LsEventReader *reader,
+	   const LsEventRow *event,
+	   int64 *at_us)
 {
 	LsEventSource *source = reader->source;
 	const int *numbers;
 	bool no_time;
 	bool no_contact;
 
-	ls_match_load_row(source->matcher, reader->map, event);
+	load(source->matcher, reader->map, event);
 	*at_us = DatumGetTimestampTz(
 		ls_match_value(source->matcher, LS_EVENT_OCCURRED_AT, &no_time));
 	(void) ls_match_value(source->matcher, LS_EVENT_CONTACT_ID, &no_contact);
@@ -84,13 +115,14 @@ passes(LsAccumulator *acc, const LsEventReader *reader, HeapTuple event, int64 *
 		return false;
 	if (source->gate != NULL)
 	{
-		ls_match_load_row(source->gate, reader->gate, event);
+		load(source->gate, reader->gate, event);
 		if (ls_match_list(source->gate, 0, &numbers) == 0)
 			return false;
 	}
-	if (*at_us <= acc->as_of_us)
+	if (likely(*at_us <= acc->frame->as_of_us))
 		return true;
-	acc->until_us = Min(acc->until_us, *at_us);
+	if (*at_us < acc->frame->until_us)
+		ls_accumulator_own_frame(acc)->until_us = *at_us;
 	return false;
 }
 
@@ -100,7 +132,9 @@ passes(LsAccumulator *acc, const LsEventReader *reader, HeapTuple event, int64 *
  * Errors: what a condition raises, with the rule's name.
  */
 void
-ls_accumulator_add(LsAccumulator *acc, const LsEventReader *reader, HeapTuple event)
+ls_accumulator_add(LsAccumulator *acc,
+				   const LsEventReader *reader,
+				   const LsEventRow *event)
 {
 	LsEventSource *source = reader->source;
 	const int *numbers;

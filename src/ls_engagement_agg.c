@@ -1,6 +1,6 @@
 /*
- * ls_engagement_agg.c: the aggregates engagement_agg(event, model [, source
- * [, as_of]]) and rollup(state), and merge(a, b).
+ * ls_engagement_agg.c: how the aggregates engagement_agg(event, model [, source [,
+ * as_of]]) take events, as rows and as columns (see ls_engagement_planner.c).
  */
 #include "ls_engagement.h"
 
@@ -10,20 +10,23 @@
 
 #include "access/htup_details.h"
 #include "fmgr.h"
+#include "nodes/primnodes.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate);
-PG_FUNCTION_INFO_V1(ls_sql_engagement_combine);
-PG_FUNCTION_INFO_V1(ls_sql_engagement_serialize);
-PG_FUNCTION_INFO_V1(ls_sql_engagement_deserialize);
-PG_FUNCTION_INFO_V1(ls_sql_engagement_finish);
-PG_FUNCTION_INFO_V1(ls_sql_rollup_accumulate);
-PG_FUNCTION_INFO_V1(ls_sql_merge);
-PG_FUNCTION_INFO_V1(ls_sql_engagement_empty);
+PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate_columns);
+PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate_columns_at);
+
+/* Arguments: the event, or the names of its columns, comes first. */
+#define ARG_EVENT 1
+#define ARG_MODEL 2
+#define ARG_SOURCE 3
+#define ARG_AS_OF 4
+
+/* How many moments of one query share their frames. */
+#define MAX_FRAMES 8
 
 /*
  * LsAggCall: what one place in a query needs, kept from row to row. Rules that
@@ -33,11 +36,18 @@ typedef struct LsAggCall
 {
 	LsEngagement *engagement;
 	LsEventReader reader;
-	Oid type;
-	int32 typmod;
+	LsFrame *frame; /* of the accumulators; those it had before stay */
+	bool is_fixed;	/* are model and source the same for all rows? */
+	bool has_fixed_as_of;
+	bool has_as_of; /* an argument of that name? */
 	TimestampTz default_as_of;
 	text *model;
-	text *source;		   /* or NULL */
+	text *source; /* or NULL */
+	Oid type;	  /* of the row, where it is one argument */
+	int32 typmod;
+	TupleDesc desc; /* of the arguments that make the row, or NULL */
+	bool computed;	/* is one of them more than a column? */
+	List *frames;
 	MemoryContext context; /* of all that belongs to the model; emptied with it */
 } LsAggCall;
 
@@ -61,8 +71,13 @@ keep_text(const text *value, MemoryContext context)
 	return copy;
 }
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
+/*
+ * ls_aggregate_context: where accumulators live.
+ *
+ * Errors: 0A000 outside an aggregate.
+ */
+MemoryContext
+ls_aggregate_context(FunctionCallInfo fcinfo)
 {
 	MemoryContext context;
 
@@ -73,6 +88,30 @@ aggregate_context(FunctionCallInfo fcinfo)
 				errhint("Call lead_scoring.engagement_agg() or "
 						"lead_scoring.rollup()."));
 	return context;
+}
+
+/* ---- which model ------------------------------------------------------ */
+
+/* get_expression: of an argument; NULL in a window, where it is not known. */
+static Node *
+get_expression(FunctionCallInfo fcinfo, int arg)
+{
+	const Aggref *aggregate = AggGetAggref(fcinfo);
+
+	if (aggregate == NULL || list_length(aggregate->args) < arg)
+		return NULL;
+	return (Node *) list_nth_node(TargetEntry, aggregate->args, arg - 1)->expr;
+}
+
+/* is_constant: is the argument the same for all rows of the query? */
+static bool
+is_constant(FunctionCallInfo fcinfo, int arg)
+{
+	const Node *value = get_expression(fcinfo, arg);
+
+	return value != NULL &&
+		   (IsA(value, Const) ||
+			(IsA(value, Param) && ((const Param *) value)->paramkind == PARAM_EXTERN));
 }
 
 static LsAggCall *
@@ -97,7 +136,9 @@ bind_model(FunctionCallInfo fcinfo, text *model, text *source)
 	if (call == NULL)
 		call = new_call(fcinfo);
 	/* Should an error come now, nothing of the model before is used again. */
+	call->is_fixed = false;
 	call->model = call->source = NULL;
+	call->reader = (LsEventReader){0};
 	call->type = InvalidOid;
 	MemoryContextReset(call->context);
 	call->engagement = ls_engagement_get(compiled);
@@ -108,6 +149,128 @@ bind_model(FunctionCallInfo fcinfo, text *model, text *source)
 	call->model = keep_text(model, call->context);
 	return call;
 }
+
+/* find_call: `nhead` arguments are the model's, the state's and the event's aside. */
+static LsAggCall *
+find_call(FunctionCallInfo fcinfo, int nhead)
+{
+	LsAggCall *call = fcinfo->flinfo->fn_extra;
+	text *model;
+	text *source = NULL;
+
+	if (PG_ARGISNULL(ARG_MODEL))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("the model must not be null"),
+				errhint("Call engagement_agg(event, 'model')."));
+	model = PG_GETARG_TEXT_PP(ARG_MODEL);
+	if (nhead >= ARG_SOURCE && !PG_ARGISNULL(ARG_SOURCE))
+		source = PG_GETARG_TEXT_PP(ARG_SOURCE);
+	if (call != NULL && same_text(call->model, model) &&
+		same_text(call->source, source))
+		return call;
+	call = bind_model(fcinfo, model, source);
+	call->has_as_of = nhead >= ARG_AS_OF;
+	call->has_fixed_as_of = !call->has_as_of || is_constant(fcinfo, ARG_AS_OF);
+	call->is_fixed = is_constant(fcinfo, ARG_MODEL) &&
+					 (nhead < ARG_SOURCE || is_constant(fcinfo, ARG_SOURCE));
+	return call;
+}
+
+static inline LsAggCall *
+get_call(FunctionCallInfo fcinfo, int nhead)
+{
+	LsAggCall *call = fcinfo->flinfo->fn_extra;
+
+	return likely(call != NULL && call->is_fixed) ? call : find_call(fcinfo, nhead);
+}
+
+/* ---- which accumulator ------------------------------------------------- */
+
+static TimestampTz
+get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
+{
+	TimestampTz as_of;
+
+	if (!call->has_as_of)
+		return call->default_as_of;
+	if (PG_ARGISNULL(ARG_AS_OF))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("as_of must not be null"),
+				errhint("Leave it out for lead_scoring.as_of()."));
+	as_of = PG_GETARG_TIMESTAMPTZ(ARG_AS_OF);
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errmsg("as_of must be finite"),
+				errhint("Give the moment of scoring."));
+	return as_of;
+}
+
+static void
+check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
+{
+	if (acc->frame->engagement != call->engagement || acc->frame->as_of_us != as_of)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("model and as_of must be the same for all events of a state"),
+				errhint("GROUP BY them too, or merge the states of several sources with "
+						"lead_scoring.merge()."));
+}
+
+/* share_frame: NULL where the query has too many already. */
+static LsFrame *
+share_frame(LsAggCall *call, TimestampTz as_of, MemoryContext context)
+{
+	MemoryContext old;
+	LsFrame *frame;
+	ListCell *cell;
+
+	foreach(cell, call->frames)
+	{
+		frame = lfirst(cell);
+		if (frame->engagement == call->engagement && frame->as_of_us == as_of)
+			return frame;
+	}
+	if (list_length(call->frames) >= MAX_FRAMES)
+		return NULL;
+	old = MemoryContextSwitchTo(context);
+	frame = palloc(sizeof(LsFrame));
+	*frame = ls_frame_of(call->engagement, as_of);
+	call->frames = lappend(call->frames, frame);
+	MemoryContextSwitchTo(old);
+	return frame;
+}
+
+static LsAccumulator *
+new_accumulator(FunctionCallInfo fcinfo, LsAggCall *call, TimestampTz as_of)
+{
+	MemoryContext context = ls_aggregate_context(fcinfo);
+	LsFrame *shared = share_frame(call, as_of, fcinfo->flinfo->fn_mcxt);
+
+	if (shared != NULL)
+		return ls_accumulator_new_in(shared, context);
+	return ls_accumulator_new(call->engagement, as_of, context);
+}
+
+static inline LsAccumulator *
+get_accumulator(FunctionCallInfo fcinfo, LsAggCall *call)
+{
+	LsAccumulator *acc;
+	TimestampTz as_of;
+
+	if (PG_ARGISNULL(0))
+		return new_accumulator(fcinfo, call, get_as_of(fcinfo, call));
+	acc = (LsAccumulator *) PG_GETARG_POINTER(0);
+	if (likely(call->is_fixed && call->has_fixed_as_of))
+		return acc;
+	as_of = get_as_of(fcinfo, call);
+	check_same(acc, call, as_of);
+	return acc;
+}
+
+/* ---- events as rows ---------------------------------------------------- */
 
 static void
 bind_row_type(LsAggCall *call, HeapTupleHeader event)
@@ -123,59 +286,6 @@ bind_row_type(LsAggCall *call, HeapTupleHeader event)
 	MemoryContextSwitchTo(old);
 }
 
-static inline LsAggCall *
-get_call(FunctionCallInfo fcinfo)
-{
-	LsAggCall *call = fcinfo->flinfo->fn_extra;
-	text *model;
-	text *source = NULL;
-
-	if (PG_ARGISNULL(2))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("the model must not be null"),
-				errhint("Call engagement_agg(event, 'model')."));
-	model = PG_GETARG_TEXT_PP(2);
-	if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
-		source = PG_GETARG_TEXT_PP(3);
-	if (unlikely(call == NULL || !same_text(call->model, model) ||
-				 !same_text(call->source, source)))
-		call = bind_model(fcinfo, model, source);
-	return call;
-}
-
-static TimestampTz
-get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
-{
-	TimestampTz as_of;
-
-	if (PG_NARGS() <= 4)
-		return call->default_as_of;
-	if (PG_ARGISNULL(4))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("as_of must not be null"),
-				errhint("Leave it out for lead_scoring.as_of()."));
-	as_of = PG_GETARG_TIMESTAMPTZ(4);
-	if (TIMESTAMP_NOT_FINITE(as_of))
-		ereport(ERROR,
-				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				errmsg("as_of must be finite"),
-				errhint("Give the moment of scoring."));
-	return as_of;
-}
-
-static void
-check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
-{
-	if (acc->engagement != call->engagement || acc->as_of_us != as_of)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("model and as_of must be the same for all events of a state"),
-				errhint("GROUP BY them too, or merge the states of several sources with "
-						"lead_scoring.merge()."));
-}
-
 /*
  * engagement_accumulate(internal, event record, model text [, source text
  * [, as_of timestamptz]]) -> internal: transition function
@@ -183,152 +293,83 @@ check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 Datum
 ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	LsAccumulator *acc =
-		PG_ARGISNULL(0) ? NULL : (LsAccumulator *) PG_GETARG_POINTER(0);
-	LsAggCall *call = get_call(fcinfo);
-	TimestampTz as_of = get_as_of(fcinfo, call);
-	HeapTupleHeader event;
-	HeapTupleData tuple;
+	LsAggCall *call = get_call(fcinfo, PG_NARGS() - 1);
+	LsAccumulator *acc = get_accumulator(fcinfo, call);
+	HeapTupleHeader header;
+	HeapTupleData row;
+	LsEventRow event = {&row, NULL};
 
-	if (acc == NULL)
-		acc = ls_accumulator_new(call->engagement, as_of, context);
-	else
-		check_same(acc, call, as_of);
-	if (PG_ARGISNULL(1))
+	if (PG_ARGISNULL(ARG_EVENT))
 		PG_RETURN_POINTER(acc);
-	event = PG_GETARG_HEAPTUPLEHEADER(1);
-	if (unlikely(call->type != HeapTupleHeaderGetTypeId(event) ||
-				 call->typmod != HeapTupleHeaderGetTypMod(event)))
-		bind_row_type(call, event);
-	tuple = ls_fit_tuple(event);
-	ls_accumulator_add(acc, &call->reader, &tuple);
+	header = PG_GETARG_HEAPTUPLEHEADER(ARG_EVENT);
+	if (unlikely(call->type != HeapTupleHeaderGetTypeId(header) ||
+				 call->typmod != HeapTupleHeaderGetTypMod(header)))
+		bind_row_type(call, header);
+	row = ls_fit_tuple(header);
+	ls_accumulator_add(acc, &call->reader, &event);
+	PG_RETURN_POINTER(acc);
+}
+
+/* ---- events as columns ------------------------------------------------- */
+
+/* bind_columns: find the matcher's columns among the arguments. */
+static void
+bind_columns(LsAggCall *call, FunctionCallInfo fcinfo, int first)
+{
+	LsEventSource *source = call->reader.source;
+	MemoryContext old = MemoryContextSwitchTo(call->context);
+	List *arguments = NIL;
+
+	for (int i = first; i < PG_NARGS(); i++)
+		arguments = lappend(arguments, get_expression(fcinfo, i));
+	call->desc =
+		ls_match_describe_arguments(get_expression(fcinfo, ARG_EVENT), arguments);
+	if (call->desc == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("engagement_agg_columns needs a constant array of names, one for "
+					   "each column"),
+				errhint("Call lead_scoring.engagement_agg with the row: the planner "
+						"makes this call of it."));
+	call->computed = !ls_match_are_columns(arguments);
+	call->reader.map = ls_match_map_row(source->matcher, call->desc);
+	if (source->gate != NULL)
+		call->reader.gate = ls_match_map_row(source->gate, call->desc);
+	MemoryContextSwitchTo(old);
+}
+
+static inline Datum
+accumulate_columns(FunctionCallInfo fcinfo, int nhead)
+{
+	LsAggCall *call = get_call(fcinfo, nhead);
+	LsAccumulator *acc = get_accumulator(fcinfo, call);
+	NullableDatum *columns = &fcinfo->args[nhead + 1];
+	LsEventRow event = {NULL, columns};
+
+	if (unlikely(call->reader.map == NULL))
+		bind_columns(call, fcinfo, nhead + 1);
+	if (call->computed)
+		ls_match_protect_values(call->desc, columns);
+	ls_accumulator_add(acc, &call->reader, &event);
 	PG_RETURN_POINTER(acc);
 }
 
 /*
- * engagement_combine(internal, internal) -> internal
+ * engagement_accumulate_columns(internal, columns text[], model text, source text,
+ * VARIADIC "any") -> internal: transition function
  */
 Datum
-ls_sql_engagement_combine(PG_FUNCTION_ARGS)
+ls_sql_engagement_accumulate_columns(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	LsAccumulator *a = PG_ARGISNULL(0) ? NULL : (LsAccumulator *) PG_GETARG_POINTER(0);
-	LsAccumulator *b = PG_ARGISNULL(1) ? NULL : (LsAccumulator *) PG_GETARG_POINTER(1);
-
-	if (b == NULL)
-	{
-		if (a == NULL)
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(a);
-	}
-	if (a == NULL)
-		a = ls_accumulator_new(b->engagement, b->as_of_us, context);
-	if (a->engagement->fingerprint != b->engagement->fingerprint)
-		ls_accumulator_refuse_change(a);
-	ls_accumulator_join(a, b);
-	PG_RETURN_POINTER(a);
+	return accumulate_columns(fcinfo, ARG_SOURCE);
 }
 
 /*
- * engagement_serialize(internal) -> bytea: for another process of the query
+ * engagement_accumulate_columns_at(internal, columns text[], model text, source
+ * text, as_of timestamptz, VARIADIC "any") -> internal: transition function
  */
 Datum
-ls_sql_engagement_serialize(PG_FUNCTION_ARGS)
+ls_sql_engagement_accumulate_columns_at(PG_FUNCTION_ARGS)
 {
-	(void) aggregate_context(fcinfo);
-	PG_RETURN_BYTEA_P(ls_accumulator_send((LsAccumulator *) PG_GETARG_POINTER(0)));
-}
-
-/*
- * engagement_deserialize(bytea, internal) -> internal
- */
-Datum
-ls_sql_engagement_deserialize(PG_FUNCTION_ARGS)
-{
-	(void) aggregate_context(fcinfo);
-	PG_RETURN_POINTER(ls_accumulator_receive(fcinfo, PG_GETARG_BYTEA_PP(0)));
-}
-
-/*
- * engagement_finish(internal) -> engagement
- */
-Datum
-ls_sql_engagement_finish(PG_FUNCTION_ARGS)
-{
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	PG_RETURN_POINTER(ls_accumulator_state((LsAccumulator *) PG_GETARG_POINTER(0)));
-}
-
-/*
- * rollup_accumulate(internal, engagement) -> internal: transition function
- */
-Datum
-ls_sql_rollup_accumulate(PG_FUNCTION_ARGS)
-{
-	MemoryContext context = aggregate_context(fcinfo);
-	LsAccumulator *acc =
-		PG_ARGISNULL(0) ? NULL : (LsAccumulator *) PG_GETARG_POINTER(0);
-	const LsState *state;
-	LsEngagement *engagement;
-
-	if (PG_ARGISNULL(1))
-	{
-		if (acc == NULL)
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(acc);
-	}
-	state = PG_GETARG_ENGAGEMENT(1);
-	engagement = ls_engagement_of_state(fcinfo, state);
-	if (acc == NULL)
-		acc = ls_accumulator_new(engagement, state->as_of_us, context);
-	else if (acc->engagement->fingerprint != engagement->fingerprint)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("states of models \"%s\" and \"%s\" cannot be merged",
-					   acc->engagement->model->row->name,
-					   engagement->model->row->name),
-				errhint("GROUP BY the model too."));
-	ls_accumulator_join_state(acc, state);
-	PG_RETURN_POINTER(acc);
-}
-
-/*
- * merge(a engagement, b engagement) -> engagement; also a || b
- */
-Datum
-ls_sql_merge(PG_FUNCTION_ARGS)
-{
-	const LsState *a = PG_GETARG_ENGAGEMENT(0);
-	const LsState *b = PG_GETARG_ENGAGEMENT(1);
-	LsEngagement *engagement = ls_engagement_of_state(fcinfo, a);
-	LsAccumulator *acc;
-
-	if (ls_engagement_of_state(fcinfo, b) != engagement)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("states of models \"%s\" and \"%s\" cannot be merged",
-					   ls_state_model_name(a),
-					   ls_state_model_name(b)),
-				errhint("Merge states of one model."));
-	acc = ls_accumulator_new(engagement, a->as_of_us, CurrentMemoryContext);
-	ls_accumulator_join_state(acc, a);
-	ls_accumulator_join_state(acc, b);
-	PG_RETURN_POINTER(ls_accumulator_state(acc));
-}
-
-/*
- * engagement_empty(model text) -> engagement: of a contact without events
- */
-Datum
-ls_sql_engagement_empty(PG_FUNCTION_ARGS)
-{
-	LsModel *model = ls_fit_readable_model(PG_GETARG_TEXT_PP(0));
-	LsAccumulator *acc = ls_accumulator_new(ls_engagement_get(model),
-											ls_guc_as_of(),
-											CurrentMemoryContext);
-
-	PG_RETURN_POINTER(ls_accumulator_state(acc));
+	return accumulate_columns(fcinfo, ARG_AS_OF);
 }

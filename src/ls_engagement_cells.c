@@ -2,20 +2,29 @@
  * ls_engagement_cells.c: the facts of an accumulator: packed into cells, joined,
  * and made into states.
  *
- * An aggregate has an accumulator for each contact, and visits them in no order:
- * how fast it is depends on how little memory they take. So facts are spread out
- * only to be reduced, now and then and at the end, in memory that all share.
+ * Most facts take one cell: a time within a thousand years of 2000, and a track
+ * among the first. A value takes one more. What does not fit is written out.
+ *
+ *     bits   63 - 56           55 - 0
+ *     short  2 x track + 1     at + 2^55                   then the value
+ *            2 x track         at + 2^55
+ *     long   255               bit 48: key and value       then at, key and value
+ *                              47 - 32 track, 31 - 0 what
+ *
+ * Facts are spread out only to be reduced, now and then and at the end, in memory
+ * that all share.
  */
 #include "ls_engagement.h"
 
 #include "ls_compat.h"
+#include "ls_engagement_cells.h"
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /* From so many cells on facts are reduced before more memory is taken. */
-#define REDUCE_FROM 128
+#define REDUCE_FROM 256
 
 /* Shared memory beyond so many facts is given back. */
 #define KEEP_FACTS 4096
@@ -34,24 +43,78 @@ ls_facts_free(void *memory)
 }
 
 /*
- * ls_accumulator_new: without events, up to a moment.
+ * ls_frame_of: of accumulators without events, up to a moment.
+ */
+LsFrame
+ls_frame_of(LsEngagement *engagement, TimestampTz as_of)
+{
+	return (LsFrame){engagement, as_of, PG_INT64_MIN, PG_INT64_MAX};
+}
+
+static void
+start(LsAccumulator *acc, LsFrame *frame)
+{
+	acc->frame = frame;
+	acc->last_activity_us = PG_INT64_MIN;
+	acc->cells = acc->first;
+	acc->n = 0;
+	acc->cap = LS_ACCUMULATOR_FIRST;
+	acc->has_own_frame = false;
+	acc->has_earlier_activity = false;
+}
+
+/*
+ * ls_accumulator_new_in: without events. The frame must stay as long as it.
+ *
+ * Memory: all in `context`, now and later.
+ */
+LsAccumulator *
+ls_accumulator_new_in(LsFrame *frame, MemoryContext context)
+{
+	LsAccumulator *acc = MemoryContextAlloc(context, sizeof(LsAccumulator));
+
+	start(acc, frame);
+	return acc;
+}
+
+/* LsAlone: one that has a frame of its own from the beginning. */
+typedef struct LsAlone
+{
+	LsAccumulator acc;
+	LsFrame frame;
+} LsAlone;
+
+/*
+ * ls_accumulator_new: without events, up to a moment, with a frame of its own.
  *
  * Memory: all in `context`, now and later.
  */
 LsAccumulator *
 ls_accumulator_new(LsEngagement *engagement, TimestampTz as_of, MemoryContext context)
 {
-	LsAccumulator *acc = MemoryContextAlloc(context, sizeof(LsAccumulator));
+	LsAlone *alone = MemoryContextAlloc(context, sizeof(LsAlone));
 
-	acc->engagement = engagement;
-	acc->cells = acc->first;
-	acc->n = 0;
-	acc->cap = LS_ACCUMULATOR_FIRST;
-	acc->as_of_us = as_of;
-	acc->from_us = PG_INT64_MIN;
-	acc->until_us = PG_INT64_MAX;
-	acc->last_activity_us = PG_INT64_MIN;
-	return acc;
+	alone->frame = ls_frame_of(engagement, as_of);
+	start(&alone->acc, &alone->frame);
+	alone->acc.has_own_frame = true;
+	return &alone->acc;
+}
+
+/*
+ * ls_accumulator_own_frame: the accumulator's frame, to be changed.
+ */
+LsFrame *
+ls_accumulator_own_frame(LsAccumulator *acc)
+{
+	LsFrame *frame;
+
+	if (acc->has_own_frame)
+		return acc->frame;
+	frame = MemoryContextAlloc(GetMemoryChunkContext(acc), sizeof(LsFrame));
+	*frame = *acc->frame;
+	acc->frame = frame;
+	acc->has_own_frame = true;
+	return frame;
 }
 
 /*
@@ -60,23 +123,20 @@ ls_accumulator_new(LsEngagement *engagement, TimestampTz as_of, MemoryContext co
 bool
 ls_accumulator_is_empty(const LsAccumulator *acc)
 {
-	return acc->n == 0 && acc->from_us == PG_INT64_MIN &&
-		   acc->until_us == PG_INT64_MAX && acc->last_activity_us == PG_INT64_MIN;
+	return acc->n == 0 && acc->frame->from_us == PG_INT64_MIN &&
+		   acc->frame->until_us == PG_INT64_MAX &&
+		   acc->last_activity_us == PG_INT64_MIN;
 }
 
-/*
- * ls_accumulator_note_activity: the latest counts; others are only needed for
- * the past.
- */
-void
-ls_accumulator_note_activity(LsAccumulator *acc, int64 at_us)
+/* readable_from: what the frame says, and what forgetting activity says. */
+static int64
+readable_from(const LsAccumulator *acc)
 {
-	int64 last_us = acc->last_activity_us;
+	int64 from_us = acc->frame->from_us;
 
-	if (at_us > last_us)
-		acc->last_activity_us = at_us;
-	if (last_us != PG_INT64_MIN && last_us != at_us && acc->engagement->uses_activity)
-		acc->from_us = Max(acc->from_us, acc->last_activity_us);
+	if (acc->has_earlier_activity && acc->frame->engagement->uses_activity)
+		from_us = Max(from_us, acc->last_activity_us);
+	return from_us;
 }
 
 /* ---- packing ---------------------------------------------------------- */
@@ -106,72 +166,114 @@ release(LsEngagement *engagement)
 	engagement->facts = NULL;
 }
 
-/* has_default: do key and value say nothing that the track does not? */
-static inline bool
-has_default(const LsEngagement *engagement, const LsFact *fact)
+/* unpack_fact: the fact that begins there; gives where the next begins. */
+static inline const LsCell *
+unpack_fact(const LsCell *cell, const LsTrack *tracks, LsFact *fact)
 {
-	bool is_sum = engagement->tracks[fact->track].kind == LS_TRACK_SUM;
+	uint64 head = (cell++)->head;
+	bool is_sum;
 
-	return fact->key == (uint64) is_sum && fact->value == (double) is_sum;
+	if (likely(!ls_cell_is_long(head)))
+	{
+		fact->track = ls_cell_track(head);
+		fact->what = LS_FACT_MATCH;
+		fact->at_us = ls_cell_at(head);
+		is_sum = tracks[fact->track].kind == LS_TRACK_SUM;
+		fact->key = is_sum;
+		fact->value = ls_cell_has_value(head) ? (cell++)->value : is_sum;
+		return cell;
+	}
+	fact->track = ls_cell_long_track(head);
+	fact->what = (uint32) head;
+	fact->at_us = (cell++)->at_us;
+	is_sum = tracks[fact->track].kind == LS_TRACK_SUM;
+	fact->key = is_sum;
+	fact->value = is_sum;
+	if (!ls_cell_has_more(head))
+		return cell;
+	fact->key = (cell++)->key;
+	fact->value = (cell++)->value;
+	return cell;
 }
 
 /* unpack: the facts, in shared memory, until the next call. */
 static LsFacts
 unpack(const LsAccumulator *acc)
 {
-	const LsTrack *tracks = acc->engagement->tracks;
-	LsFacts facts = {reserve(acc->engagement, acc->n),
+	LsEngagement *engagement = acc->frame->engagement;
+	const LsCell *end = acc->cells + acc->n;
+	LsFacts facts = {reserve(engagement, acc->n),
 					 0,
-					 acc->as_of_us,
-					 acc->from_us,
-					 acc->until_us};
+					 acc->frame->as_of_us,
+					 readable_from(acc),
+					 acc->frame->until_us};
 
-	for (int i = 0; i < acc->n; i++)
-	{
-		const LsCell *cell = &acc->cells[i];
-		LsFact *fact = &facts.items[facts.n++];
-		bool is_sum = tracks[cell->fact.track].kind == LS_TRACK_SUM;
-
-		fact->at_us = cell->fact.at_us;
-		fact->track = cell->fact.track;
-		fact->what = cell->fact.what;
-		fact->key = cell->fact.has_more ? cell[1].more.key : (uint64) is_sum;
-		fact->value = cell->fact.has_more ? cell[1].more.value : (double) is_sum;
-		i += cell->fact.has_more;
-	}
+	for (const LsCell *cell = acc->cells; cell < end;)
+		cell = unpack_fact(cell, engagement->tracks, &facts.items[facts.n++]);
 	return facts;
 }
 
-/* append: there must be room for two cells. */
+/* LsForm: what a fact needs. */
+typedef struct LsForm
+{
+	bool is_short;
+	bool has_more; /* of a short one: a value */
+} LsForm;
+
+static inline LsForm
+form_of(const LsFact *fact, const LsEngagement *engagement)
+{
+	bool is_sum = engagement->tracks[fact->track].kind == LS_TRACK_SUM;
+	bool has_key = fact->key != (uint64) is_sum;
+	bool has_value = fact->value != (double) is_sum;
+
+	return (LsForm){fact->what == LS_FACT_MATCH && !has_key &&
+						fact->track < LS_CELL_TRACKS && ls_cell_is_near(fact->at_us),
+					has_key || has_value};
+}
+
+/* append: there must be room. */
 static void
 append(LsAccumulator *acc, const LsFact *fact)
 {
-	LsCell *cell = &acc->cells[acc->n++];
+	LsForm form = form_of(fact, acc->frame->engagement);
 
-	cell->fact.at_us = fact->at_us;
-	cell->fact.what = fact->what;
-	cell->fact.track = (uint16) fact->track;
-	cell->fact.has_more = !has_default(acc->engagement, fact);
-	if (!cell->fact.has_more)
-		return;
-	cell = &acc->cells[acc->n++];
-	cell->more.key = fact->key;
-	cell->more.value = fact->value;
+	if (form.is_short)
+		ls_accumulator_add_short(acc,
+								 fact->track,
+								 fact->at_us,
+								 form.has_more,
+								 fact->value);
+	else
+		ls_accumulator_add_long(acc, fact, form.has_more);
 }
 
-/* reduce: what cannot count any more goes. */
-static void
-reduce(LsAccumulator *acc)
+static int64
+count_cells(const LsFacts *facts, const LsEngagement *engagement)
 {
-	LsFacts facts = unpack(acc);
+	int64 n = 0;
 
-	ls_facts_reduce(&facts, acc->engagement->tracks, false);
-	acc->from_us = facts.from_us;
-	acc->until_us = facts.until_us;
-	acc->n = 0;
-	for (int i = 0; i < facts.n; i++)
-		append(acc, &facts.items[i]);
-	release(acc->engagement);
+	for (int i = 0; i < facts->n; i++)
+	{
+		LsForm form = form_of(&facts->items[i], engagement);
+
+		n += (form.is_short ? 1 : 2) * (form.has_more ? 2 : 1);
+	}
+	return n;
+}
+
+static void
+set_bounds(LsAccumulator *acc, int64 as_of_us, int64 from_us, int64 until_us)
+{
+	LsFrame *frame = acc->frame;
+
+	if (as_of_us == frame->as_of_us && from_us == frame->from_us &&
+		until_us == frame->until_us)
+		return;
+	frame = ls_accumulator_own_frame(acc);
+	frame->as_of_us = as_of_us;
+	frame->from_us = from_us;
+	frame->until_us = until_us;
 }
 
 static void
@@ -186,7 +288,25 @@ resize(LsAccumulator *acc, int64 cap)
 		acc->cells = MemoryContextAllocHuge(GetMemoryChunkContext(acc), size);
 		memcpy(acc->cells, acc->first, sizeof(LsCell) * acc->n);
 	}
-	acc->cap = cap;
+	acc->cap = (uint32) cap;
+}
+
+/* reduce: what cannot count any more goes. */
+static void
+reduce(LsAccumulator *acc)
+{
+	LsEngagement *engagement = acc->frame->engagement;
+	LsFacts facts = unpack(acc);
+
+	ls_facts_reduce(&facts, engagement->tracks, false);
+	set_bounds(acc, facts.as_of_us, facts.from_us, facts.until_us);
+	acc->n = 0;
+	/* The sum of two short facts takes more room than they. */
+	if (count_cells(&facts, engagement) > acc->cap)
+		resize(acc, count_cells(&facts, engagement));
+	for (int i = 0; i < facts.n; i++)
+		append(acc, &facts.items[i]);
+	release(engagement);
 }
 
 /*
@@ -195,21 +315,21 @@ resize(LsAccumulator *acc, int64 cap)
  * Errors: 54000 where a contact has too many that may be needed.
  */
 void
-ls_accumulator_make_room(LsAccumulator *acc, int n)
+ls_accumulator_make_room(LsAccumulator *acc, int64 n)
 {
 	int64 wanted;
 
 	CHECK_FOR_INTERRUPTS();
 	if (acc->cap >= REDUCE_FROM)
 		reduce(acc);
-	wanted = Max((int64) acc->n + n, (int64) acc->n * 2);
+	wanted = Max(acc->n + n, (int64) acc->n * 2);
 	if (wanted > PG_INT32_MAX / 4)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("a contact has too many events"),
-				errdetail("There are %d matches that rules of model \"%s\" may need.",
+				errdetail("There are %u matches that rules of model \"%s\" may need.",
 						  acc->n,
-						  acc->engagement->model->row->name),
+						  acc->frame->engagement->model->row->name),
 				errhint("Give its sequences a span (within), or leave out what robots "
 						"did in the source's condition."));
 	if (wanted > acc->cap)
@@ -224,41 +344,46 @@ can_join(const LsAccumulator *acc, const LsFacts *facts)
 	LsFacts own;
 
 	/* Only what was forgotten for good stands in the way. */
-	if (!acc->engagement->forgets_when_final)
+	if (!acc->frame->engagement->forgets_when_final)
 		return true;
 	own = unpack(acc);
-	return ls_facts_can_join(&own, facts, acc->engagement->tracks);
+	return ls_facts_can_join(&own, facts, acc->frame->engagement->tracks);
 }
 
+/* join_bounds: and last activities. */
 static void
-join(LsAccumulator *acc, const LsFacts *facts, int64 last_activity_us)
+join_bounds(LsAccumulator *acc,
+			const LsFrame *other,
+			int64 last_activity_us,
+			bool has_earlier_activity)
 {
-	if (!can_join(acc, facts))
-		acc->from_us = PG_INT64_MAX;
-	if (acc->n + (int64) facts->n * 2 > acc->cap)
-		ls_accumulator_make_room(acc, facts->n * 2);
-	for (int i = 0; i < facts->n; i++)
-		append(acc, &facts->items[i]);
-	acc->as_of_us = Max(acc->as_of_us, facts->as_of_us);
-	acc->from_us = Max(acc->from_us, facts->from_us);
-	acc->until_us = Min(acc->until_us, facts->until_us);
+	const LsFrame *own = acc->frame;
+
+	if (other != own)
+		set_bounds(acc,
+				   Max(own->as_of_us, other->as_of_us),
+				   Max(own->from_us, other->from_us),
+				   Min(own->until_us, other->until_us));
 	if (last_activity_us != PG_INT64_MIN)
 		ls_accumulator_note_activity(acc, last_activity_us);
+	acc->has_earlier_activity |= has_earlier_activity;
 }
 
-/* join_cells: where nothing was ever forgotten for good. */
 static void
-join_cells(LsAccumulator *acc, const LsAccumulator *other)
+join_facts(LsAccumulator *acc, const LsFacts *facts, int64 last_activity_us)
 {
-	if (acc->n + (int64) other->n > acc->cap)
-		ls_accumulator_make_room(acc, other->n);
-	memcpy(acc->cells + acc->n, other->cells, sizeof(LsCell) * other->n);
-	acc->n += other->n;
-	acc->as_of_us = Max(acc->as_of_us, other->as_of_us);
-	acc->from_us = Max(acc->from_us, other->from_us);
-	acc->until_us = Min(acc->until_us, other->until_us);
-	if (other->last_activity_us != PG_INT64_MIN)
-		ls_accumulator_note_activity(acc, other->last_activity_us);
+	LsFrame other = {.as_of_us = facts->as_of_us,
+					 .from_us = facts->from_us,
+					 .until_us = facts->until_us};
+	int64 room = (int64) facts->n * LS_CELLS_OF_FACT;
+
+	if (!can_join(acc, facts))
+		other.from_us = PG_INT64_MAX;
+	if (acc->n + room > acc->cap)
+		ls_accumulator_make_room(acc, room);
+	for (int i = 0; i < facts->n; i++)
+		append(acc, &facts->items[i]);
+	join_bounds(acc, &other, last_activity_us, false);
 }
 
 /*
@@ -271,16 +396,24 @@ ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other)
 	LsFacts facts;
 	Size size;
 
-	if (!acc->engagement->forgets_when_final)
+	/* Where nothing was ever forgotten for good, it is as it stands. */
+	if (!acc->frame->engagement->forgets_when_final)
 	{
-		join_cells(acc, other);
+		if (acc->n + other->n > acc->cap)
+			ls_accumulator_make_room(acc, other->n);
+		memcpy(acc->cells + acc->n, other->cells, sizeof(LsCell) * other->n);
+		acc->n += other->n;
+		join_bounds(acc,
+					other->frame,
+					other->last_activity_us,
+					other->has_earlier_activity);
 		return;
 	}
 	/* Those in shared memory go when the others are unpacked. */
 	facts = unpack(other);
 	size = sizeof(LsFact) * (Size) facts.n;
 	facts.items = memcpy(palloc_extended(size + 1, MCXT_ALLOC_HUGE), facts.items, size);
-	join(acc, &facts, other->last_activity_us);
+	join_facts(acc, &facts, other->last_activity_us);
 	pfree(facts.items);
 }
 
@@ -299,7 +432,7 @@ ls_accumulator_join_state(LsAccumulator *acc, const LsState *state)
 	if (n > lengthof(few))
 		facts.items = palloc(sizeof(LsFact) * n);
 	(void) ls_state_facts(state, facts.items);
-	join(acc, &facts, state->last_activity_us);
+	join_facts(acc, &facts, state->last_activity_us);
 	if (n > lengthof(few))
 		pfree(facts.items);
 }
@@ -317,7 +450,7 @@ check_sums(const LsAccumulator *acc, const LsFacts *facts)
 					errmsg("the values of a contact's events add up to more than a "
 						   "number can be"),
 					errdetail("They are for a rule of model \"%s\" that has a value.",
-							  acc->engagement->model->row->name),
+							  acc->frame->engagement->model->row->name),
 					errhint("Divide the rule's value, or give the rule a max_count."));
 }
 
@@ -330,7 +463,7 @@ check_sums(const LsAccumulator *acc, const LsFacts *facts)
 LsState *
 ls_accumulator_state(const LsAccumulator *acc)
 {
-	LsEngagement *engagement = acc->engagement;
+	LsEngagement *engagement = acc->frame->engagement;
 	const char *name = engagement->model->row->name;
 	LsFacts facts = unpack(acc);
 	Size size;
@@ -346,123 +479,4 @@ ls_accumulator_state(const LsAccumulator *acc)
 	state->last_activity_us = acc->last_activity_us;
 	release(engagement);
 	return state;
-}
-
-/* ---- between processes -------------------------------------------------- */
-
-/* LsWire: an accumulator on its way; its cells follow. */
-typedef struct LsWire
-{
-	uint64 fingerprint;
-	int64 as_of_us;
-	int64 from_us;
-	int64 until_us;
-	int64 last_activity_us;
-	int64 n;
-	char model[LS_STATE_MAX_NAME + 1];
-} LsWire;
-
-/*
- * ls_accumulator_send: as bytes that ls_accumulator_receive understands, in
- * another process of the same server.
- */
-bytea *
-ls_accumulator_send(const LsAccumulator *acc)
-{
-	Size size = VARHDRSZ + sizeof(LsWire) + sizeof(LsCell) * (Size) acc->n;
-	bytea *bytes = palloc_extended(size, MCXT_ALLOC_HUGE);
-	LsWire wire = {acc->engagement->fingerprint,
-				   acc->as_of_us,
-				   acc->from_us,
-				   acc->until_us,
-				   acc->last_activity_us,
-				   acc->n};
-
-	if (size > MaxAllocSize)
-		ereport(ERROR,
-				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				errmsg("a contact has too many events for a parallel query"),
-				errhint("Set max_parallel_workers_per_gather = 0."));
-	strlcpy(wire.model, acc->engagement->model->row->name, sizeof(wire.model));
-	SET_VARSIZE(bytes, size);
-	memcpy(VARDATA(bytes), &wire, sizeof(LsWire));
-	memcpy(VARDATA(bytes) + sizeof(LsWire), acc->cells, sizeof(LsCell) * acc->n);
-	return bytes;
-}
-
-/* are_sound: nothing that a process of ours sends is not. */
-static bool
-are_sound(const LsAccumulator *acc)
-{
-	for (int i = 0; i < acc->n; i++)
-	{
-		if (acc->cells[i].fact.track >= acc->engagement->ntracks)
-			return false;
-		i += acc->cells[i].fact.has_more;
-		if (i >= acc->n)
-			return false;
-	}
-	return true;
-}
-
-/*
- * ls_accumulator_receive: of the model that it names.
- *
- * Errors: 40001 where the rules are others by now; XX001.
- */
-LsAccumulator *
-ls_accumulator_receive(FunctionCallInfo fcinfo, const bytea *bytes)
-{
-	Size size = VARSIZE_ANY_EXHDR(bytes);
-	LsWire wire;
-	LsAccumulator *acc = NULL;
-
-	if (size >= sizeof(LsWire))
-	{
-		/* A bytea may stand where it likes. */
-		memcpy(&wire, VARDATA_ANY(bytes), sizeof(LsWire));
-		wire.model[LS_STATE_MAX_NAME] = '\0';
-		if (wire.n >= 0 && wire.n == (size - sizeof(LsWire)) / sizeof(LsCell) &&
-			size == sizeof(LsWire) + sizeof(LsCell) * (Size) wire.n)
-			acc = ls_accumulator_new(ls_engagement_of_name(fcinfo,
-														   wire.model,
-														   strlen(wire.model)),
-									 wire.as_of_us,
-									 CurrentMemoryContext);
-	}
-	if (acc != NULL && acc->engagement->fingerprint != wire.fingerprint)
-		ls_accumulator_refuse_change(acc);
-	if (acc != NULL)
-	{
-		if (wire.n > acc->cap)
-			resize(acc, wire.n);
-		memcpy(acc->cells,
-			   VARDATA_ANY(bytes) + sizeof(LsWire),
-			   sizeof(LsCell) * (Size) wire.n);
-		acc->n = (int) wire.n;
-		acc->from_us = wire.from_us;
-		acc->until_us = wire.until_us;
-		acc->last_activity_us = wire.last_activity_us;
-	}
-	if (acc == NULL || !are_sound(acc))
-		ereport(ERROR,
-				errcode(ERRCODE_DATA_CORRUPTED),
-				errmsg("malformed engagement state between parallel processes"),
-				errhint("Set max_parallel_workers_per_gather = 0, and report it."));
-	return acc;
-}
-
-/*
- * ls_accumulator_refuse_change: all states of a query are made by the same rules.
- *
- * Errors: 40001.
- */
-void
-ls_accumulator_refuse_change(const LsAccumulator *acc)
-{
-	ereport(ERROR,
-			errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			errmsg("rules of model \"%s\" changed while events were aggregated",
-				   acc->engagement->model->row->name),
-			errhint("Run the query again."));
 }

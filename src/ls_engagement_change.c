@@ -83,14 +83,14 @@ add_weighted(LsFading *total, const LsFading *part, double weight)
 	total->rising += weight > 0 ? weight * part->rising : -weight * part->falling;
 }
 
-/* secs_to_threshold: how long the score certainly stays between thresholds. */
+/* secs_to_any: how long the score certainly stays between these thresholds. */
 static double
-secs_to_threshold(const LsModel *model, const LsFading *fading)
+secs_to_any(List *thresholds, const LsFading *fading)
 {
 	double least = INFINITY;
 	ListCell *cell;
 
-	foreach(cell, model->thresholds)
+	foreach(cell, thresholds)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
 		double above = fading->points - (threshold->min_score - ROUNDING);
@@ -100,6 +100,14 @@ secs_to_threshold(const LsModel *model, const LsFading *fading)
 			least = Min(least, Max(fabs(above) - fading->slack, 0) / rate);
 	}
 	return least;
+}
+
+/* secs_to_threshold: of the model, or in a condition of its lifecycle. */
+static double
+secs_to_threshold(const LsModel *model, const LsFading *fading)
+{
+	return Min(secs_to_any(model->thresholds, fading),
+			   secs_to_any(model->watched, fading));
 }
 
 /*

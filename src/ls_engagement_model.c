@@ -64,6 +64,27 @@ compile_rules(LsModel *model, LsEngagement *engagement, List *drafts)
 }
 
 static void
+compile_milestones(LsModel *model, LsEngagement *engagement, List *drafts)
+{
+	ListCell *cell;
+
+	engagement->nmilestones = list_length(model->milestones);
+	engagement->milestones =
+		palloc0(sizeof(LsBehaviour) * (engagement->nmilestones + 1));
+	foreach(cell, model->milestones)
+	{
+		const LsEngagementRow *row = lfirst(cell);
+		LsBehaviour *milestone = &engagement->milestones[foreach_current_index(cell)];
+
+		milestone->row = row;
+		milestone->timing = ls_engagement_timing(row);
+		milestone->track = find_track(drafts, row);
+		milestone->timing.track = &engagement->tracks[milestone->track];
+		milestone->requires = LS_REQUIRES_NOTHING;
+	}
+}
+
+static void
 compile_tracks(LsEngagement *engagement, List *drafts)
 {
 	ListCell *cell;
@@ -153,11 +174,14 @@ compile(LsModel *model, MemoryContext scratch)
 	ListCell *cell;
 
 	MemoryContextSwitchTo(scratch);
-	drafts = ls_engagement_drafts(model->behaviour, model->sources, model->row->name);
+	drafts = ls_engagement_drafts(list_concat_copy(model->behaviour, model->milestones),
+								  model->sources,
+								  model->row->name);
 	MemoryContextSwitchTo(own);
 	engagement->model = model;
 	compile_tracks(engagement, drafts);
 	compile_rules(model, engagement, drafts);
+	compile_milestones(model, engagement, drafts);
 	compile_slots(engagement);
 	engagement->nsources = list_length(model->sources);
 	engagement->sources = palloc0(sizeof(LsEventSource) * (engagement->nsources + 1));

@@ -75,6 +75,8 @@ typedef struct LsEngagement
 	LsTrack *tracks;
 	int nrules;
 	LsBehaviour *rules;
+	int nmilestones;
+	LsBehaviour *milestones; /* as the model has them; without points */
 	bool uses_activity;		 /* does a rule look at the last activity? */
 	bool forgets_when_final; /* has it sequences or streaks? */
 	int nsources;

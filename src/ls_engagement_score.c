@@ -22,6 +22,7 @@ typedef struct LsStateCall
 {
 	uint64 generation;
 	LsEngagement *engagement;
+	LsFrame *frame; /* of accumulators that it makes; NULL = none yet */
 	Oid user;
 	int name_length;
 	char name[LS_STATE_MAX_NAME + 1];
@@ -42,10 +43,23 @@ bind_name(FunctionCallInfo fcinfo, const char *name, int length)
 	}
 	call->generation = 0;
 	call->engagement = ls_engagement_get(model);
+	call->frame = NULL;
 	call->user = GetUserId();
 	call->name_length = length;
 	memcpy(call->name, name, length);
 	call->generation = generation;
+	return call;
+}
+
+static inline LsStateCall *
+get_call(FunctionCallInfo fcinfo, const char *name, int length)
+{
+	LsStateCall *call = fcinfo->flinfo->fn_extra;
+
+	if (call == NULL || call->generation != ls_model_generation ||
+		call->user != GetUserId() || call->name_length != length ||
+		memcmp(call->name, name, length) != 0)
+		call = bind_name(fcinfo, name, length);
 	return call;
 }
 
@@ -58,13 +72,28 @@ bind_name(FunctionCallInfo fcinfo, const char *name, int length)
 LsEngagement *
 ls_engagement_of_name(FunctionCallInfo fcinfo, const char *name, int length)
 {
-	LsStateCall *call = fcinfo->flinfo->fn_extra;
+	return get_call(fcinfo, name, length)->engagement;
+}
 
-	if (call == NULL || call->generation != ls_model_generation ||
-		call->user != GetUserId() || call->name_length != length ||
-		memcmp(call->name, name, length) != 0)
-		call = bind_name(fcinfo, name, length);
-	return call->engagement;
+/*
+ * ls_engagement_frame_of_name: the same, for accumulators: completes the frame,
+ * and gives the one that all those alike share; NULL where it is another.
+ */
+LsFrame *
+ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
+							const char *name,
+							int length,
+							LsFrame *frame)
+{
+	LsStateCall *call = get_call(fcinfo, name, length);
+
+	frame->engagement = call->engagement;
+	if (call->frame == NULL)
+	{
+		call->frame = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(LsFrame));
+		*call->frame = *frame;
+	}
+	return memcmp(call->frame, frame, sizeof(LsFrame)) == 0 ? call->frame : NULL;
 }
 
 /*
@@ -212,6 +241,21 @@ ls_engagement_tally(const LsEngagement *engagement,
 	}
 	if (!required.is_counted)
 		tally->points = 0;
+}
+
+/*
+ * ls_engagement_is_reached: has the contact reached the milestone by the moment?
+ */
+bool
+ls_engagement_is_reached(const LsEngagement *engagement,
+						 int milestone,
+						 const LsMoment *moment)
+{
+	const LsBehaviour *rule = &engagement->milestones[milestone];
+	LsTally tally;
+
+	ls_timing_tally(&rule->timing, &engagement->sections[rule->track], moment, &tally);
+	return tally.is_counted;
 }
 
 /* can_give: without facts most kinds give nothing. */

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "ls_compat.h"
+#include "ls_contact.h"
 #include "ls_fit.h"
 #include "ls_guc.h"
 #include "ls_points.h"
@@ -11,6 +12,7 @@
 #include "common/shortest_dec.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -32,19 +34,26 @@ typedef struct LsExplained
 static LsExplained
 explain_contact(HeapTupleHeader header, text *name, TimestampTz as_of)
 {
-	HeapTupleData contact;
+	LsContactReader *reader;
+	const HeapTuple *rows;
 	LsExplained e;
 	const int *numbers;
 	int n;
 
-	e.model = ls_fit_readable_model(name);
-	e.explainer = ls_model_explainer(e.model);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		e.model = ls_fit_readable_model(name);
+		e.explainer = ls_model_explainer(e.model);
+		reader = ls_contact_reader(e.model, header, e.explainer->matcher, NULL);
+		rows = ls_contact_read(reader, header);
+	} while (rows == NULL);
 	e.matched = palloc0(sizeof(bool) * (list_length(e.explainer->rules) + 1));
 	e.by_slot = palloc0(sizeof(double) * e.model->nslots);
-	contact = ls_fit_tuple(header);
-	ls_match_load_row(e.explainer->matcher,
-					  ls_fit_map(e.explainer->matcher, header),
-					  &contact);
+	ls_match_load_rows(e.explainer->matcher,
+					   ls_contact_map(reader, e.explainer->matcher),
+					   1,
+					   rows);
 	n = ls_match_list(e.explainer->matcher, as_of, &numbers);
 	for (int i = 0; i < n; i++)
 	{

@@ -7,19 +7,17 @@
 
 #include "ls_attempt.h"
 #include "ls_compat.h"
+#include "ls_contact.h"
 #include "ls_guc.h"
 #include "ls_points.h"
 #include "ls_relation.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/primnodes.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/expandeddatum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
@@ -51,14 +49,15 @@ score_row(LsModel *model, TimestampTz as_of)
 }
 
 /*
- * ls_fit_score: fit of a contact as of a moment.
+ * ls_fit_score: fit of a contact as of a moment; its row and those of its lookups
+ * are in the order of the relations of conditions.
  *
  * Errors: what a rule's condition raises; 22003 where the sum is out of range.
  */
 double
-ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of)
+ls_fit_score(LsModel *model, LsRowMap *map, const HeapTuple *rows, TimestampTz as_of)
 {
-	ls_match_load_row(model->fit, map, contact);
+	ls_match_load_rows(model->fit, map, 1, rows);
 	return score_row(model, as_of);
 }
 
@@ -68,14 +67,14 @@ ls_fit_score(LsModel *model, LsRowMap *map, HeapTuple contact, TimestampTz as_of
 bool
 ls_fit_in_population(LsModel *model,
 					 LsRowMap *map,
-					 HeapTuple contact,
+					 const HeapTuple *rows,
 					 TimestampTz as_of)
 {
 	const int *numbers;
 
 	if (model->population == NULL)
 		return true;
-	ls_match_load_row(model->population, map, contact);
+	ls_match_load_rows(model->population, map, 1, rows);
 	return ls_match_list(model->population, as_of, &numbers) > 0;
 }
 
@@ -109,12 +108,11 @@ typedef struct LsFitCall
 {
 	uint64 generation;
 	LsModel *model;
+	LsContactReader *reader;
 	LsRowMap *fit;
 	LsRowMap *population;  /* NULL where there is no condition */
-	MemoryContext context; /* of the maps */
+	MemoryContext context; /* of the reader and the maps */
 	Oid user;
-	Oid type; /* of the row, where it is one argument */
-	int32 typmod;
 	TupleDesc desc; /* of the arguments that make the row, or NULL */
 	bool computed;	/* is one of them more than a column? */
 	int name_size;
@@ -228,19 +226,18 @@ bind_call(LsFitCall *call, HeapTupleHeader contact, text *name)
 {
 	uint64 generation = begin_binding(call, name);
 	LsModel *model = call->model;
-	Oid type = HeapTupleHeaderGetTypeId(contact);
-	Oid relid = get_typ_typrelid(type);
+	Oid relid = get_typ_typrelid(HeapTupleHeaderGetTypeId(contact));
 	MemoryContext old;
 
 	if (OidIsValid(relid))
 		ls_model_watch(relid);
 	old = MemoryContextSwitchTo(call->context);
-	call->fit = ls_fit_map(model->fit, contact);
-	call->population =
-		model->population == NULL ? NULL : ls_fit_map(model->population, contact);
+	call->reader = ls_contact_reader(model, contact, model->fit, model->population);
+	call->fit = ls_contact_map(call->reader, model->fit);
+	call->population = model->population == NULL
+						   ? NULL
+						   : ls_contact_map(call->reader, model->population);
 	MemoryContextSwitchTo(old);
-	call->type = type;
-	call->typmod = HeapTupleHeaderGetTypMod(contact);
 	call->generation = generation;
 }
 
@@ -252,8 +249,7 @@ get_call(FunctionCallInfo fcinfo, HeapTupleHeader contact, text *name)
 
 	if (!is_about(call, name))
 		call = new_call(fcinfo, name);
-	if (!is_bound(call) || call->type != HeapTupleHeaderGetTypeId(contact) ||
-		call->typmod != HeapTupleHeaderGetTypMod(contact))
+	if (!is_bound(call) || !ls_contact_takes(call->reader, contact))
 		bind_call(call, contact, name);
 	return call;
 }
@@ -264,11 +260,30 @@ ls_fit_tuple(HeapTupleHeader header)
 {
 	HeapTupleData tuple;
 
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	ItemPointerSetInvalid(&tuple.t_self);
-	tuple.t_tableOid = InvalidOid;
-	tuple.t_data = header;
+	ls_contact_set(&tuple, header);
 	return tuple;
+}
+
+/*
+ * read_contact: the rows of the contact that is the first argument, and the
+ * call's state. Again, where something changed while lookups were read.
+ */
+static inline const HeapTuple *
+read_contact(FunctionCallInfo fcinfo, LsFitCall **call)
+{
+	HeapTupleHeader contact = PG_GETARG_HEAPTUPLEHEADER(0);
+	text *name = PG_GETARG_TEXT_PP(1);
+	const HeapTuple *rows;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		*call = get_call(fcinfo, contact, name);
+		rows = ls_contact_read((*call)->reader, contact);
+		if (rows == NULL)
+			(*call)->generation = 0;
+	} while (rows == NULL);
+	return rows;
 }
 
 /*
@@ -277,13 +292,11 @@ ls_fit_tuple(HeapTupleHeader header)
 Datum
 ls_sql_fit_score(PG_FUNCTION_ARGS)
 {
-	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
-	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
-	LsFitCall *call = get_call(fcinfo, header, name);
-	HeapTupleData contact = ls_fit_tuple(header);
+	LsFitCall *call;
+	const HeapTuple *rows = read_contact(fcinfo, &call);
 
-	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->fit, &contact, as_of));
+	PG_RETURN_FLOAT8(ls_fit_score(call->model, call->fit, rows, as_of));
 }
 
 /*
@@ -292,14 +305,11 @@ ls_sql_fit_score(PG_FUNCTION_ARGS)
 Datum
 ls_sql_in_population(PG_FUNCTION_ARGS)
 {
-	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
-	text *name = PG_GETARG_TEXT_PP(1);
 	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
-	LsFitCall *call = get_call(fcinfo, header, name);
-	HeapTupleData contact = ls_fit_tuple(header);
+	LsFitCall *call;
+	const HeapTuple *rows = read_contact(fcinfo, &call);
 
-	PG_RETURN_BOOL(
-		ls_fit_in_population(call->model, call->population, &contact, as_of));
+	PG_RETURN_BOOL(ls_fit_in_population(call->model, call->population, rows, as_of));
 }
 
 /* ---- for views: NULL instead of an error ------------------------------- */
@@ -308,7 +318,7 @@ ls_sql_in_population(PG_FUNCTION_ARGS)
 typedef struct LsTry
 {
 	LsFitCall *call;
-	HeapTupleData contact;
+	const HeapTuple *rows;
 	double fit;
 	bool inside;
 } LsTry;
@@ -320,7 +330,7 @@ try_population(void *arg)
 
 	one->inside = ls_fit_in_population(one->call->model,
 									   one->call->population,
-									   &one->contact,
+									   one->rows,
 									   ls_guc_as_of());
 }
 
@@ -332,7 +342,7 @@ try_all(void *arg)
 
 	try_population(one);
 	one->fit =
-		ls_fit_score(one->call->model, one->call->fit, &one->contact, ls_guc_as_of());
+		ls_fit_score(one->call->model, one->call->fit, one->rows, ls_guc_as_of());
 }
 
 /*
@@ -342,11 +352,9 @@ try_all(void *arg)
 static ErrorData *
 try_contact(FunctionCallInfo fcinfo, LsTry *one, void (*work)(void *arg))
 {
-	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
 	ErrorData *error = NULL;
 
-	one->call = get_call(fcinfo, header, PG_GETARG_TEXT_PP(1));
-	one->contact = ls_fit_tuple(header);
+	one->rows = read_contact(fcinfo, &one->call);
 	if (IsInParallelMode() || !ls_fit_may_raise(one->call->model))
 		work(one);
 	else
@@ -400,64 +408,25 @@ ls_sql_fit_problem(PG_FUNCTION_ARGS)
 /* Arguments of fit_score_columns ahead of the columns: names, model, as_of. */
 #define LS_FIT_LEADING 3
 
-/* column_names: the first argument, which must be a constant. */
-static int
-column_names(FunctionCallInfo fcinfo, Datum **names)
-{
-	const FuncExpr *expr = (FuncExpr *) fcinfo->flinfo->fn_expr;
-	const Const *value;
-	bool *nulls;
-	int n = 0;
-
-	if (expr != NULL && IsA(expr, FuncExpr) && IsA(linitial(expr->args), Const))
-	{
-		value = linitial(expr->args);
-		if (!value->constisnull && value->consttype == TEXTARRAYOID)
-			deconstruct_array(DatumGetArrayTypeP(value->constvalue),
-							  TEXTOID,
-							  -1,
-							  false,
-							  TYPALIGN_INT,
-							  names,
-							  &nulls,
-							  &n);
-		for (int i = 0; i < n; i++)
-			if (nulls[i])
-				return 0;
-	}
-	return n;
-}
-
 /* describe_arguments: the row that they make, by their names and types. */
 static void
 describe_arguments(LsFitCall *call, FunctionCallInfo fcinfo)
 {
-	Datum *names;
-	int n = column_names(fcinfo, &names);
-	TupleDesc desc;
+	const FuncExpr *expr = (FuncExpr *) fcinfo->flinfo->fn_expr;
+	List *arguments = NIL;
 
-	if (n == 0 || n != PG_NARGS() - LS_FIT_LEADING)
+	if (expr != NULL && IsA(expr, FuncExpr))
+		arguments = list_copy_tail(expr->args, LS_FIT_LEADING);
+	if (arguments != NIL)
+		call->desc = ls_match_describe_arguments(linitial(expr->args), arguments);
+	if (arguments == NIL || call->desc == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("fit_score_columns needs a constant array of names, one for each "
 					   "column"),
 				errhint("Call lead_scoring.fit_score with the row: the planner makes "
 						"this call of it."));
-	desc = CreateTemplateTupleDesc(n);
-	for (int i = 0; i < n; i++)
-	{
-		int at = i + LS_FIT_LEADING;
-		Node *argument = list_nth(((FuncExpr *) fcinfo->flinfo->fn_expr)->args, at);
-
-		TupleDescInitEntry(desc,
-						   i + 1,
-						   TextDatumGetCString(names[i]),
-						   get_fn_expr_argtype(fcinfo->flinfo, at),
-						   -1,
-						   0);
-		call->computed |= !IsA(argument, Var);
-	}
-	call->desc = desc;
+	call->computed = !ls_match_are_columns(arguments);
 }
 
 /* bind_columns: find the model, and its columns among the arguments. */
@@ -473,24 +442,28 @@ bind_columns(FunctionCallInfo fcinfo, text *name)
 	generation = begin_binding(call, name);
 	old = MemoryContextSwitchTo(call->context);
 	describe_arguments(call, fcinfo);
-	call->fit = ls_match_map_row(call->model->fit, call->desc);
+	call->reader = ls_contact_column_reader(call->model, call->desc, call->model->fit);
+	call->fit = ls_contact_map(call->reader, call->model->fit);
 	MemoryContextSwitchTo(old);
 	call->generation = generation;
 	return call;
 }
 
-/*
- * protect_columns: what was computed may be an object that its reader may
- * change, but all conditions read the same one.
- */
-static void
-protect_columns(const LsFitCall *call, NullableDatum *columns)
+/* load_lookups: into the matcher; again, where something changed meanwhile. */
+static LsFitCall *
+load_lookups(FunctionCallInfo fcinfo, text *name, const NullableDatum *columns)
 {
-	for (int i = 0; i < call->desc->natts; i++)
-		columns[i].value =
-			MakeExpandedObjectReadOnly(columns[i].value,
-									   columns[i].isnull,
-									   TupleDescAttr(call->desc, i)->attlen);
+	LsFitCall *call = fcinfo->flinfo->fn_extra;
+	const HeapTuple *rows = ls_contact_read_columns(call->reader, columns);
+
+	while (rows == NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		call = bind_columns(fcinfo, name);
+		rows = ls_contact_read_columns(call->reader, columns);
+	}
+	ls_match_load_rows(call->model->fit, call->fit, 2, rows + 1);
+	return call;
 }
 
 /*
@@ -510,7 +483,9 @@ ls_sql_fit_score_columns(PG_FUNCTION_ARGS)
 	if (unlikely(!is_about(call, name) || !is_bound(call)))
 		call = bind_columns(fcinfo, name);
 	if (call->computed)
-		protect_columns(call, columns);
+		ls_match_protect_values(call->desc, columns);
+	if (call->reader->n > 1)
+		call = load_lookups(fcinfo, name, columns);
 	ls_match_load_values(call->model->fit, call->fit, columns);
 	PG_RETURN_FLOAT8(score_row(call->model, PG_GETARG_TIMESTAMPTZ(2)));
 }

@@ -12,18 +12,18 @@
 
 extern double ls_fit_score(LsModel *model,
 						   LsRowMap *map,
-						   HeapTuple contact,
+						   const HeapTuple *rows,
 						   TimestampTz as_of);
 extern bool ls_fit_in_population(LsModel *model,
 								 LsRowMap *map,
-								 HeapTuple contact,
+								 const HeapTuple *rows,
 								 TimestampTz as_of);
 
 extern bool ls_fit_may_raise(const LsModel *model);
 extern char *ls_fit_describe(const ErrorData *error);
 
 extern LsModel *ls_fit_readable_model(text *name);
-extern LsRowMap *ls_fit_map(const LsMatcher *matcher, HeapTupleHeader row);
 extern HeapTupleData ls_fit_tuple(HeapTupleHeader header);
+extern LsRowMap *ls_fit_map(const LsMatcher *matcher, HeapTupleHeader row);
 
 #endif /* LS_FIT_H */

@@ -227,7 +227,7 @@ compare_models(const ListCell *a, const ListCell *b)
  * in turn goes to the queue, so that this ends.
  */
 static void
-flush(bool is_prepare)
+flush_rounds(bool is_prepare)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "lead_scoring flush",
@@ -248,6 +248,24 @@ flush(bool is_prepare)
 	MemoryContextDelete(context);
 }
 
+/* Are scores being written? What triggers note meanwhile waits for the next round. */
+static bool is_flushing = false;
+
+static void
+flush(bool is_prepare)
+{
+	is_flushing = true;
+	PG_TRY();
+	{
+		flush_rounds(is_prepare);
+	}
+	PG_FINALLY();
+	{
+		is_flushing = false;
+	}
+	PG_END_TRY();
+}
+
 /*
  * ls_flush_now: apply what is pending, inside the transaction. What the
  * transactions above the current subtransaction have is applied too, and stays
@@ -256,7 +274,7 @@ flush(bool is_prepare)
 void
 ls_flush_now(void)
 {
-	if (!ls_pending_any())
+	if (is_flushing || !ls_pending_any())
 		return;
 	ls_pending_copy_down();
 	flush(false);
@@ -289,6 +307,22 @@ ls_flush_if_full(LsPendingModel *pending)
 	MemoryContextDelete(context);
 }
 
+/* flush_at_end: of the transaction. */
+static void
+flush_at_end(bool is_prepare)
+{
+	ls_apply_at_commit = true;
+	PG_TRY();
+	{
+		flush(is_prepare);
+	}
+	PG_FINALLY();
+	{
+		ls_apply_at_commit = false;
+	}
+	PG_END_TRY();
+}
+
 static void
 xact_callback(XactEvent event, void *arg)
 {
@@ -297,7 +331,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
 			if (ls_pending_any())
-				flush(event == XACT_EVENT_PRE_PREPARE);
+				flush_at_end(event == XACT_EVENT_PRE_PREPARE);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

@@ -70,6 +70,7 @@ extern LsMatcher *ls_match_compile_values(List *rules,
 
 /* ls_match_value.c */
 extern Datum ls_match_value(LsMatcher *matcher, int number, bool *is_null);
+extern void ls_match_begin_values(LsMatcher *matcher, TimestampTz as_of);
 
 /* ls_match_eval.c */
 extern const double *ls_match_sums(LsMatcher *matcher, TimestampTz as_of);
@@ -77,8 +78,14 @@ extern int ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numb
 
 extern bool ls_match_may_raise(const LsMatcher *matcher);
 
+/* ls_match_arguments.c */
+extern TupleDesc ls_match_describe_arguments(const Node *array, List *arguments);
+extern bool ls_match_are_columns(List *arguments);
+extern void ls_match_protect_values(TupleDesc desc, NullableDatum *values);
+
 /* ls_match_columns.c */
 typedef struct LsRowMap LsRowMap;
+extern bool ls_match_uses(const LsMatcher *matcher, int relno);
 extern LsRowMap *ls_match_map_rows(const LsMatcher *matcher,
 								   const TupleDesc *descs,
 								   int n);
@@ -91,6 +98,7 @@ extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple
 extern void ls_match_load_values(LsMatcher *matcher,
 								 const LsRowMap *map,
 								 const NullableDatum *values);
+extern int ls_match_last_relation(const LsMatcher *matcher);
 extern bool ls_match_same_columns(const LsRowMap *map,
 								  int relno,
 								  HeapTuple old_tuple,

@@ -152,15 +152,16 @@ find_attribute(const LsMatchColumn *column, TupleDesc desc)
 	return InvalidAttrNumber;
 }
 
-/* max_relno: the last relation of the scope that some column is of. */
-static int
-max_relno(const LsMatcher *matcher)
+/*
+ * ls_match_uses: does some condition name a column of this relation?
+ */
+bool
+ls_match_uses(const LsMatcher *matcher, int relno)
 {
-	int max = 0;
-
 	for (int i = 0; i < matcher->ncolumns; i++)
-		max = Max(max, matcher->columns[i].relno);
-	return max;
+		if (matcher->columns[i].relno == relno)
+			return true;
+	return false;
 }
 
 /* map_relation: desc NULL: all columns of the relation will be null. */
@@ -196,7 +197,7 @@ map_relation(const LsMatcher *matcher, int relno, TupleDesc desc, LsRelationMap 
 LsRowMap *
 ls_match_map_rows(const LsMatcher *matcher, const TupleDesc *descs, int n)
 {
-	int nrelations = Max(n, max_relno(matcher));
+	int nrelations = Max(n, ls_match_last_relation(matcher));
 	LsRowMap *map =
 		palloc0(offsetof(LsRowMap, relations) + sizeof(LsRelationMap) * nrelations);
 
@@ -291,6 +292,20 @@ ls_match_load_values(LsMatcher *matcher,
 		row->tts_values[first->columns[i].column] = value->value;
 		row->tts_isnull[first->columns[i].column] = value->isnull;
 	}
+}
+
+/*
+ * ls_match_last_relation: the last relation of the scope that some condition
+ * looks at.
+ */
+int
+ls_match_last_relation(const LsMatcher *matcher)
+{
+	int max = 0;
+
+	for (int i = 0; i < matcher->ncolumns; i++)
+		max = Max(max, matcher->columns[i].relno);
+	return max;
 }
 
 /*

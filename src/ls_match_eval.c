@@ -277,6 +277,24 @@ ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numbers)
 }
 
 /*
+ * ls_match_begin_values: forget the last row, and the values made of it: for those
+ * who want values of the next row (ls_match_value) and match nothing.
+ */
+void
+ls_match_begin_values(LsMatcher *matcher, TimestampTz as_of)
+{
+	Oid user;
+	int security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(matcher->owner,
+						   security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+	begin_row(matcher, as_of);
+	SetUserIdAndSecContext(user, security);
+}
+
+/*
  * ls_match_may_raise: can matching a row, or the value of an expression, end in an
  * error? What indexes decide alone cannot, nor can plain columns.
  */

@@ -7,7 +7,9 @@
  * compiles anew where they differ, or where a relation was altered.
  */
 #include "ls_model_compile.h"
+#include "ls_model_sign.h"
 
+#include "ls_catalog_life.h"
 #include "ls_compat.h"
 #include "ls_key.h"
 #include "ls_relation.h"
@@ -134,179 +136,16 @@ watch_config(void)
 										 "rule_group",
 										 "fit_rule",
 										 "threshold",
+										 "lookup",
 										 "event_source",
-										 "engagement_rule"};
+										 "engagement_rule",
+										 "stage",
+										 "transition",
+										 "action",
+										 "milestone"};
 
 	for (int i = 0; i < lengthof(tables); i++)
 		watch(ls_catalog_relid(tables[i]), true);
-}
-
-static void
-sign_text(StringInfo out, const char *text)
-{
-	if (text == NULL)
-		appendStringInfoString(out, "-;");
-	else
-		appendStringInfo(out, "%zu:%s;", strlen(text), text);
-}
-
-static void
-sign_double(StringInfo out, double value)
-{
-	appendStringInfo(out, "%.17g;", value);
-}
-
-static void
-sign_limits(StringInfo out, LsLimits limits)
-{
-	sign_double(out, limits.min);
-	sign_double(out, limits.max);
-}
-
-static void
-sign_model(StringInfo out, const LsModelRow *row)
-{
-	sign_text(out, row->population);
-	sign_text(out, row->search_path);
-	sign_double(out, row->fit_weight);
-	sign_double(out, row->engagement_weight);
-	sign_double(out, row->intent_weight);
-	sign_limits(out, row->fit);
-	sign_limits(out, row->engagement);
-	sign_limits(out, row->intent);
-	sign_limits(out, row->total);
-	sign_text(out, row->time_zone);
-	sign_text(out, row->created_column);
-}
-
-static void
-sign_sources(StringInfo out, List *sources)
-{
-	ListCell *cell;
-
-	foreach(cell, sources)
-	{
-		const LsSourceRow *source = lfirst(cell);
-
-		sign_text(out, source->name);
-		sign_text(out, source->relation);
-		sign_text(out, source->contact_id);
-		sign_text(out, source->occurred_at);
-		sign_text(out, source->time_zone);
-		sign_text(out, source->condition);
-		sign_text(out, source->activity);
-	}
-}
-
-static void
-sign_timing(StringInfo out, const LsEngagementRow *rule)
-{
-	const int64 times[] = {rule->within_us,
-						   rule->after_us,
-						   rule->counts_from,
-						   rule->counts_until,
-						   rule->repeat_every_us,
-						   rule->grace_us,
-						   rule->half_life_us,
-						   rule->linear_over_us,
-						   rule->decay_every_us,
-						   rule->expires_after_us,
-						   rule->max_count,
-						   rule->at_least,
-						   rule->at_most,
-						   rule->if_never_created,
-						   rule->step_order};
-
-	for (int i = 0; i < lengthof(times); i++)
-		appendStringInfo(out, INT64_FORMAT ";", times[i]);
-	sign_double(out, rule->decay_percent);
-}
-
-static void
-sign_behaviour(StringInfo out, List *rules)
-{
-	ListCell *cell;
-	ListCell *step;
-
-	foreach(cell, rules)
-	{
-		const LsEngagementRow *rule = lfirst(cell);
-
-		appendStringInfo(out, "%d;%d;", rule->kind, rule->is_intent);
-		sign_text(out, rule->group_name);
-		sign_text(out, rule->source);
-		sign_text(out, rule->condition);
-		sign_double(out, rule->points);
-		sign_text(out, rule->distinct_by);
-		sign_text(out, rule->value);
-		sign_text(out, rule->unless);
-		sign_text(out, rule->requires);
-		sign_text(out, rule->hit);
-		foreach(step, rule->steps)
-			sign_text(out, lfirst(step));
-		sign_timing(out, rule);
-	}
-}
-
-static void
-sign_rules(StringInfo out, const LsModel *model, const LsRows *rows)
-{
-	ListCell *cell;
-
-	foreach(cell, rows->groups)
-	{
-		const LsGroupRow *group = lfirst(cell);
-
-		sign_text(out, group->name);
-		sign_text(out, group->dimension);
-		sign_limits(out, group->limits);
-	}
-	foreach(cell, rows->fit_rules)
-	{
-		const LsFitRow *rule = lfirst(cell);
-
-		sign_text(out, rule->condition);
-		sign_text(out, rule->group_name);
-		sign_double(out, rule->points);
-	}
-	sign_sources(out, model->sources);
-	sign_behaviour(out, model->behaviour);
-	foreach(cell, model->thresholds)
-	{
-		const LsThresholdRow *threshold = lfirst(cell);
-
-		sign_text(out, threshold->score);
-		sign_text(out, threshold->label);
-		sign_double(out, threshold->min_score);
-	}
-}
-
-/* sign_names: what does not change a score, but what errors and reasons show. */
-static void
-sign_names(StringInfo out, const LsModel *model, const LsRows *rows)
-{
-	ListCell *cell;
-
-	appendStringInfo(out, "%u;%u;", model->relid, model->owner);
-	sign_text(out, model->row->contact_id);
-	sign_text(out, model->row->stage_column);
-	sign_text(out, model->row->status);
-	sign_text(out, model->row->objects_schema);
-	sign_text(out, model->row->owner);
-	appendStringInfo(out,
-					 "%d;" INT64_FORMAT ";",
-					 model->row->has_scored_stamp,
-					 model->row->scored_stamp);
-	foreach(cell, rows->fit_rules)
-		sign_text(out, ((LsFitRow *) lfirst(cell))->name);
-	foreach(cell, model->behaviour)
-		sign_text(out, ((LsEngagementRow *) lfirst(cell))->name);
-}
-
-static uint64
-hash_text(const StringInfo text, uint64 seed)
-{
-	return hash_bytes_extended((const unsigned char *) text->data, text->len, seed);
 }
 
 /* read_model: everything but what is compiled. */
@@ -315,7 +154,6 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 {
 	LsModel *model = palloc0(sizeof(LsModel));
 	MemoryContext old;
-	StringInfoData signature;
 
 	model->context = CurrentMemoryContext;
 	model->row = ls_catalog_model(name, false);
@@ -325,20 +163,16 @@ read_model(const char *name, MemoryContext scratch, LsRows *rows)
 	model->groups = ls_catalog_groups(name);
 	model->sources = ls_catalog_sources(name);
 	model->behaviour = ls_model_enabled_behaviour(ls_catalog_engagement_rules(name));
+	model->milestones = ls_catalog_milestones(name);
+	model->stages = ls_catalog_stages(name);
+	model->transitions = ls_catalog_transitions(name);
+	model->actions = ls_catalog_actions(name);
 
 	old = MemoryContextSwitchTo(scratch);
 	rows->fit_rules = ls_model_enabled(ls_catalog_fit_rules(name));
 	rows->groups = model->groups;
-	initStringInfo(&signature);
-	sign_sources(&signature, model->sources);
-	model->sources_stamp = (int64) hash_text(&signature, 0);
-	resetStringInfo(&signature);
-	sign_model(&signature, model->row);
-	sign_rules(&signature, model, rows);
-	model->stamp = (int64) hash_text(&signature, 0);
-	sign_names(&signature, model, rows);
-	model->signature[0] = hash_text(&signature, 1);
-	model->signature[1] = hash_text(&signature, 2);
+	rows->lookups = ls_catalog_lookups(name);
+	ls_model_sign(model, rows);
 	MemoryContextSwitchTo(old);
 	return model;
 }
@@ -492,8 +326,11 @@ find_table_map(const LsModel *model, Oid relid)
 bool
 ls_model_has_table_map(const char *name, Oid relid)
 {
-	return ls_model_is_current(name) &&
-		   find_table_map(find_entry(name)->model, relid) != NULL;
+	const LsTableMap *map = NULL;
+
+	if (ls_model_is_current(name))
+		map = find_table_map(find_entry(name)->model, relid);
+	return map != NULL && map->life != NULL;
 }
 
 /*
@@ -552,9 +389,21 @@ ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 		map.key = ls_relation_column(relid, model->row->contact_id);
 		map.key_type = ls_key_stored_type(getBaseType(get_atttype(relid, map.key)));
 	}
+	if (model->row->stage_column != NULL)
+		map.stage = ls_relation_column(relid, model->row->stage_column);
 	map.fit = ls_match_map_row(model->fit, desc);
 	if (model->population != NULL)
 		map.population = ls_match_map_row(model->population, desc);
 	MemoryContextSwitchTo(old);
 	return enter_table_map(model, &map);
+}
+
+/*
+ * ls_model_complete_table_map: with what the lifecycle looks at, which is compiled
+ * above us.
+ */
+void
+ls_model_complete_table_map(LsModel *model, Oid relid, LsRowMap *life)
+{
+	find_table_map(model, relid)->life = life;
 }

@@ -9,6 +9,7 @@
 #include "access/tupdesc.h"
 
 #include "ls_catalog.h"
+#include "ls_lookup.h"
 #include "ls_match.h"
 
 /*
@@ -23,11 +24,17 @@ typedef struct LsModel
 	Oid relid;			 /* the contacts */
 	Oid owner;			 /* of the contacts */
 	int64 stamp;		 /* of all that scores depend on */
-	int64 sources_stamp; /* of the event sources alone */
+	int64 sources_stamp; /* of the event sources and lookups alone */
 	List *thresholds;	 /* of LsThresholdRow */
 	List *groups;		 /* of LsGroupRow */
 	List *sources;		 /* of LsSourceRow */
+	List *lookups;		 /* of LsLookup: relations 2 and on in conditions */
 	List *behaviour;	 /* of LsEngagementRow, enabled ones only */
+	List *milestones;	 /* of LsEngagementRow */
+	List *stages;		 /* of LsStageRow, by position */
+	List *transitions;	 /* of LsTransitionRow */
+	List *actions;		 /* of LsActionRow */
+	int64 life_stamp;	 /* of all that moves and actions follow from, and stamp */
 	int nslots;			 /* slot 0 has no group and no limits */
 	LsLimits *slot_limits;
 	LsMatcher *fit;
@@ -35,6 +42,8 @@ typedef struct LsModel
 	bool uses_as_of;				 /* may a score change with time alone? */
 	struct LsExplainer *explainer;	 /* or NULL: see ls_model_explainer */
 	struct LsEngagement *engagement; /* or NULL: see ls_engagement_get */
+	List *watched;					 /* of LsThresholdRow: what lifecycle looks at */
+	struct LsLifecycle *lifecycle;	 /* or NULL: see ls_lifecycle_get */
 	struct HTAB *table_maps;		 /* LsTableMap of tables with triggers, or NULL */
 } LsModel;
 
@@ -61,6 +70,8 @@ typedef struct LsTableMap
 	Oid key_type;	/* as stored */
 	LsRowMap *fit;
 	LsRowMap *population;
+	AttrNumber stage; /* column of the stage; 0 = there is none */
+	LsRowMap *life;	  /* what the lifecycle looks at; NULL = not known yet */
 } LsTableMap;
 
 /* Changes whenever a pointer to a model, or a map of a row type, may be stale. */
@@ -76,7 +87,12 @@ extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);
 extern const LsTableMap *ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc);
+extern void ls_model_complete_table_map(LsModel *model, Oid relid, LsRowMap *life);
+extern LsCondScope *ls_model_scope_with(const LsModelRow *row,
+										Oid relid,
+										List *lookups);
 extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
+extern LsCondScope *ls_model_score_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
 										 Oid contacts,
 										 Oid events);

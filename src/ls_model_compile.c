@@ -37,22 +37,74 @@ ls_model_enabled_behaviour(List *rules)
 	return enabled;
 }
 
+static LsCondRelation *
+make_relation(const char *alias, Oid relid, bool qualified)
+{
+	LsCondRelation *relation = palloc0(sizeof(LsCondRelation));
+
+	relation->alias = alias;
+	relation->relid = relid;
+	relation->qualified = qualified;
+	return relation;
+}
+
+static LsCondScope *
+make_scope(const LsModelRow *row, Oid contacts, LsCondRelation *first)
+{
+	LsCondScope *scope = palloc0(sizeof(LsCondScope));
+
+	scope->relations = list_make1(first);
+	scope->owner = ls_relation_owner(contacts);
+	scope->search_path = row->search_path;
+	return scope;
+}
+
 /*
- * ls_model_scope: what a model's conditions may name: the columns of its
- * contacts, also as contact.column.
+ * ls_model_scope_with: what a model's conditions may name: the columns of its
+ * contacts, also as contact.column, and those of these lookups, as alias.column.
+ */
+LsCondScope *
+ls_model_scope_with(const LsModelRow *row, Oid relid, List *lookups)
+{
+	LsCondScope *scope = make_scope(row, relid, make_relation("contact", relid, false));
+	ListCell *cell;
+
+	scope->has_as_of = true;
+	foreach(cell, lookups)
+	{
+		const LsLookup *lookup = lfirst(cell);
+
+		scope->relations =
+			lappend(scope->relations,
+					make_relation(lookup->row->alias, lookup->relid, true));
+	}
+	return scope;
+}
+
+/*
+ * ls_model_scope: the same with all lookups of the model.
+ *
+ * Errors: where one cannot be used.
  */
 LsCondScope *
 ls_model_scope(const LsModelRow *row, Oid relid)
 {
-	LsCondScope *scope = palloc0(sizeof(LsCondScope));
-	LsCondRelation *contact = palloc0(sizeof(LsCondRelation));
+	return ls_model_scope_with(row, relid, ls_lookup_find_all(row, relid));
+}
 
-	contact->alias = "contact";
-	contact->relid = relid;
-	scope->relations = list_make1(contact);
-	scope->has_as_of = true;
-	scope->owner = ls_relation_owner(relid);
-	scope->search_path = row->search_path;
+/*
+ * ls_model_score_scope: what conditions of transitions and actions may name: the
+ * score of a contact and its columns, also as score.column and contact.column.
+ */
+LsCondScope *
+ls_model_score_scope(const LsModelRow *row, Oid relid)
+{
+	LsCondScope *scope = ls_model_scope(row, relid);
+	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
+
+	score->alias = "score";
+	score->relid = ls_catalog_relid("score");
+	scope->relations = lcons(score, scope->relations);
 	return scope;
 }
 
@@ -63,13 +115,7 @@ ls_model_scope(const LsModelRow *row, Oid relid)
 LsCondScope *
 ls_model_event_scope(const LsModelRow *row, Oid contacts, Oid events)
 {
-	LsCondScope *scope = ls_model_scope(row, contacts);
-	LsCondRelation *event = linitial(scope->relations);
-
-	event->alias = "event";
-	event->relid = events;
-	scope->has_as_of = false;
-	return scope;
+	return make_scope(row, contacts, make_relation("event", events, false));
 }
 
 static LsMatchRule *
@@ -184,6 +230,21 @@ fill_slots(LsModel *model, const LsRows *rows)
 	}
 }
 
+/* watch_lookups: also such as cannot be used, until they can. */
+static void
+watch_lookups(const LsRows *rows)
+{
+	ListCell *cell;
+
+	foreach(cell, rows->lookups)
+	{
+		Oid relid = ls_relation_by_name(((LsLookupRow *) lfirst(cell))->relation);
+
+		if (OidIsValid(relid))
+			ls_model_watch(relid);
+	}
+}
+
 /*
  * ls_model_compile: fill in the matchers; trees of conditions are in scratch.
  */
@@ -194,8 +255,10 @@ ls_model_compile(LsModel *model, const LsRows *rows, MemoryContext scratch)
 	LsCondScope *scope;
 
 	fill_slots(model, rows);
+	watch_lookups(rows);
+	model->lookups = ls_lookup_find_all(model->row, model->relid);
 	old = MemoryContextSwitchTo(scratch);
-	scope = ls_model_scope(model->row, model->relid);
+	scope = ls_model_scope_with(model->row, model->relid, model->lookups);
 	compile_population(model, scope);
 	model->fit = compile_fit(model, scope, rows, LS_MATCH_SUM);
 	MemoryContextSwitchTo(old);
@@ -224,10 +287,11 @@ ls_model_explainer(LsModel *model)
 	explainer->rules = rows.fit_rules;
 	explainer->groups = rows.groups;
 	MemoryContextSwitchTo(scratch);
-	explainer->matcher = compile_fit(model,
-									 ls_model_scope(model->row, model->relid),
-									 &rows,
-									 LS_MATCH_LIST);
+	explainer->matcher =
+		compile_fit(model,
+					ls_model_scope_with(model->row, model->relid, model->lookups),
+					&rows,
+					LS_MATCH_LIST);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 	model->explainer = explainer;

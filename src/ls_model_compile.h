@@ -13,6 +13,7 @@ typedef struct LsRows
 {
 	List *groups;	 /* of LsGroupRow */
 	List *fit_rules; /* of LsFitRow, enabled ones only */
+	List *lookups;	 /* of LsLookupRow */
 } LsRows;
 
 extern List *ls_model_enabled(List *rules);

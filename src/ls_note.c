@@ -137,7 +137,7 @@ ls_note_read_events(LsNote *note)
 static bool
 is_same_model(const LsAccumulator *delta, const LsEngagement *engagement)
 {
-	return delta->engagement == engagement;
+	return delta->frame->engagement == engagement;
 }
 
 /* join_delta: other new events. */
@@ -145,9 +145,10 @@ static void
 join_delta(LsNotes *notes, LsNote *note, const LsAccumulator *delta)
 {
 	if (note->delta == NULL)
-		note->delta =
-			ls_accumulator_new(delta->engagement, delta->as_of_us, notes->context);
-	if (is_same_model(note->delta, delta->engagement))
+		note->delta = ls_accumulator_new(delta->frame->engagement,
+										 delta->frame->as_of_us,
+										 notes->context);
+	if (is_same_model(note->delta, delta->frame->engagement))
 		ls_accumulator_join(note->delta, delta);
 	else
 		ls_note_read_events(note);

@@ -149,9 +149,12 @@ prepare(const char *sql, int nargs, Oid *types)
 	return plan;
 }
 
-/* keep_plan: the kept plan of the statement, for the current role. */
-static SPIPlanPtr
-keep_plan(const char *sql, int nargs, Oid *types)
+/*
+ * ls_objects_plan: the kept plan of the statement, for the current role; for use
+ * inside this SPI connection.
+ */
+SPIPlanPtr
+ls_objects_plan(const char *sql, int nargs, Oid *types)
 {
 	LsPlanKey key = {GetUserId(),
 					 hash_bytes((const unsigned char *) types, nargs * sizeof(Oid)),
@@ -193,7 +196,8 @@ ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values)
 	int result;
 
 	ls_guard_set("enable_seqscan", "off");
-	result = SPI_execute_plan(keep_plan(sql, nargs, types), values, NULL, false, 0);
+	result =
+		SPI_execute_plan(ls_objects_plan(sql, nargs, types), values, NULL, false, 0);
 	AtEOXact_GUC(true, guc_level);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));

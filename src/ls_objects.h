@@ -30,6 +30,7 @@ extern bool ls_objects_usable(const LsModelRow *row, Oid contacts, const char **
 extern Oid ls_objects_relid(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_name(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_script(const char *writer, const char *model, bool read_only);
+extern SPIPlanPtr ls_objects_plan(const char *sql, int nargs, Oid *types);
 extern uint64 ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values);
 
 #endif /* LS_OBJECTS_H */

@@ -157,6 +157,7 @@ next_contacts(LsRun *run, LsChange **changes)
 	const LsObjects *objects = run->objects;
 	Oid types[1] = {objects->key_type};
 	Datum values[1] = {run->last};
+	int n;
 
 	(void) ls_objects_execute(
 		psprintf("SELECT c.%s::%s FROM %s AS c WHERE c.%s IS NOT NULL%s"
@@ -174,7 +175,10 @@ next_contacts(LsRun *run, LsChange **changes)
 	if (SPI_tuptable->numvals == 0)
 		return 0;
 	remember_last(run);
-	return ls_apply_found(run->objects, changes);
+	n = ls_apply_found(run->objects, changes);
+	for (int i = 0; i < n; i++)
+		(*changes)[i].cause = run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
+	return n;
 }
 
 /*
@@ -236,7 +240,8 @@ rescore(LsRun *run)
 
 	drain_queue(run);
 	ls_batch_begin(run);
-	stamp = ls_model_get(run->model)->stamp;
+	stamp = ls_model_get(run->model)->life_stamp;
+	run->is_activation = !ls_model_get(run->model)->row->has_scored_stamp;
 	mark = find_mark(run);
 	ls_batch_end(run);
 	walk(run);
@@ -283,7 +288,8 @@ is_everyone_due(LsRun *run)
 
 	ls_batch_begin(run);
 	model = ls_model_get(run->model);
-	due = !model->row->has_scored_stamp || model->row->scored_stamp != model->stamp;
+	due =
+		!model->row->has_scored_stamp || model->row->scored_stamp != model->life_stamp;
 	due = due || find_mark(run) > 0;
 	ls_batch_end(run);
 	return due;
@@ -314,10 +320,8 @@ refresh(LsRun *run)
 /* ---- the calls ---------------------------------------------------------- */
 
 static uint64
-run_batches(const char *model, bool commits, bool alone, void (*work)(LsRun *run))
+run_batches(LsRun run, void (*work)(LsRun *run))
 {
-	LsRun run = {.model = model, .commits = commits, .alone = alone};
-
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -326,13 +330,13 @@ run_batches(const char *model, bool commits, bool alone, void (*work)(LsRun *run
 				errhint("Run it at isolation level READ COMMITTED."));
 	/* Events that are about to be read must not be merged later. */
 	ls_flush_now();
-	if (SPI_connect_ext(commits ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
+	if (SPI_connect_ext(run.commits ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	run.context = CurrentMemoryContext;
 	run.batch = AllocSetContextCreate(run.context,
 									  "lead_scoring batch",
 									  ALLOCSET_DEFAULT_SIZES);
-	run.model = pstrdup(model);
+	run.model = pstrdup(run.model);
 	run.reported = run.until = GetCurrentTimestamp();
 	work(&run);
 	SPI_finish();
@@ -341,12 +345,14 @@ run_batches(const char *model, bool commits, bool alone, void (*work)(LsRun *run
 
 /*
  * ls_refresh_everyone: score all contacts in the current transaction, which has
- * locked them against writes. Gives their number.
+ * locked them against writes. enrol: transitions and actions are for them, too.
+ * Gives their number.
  */
 uint64
-ls_refresh_everyone(const char *model)
+ls_refresh_everyone(const char *model, bool enrol)
 {
-	return run_batches(model, false, true, rescore);
+	return run_batches((LsRun){.model = model, .alone = true, .fire_actions = enrol},
+					   rescore);
 }
 
 /* call: of a procedure (model text [, INOUT contacts bigint]). */
@@ -355,6 +361,7 @@ call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
 {
 	bool commits = fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
 				   !((CallContext *) fcinfo->context)->atomic;
+	LsRun run;
 	Datum values[1];
 	bool nulls[1] = {false};
 	TupleDesc desc;
@@ -364,10 +371,8 @@ call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("model must be given"),
 				errhint("Name a model of lead_scoring.model."));
-	values[0] = Int64GetDatum((int64) run_batches(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-												  commits,
-												  false,
-												  work));
+	run = (LsRun){.model = text_to_cstring(PG_GETARG_TEXT_PP(0)), .commits = commits};
+	values[0] = Int64GetDatum((int64) run_batches(run, work));
 	if (PG_NARGS() == 1)
 		PG_RETURN_VOID();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)

@@ -11,11 +11,13 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/partition.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
 #include "nodes/nodeFuncs.h"
@@ -319,6 +321,42 @@ ls_relation_column(Oid relid, const char *column)
 					   ls_relation_name(relid)),
 				errhint("Make it STORED, or name a view that computes it."));
 	return attno;
+}
+
+/* is_unique_on: a unique index on exactly this column, for all rows, at once. */
+static bool
+is_unique_on(Oid index_oid, AttrNumber attno)
+{
+	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index_oid));
+	Form_pg_index index;
+	bool unique;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	unique = index->indisunique && index->indimmediate && index->indisvalid &&
+			 index->indnkeyatts == 1 && index->indkey.values[0] == attno &&
+			 heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
+	ReleaseSysCache(tuple);
+	return unique;
+}
+
+/*
+ * ls_relation_unique_indexes: those of exactly this column, for all rows, not
+ * deferrable (OIDs).
+ */
+List *
+ls_relation_unique_indexes(Oid relid, AttrNumber attno)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	List *unique = NIL;
+	ListCell *cell;
+
+	foreach(cell, RelationGetIndexList(rel))
+		if (is_unique_on(lfirst_oid(cell), attno))
+			unique = lappend_oid(unique, lfirst_oid(cell));
+	relation_close(rel, NoLock);
+	return unique;
 }
 
 /*

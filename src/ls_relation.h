@@ -20,6 +20,7 @@ extern bool ls_relation_may_read(Oid relid, Oid role);
 extern bool ls_relation_may_select(Oid relid, Oid role);
 extern bool ls_relation_may_change_model(const LsModelRow *model, Oid role);
 extern LsModelRow *ls_relation_readable_row(text *name);
+extern List *ls_relation_unique_indexes(Oid relid, AttrNumber attno);
 extern AttrNumber ls_relation_column(Oid relid, const char *column);
 
 #endif /* LS_RELATION_H */

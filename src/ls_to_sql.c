@@ -134,6 +134,28 @@ write_created(LsWriter *w)
 	appendStringInfo(&w->sql, ",\n        %s AS created_at", created);
 }
 
+/* write_lookups: a contact without a row there has nulls. */
+static void
+write_lookups(LsWriter *w)
+{
+	ListCell *cell;
+
+	foreach(cell, w->model->lookups)
+	{
+		const LsLookup *lookup = lfirst(cell);
+		const char *alias = quote_identifier(lookup->row->alias);
+		const char *key = psprintf("%s.%s", alias, quote_identifier(lookup->row->key));
+		const char *value =
+			psprintf("contact.%s", quote_identifier(lookup->row->contact_column));
+
+		appendStringInfo(&w->sql,
+						 "    LEFT JOIN %s AS %s ON %s\n",
+						 ls_relation_name(lookup->relid),
+						 alias,
+						 ls_lookup_equals(lookup, key, value, true));
+	}
+}
+
 /* write_contacts: those of the population, with what they score by themselves. */
 static void
 write_contacts(LsWriter *w)
@@ -148,9 +170,11 @@ write_contacts(LsWriter *w)
 	if (w->rules != NIL)
 		write_created(w);
 	appendStringInfo(&w->sql,
-					 "\n    FROM moment CROSS JOIN %s AS contact\n"
+					 "\n    FROM moment CROSS JOIN %s AS contact\n",
+					 ls_relation_name(w->model->relid));
+	write_lookups(w);
+	appendStringInfo(&w->sql,
 					 "    WHERE contact.%s IS NOT NULL",
-					 ls_relation_name(w->model->relid),
 					 quote_identifier(row->contact_id));
 	if (row->population != NULL)
 		appendStringInfo(&w->sql,
@@ -234,7 +258,7 @@ ls_sql_to_sql(PG_FUNCTION_ARGS)
 	LsWriter w = {0};
 
 	w.model = ls_fit_readable_model(PG_GETARG_TEXT_PP(0));
-	w.scope = ls_model_scope(w.model->row, w.model->relid);
+	w.scope = ls_model_scope_with(w.model->row, w.model->relid, w.model->lookups);
 	w.qualify = get_attnum(w.model->relid, "as_of") != InvalidAttrNumber;
 	initStringInfo(&w.sql);
 	ls_to_sql_read_events(&w);

@@ -114,7 +114,7 @@ COMMENT ON COLUMN lead_scoring.model.objects_schema IS
 COMMENT ON COLUMN lead_scoring.model.owner IS
     'Role that owned the relation when the model was created or last activated; upkeep runs as it.';
 COMMENT ON COLUMN lead_scoring.model.scored_stamp IS
-    'Fingerprint of the rules under which everyone was scored last; refresh() sees to it that it is model_stamp(). NULL: never.';
+    'Fingerprint of the rules under which everyone was scored last; refresh() sees to it that it is life_stamp(). NULL: never.';
 COMMENT ON COLUMN lead_scoring.model.description IS
     'What the model is for. NULL: nobody said.';
 COMMENT ON COLUMN lead_scoring.model.created_at IS

@@ -12,33 +12,52 @@ CREATE FUNCTION lead_scoring.current_path() RETURNS text
 COMMENT ON FUNCTION lead_scoring.current_path() IS
     'The schemas in which the caller''s names are looked up, as a search_path.';
 
+CREATE FUNCTION lead_scoring.initial_rows() RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT $json${
+"threshold": [
+  {"score": "total", "label": "very hot", "min_score": 80},
+  {"score": "total", "label": "hot", "min_score": 50},
+  {"score": "total", "label": "warm", "min_score": 20},
+  {"score": "total", "label": "cold"},
+  {"score": "fit", "label": "A", "min_score": 30},
+  {"score": "fit", "label": "B", "min_score": 10},
+  {"score": "fit", "label": "C"},
+  {"score": "engagement", "label": "1", "min_score": 50},
+  {"score": "engagement", "label": "2", "min_score": 20},
+  {"score": "engagement", "label": "3"}],
+"stage": [
+  {"name": "lead", "label": "Lead", "position": 1},
+  {"name": "mql", "label": "Marketing qualified lead", "position": 2},
+  {"name": "sql", "label": "Sales qualified lead", "position": 3},
+  {"name": "opportunity", "label": "Opportunity", "position": 4},
+  {"name": "customer", "label": "Customer", "position": 5, "outcome": "won"},
+  {"name": "disqualified", "label": "Disqualified", "position": 6, "outcome": "lost"}],
+"transition": [
+  {"from_stage": "lead", "to_stage": "mql", "condition": "score.total >= 50",
+   "description": "Hot: marketing calls it qualified."},
+  {"from_stage": "mql", "to_stage": "sql", "condition": "score.total >= 80",
+   "description": "Very hot: sales takes over."}]
+}$json$::jsonb;
+END;
+COMMENT ON FUNCTION lead_scoring.initial_rows() IS
+    'The bands, grades, stages and transitions that a new model starts with, as in a document of export_model().';
+
 CREATE FUNCTION lead_scoring.add_defaults(model text) RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO lead_scoring.threshold (model, score, label, min_score)
-    VALUES (add_defaults.model, 'total', 'very hot', 80),
-           (add_defaults.model, 'total', 'hot', 50),
-           (add_defaults.model, 'total', 'warm', 20),
-           (add_defaults.model, 'total', 'cold', NULL),
-           (add_defaults.model, 'fit', 'A', 30),
-           (add_defaults.model, 'fit', 'B', 10),
-           (add_defaults.model, 'fit', 'C', NULL),
-           (add_defaults.model, 'engagement', '1', 50),
-           (add_defaults.model, 'engagement', '2', 20),
-           (add_defaults.model, 'engagement', '3', NULL);
+    SELECT add_defaults.model, r.score, r.label, r.min_score
+      FROM jsonb_populate_recordset(NULL::lead_scoring.threshold, lead_scoring.initial_rows() -> 'threshold') AS r;
     INSERT INTO lead_scoring.stage (model, name, label, position, outcome)
-    VALUES (add_defaults.model, 'lead', 'Lead', 1, NULL),
-           (add_defaults.model, 'mql', 'Marketing qualified lead', 2, NULL),
-           (add_defaults.model, 'sql', 'Sales qualified lead', 3, NULL),
-           (add_defaults.model, 'opportunity', 'Opportunity', 4, NULL),
-           (add_defaults.model, 'customer', 'Customer', 5, 'won'),
-           (add_defaults.model, 'disqualified', 'Disqualified', 6, 'lost');
+    SELECT add_defaults.model, r.name, r.label, r.position, r.outcome
+      FROM jsonb_populate_recordset(NULL::lead_scoring.stage, lead_scoring.initial_rows() -> 'stage') AS r;
     INSERT INTO lead_scoring.transition (model, from_stage, to_stage, condition, description)
-    VALUES (add_defaults.model, 'lead', 'mql', 'score.total >= 50',
-            'Hot: marketing calls it qualified.'),
-           (add_defaults.model, 'mql', 'sql', 'score.total >= 80',
-            'Very hot: sales takes over.');
+    SELECT add_defaults.model, r.from_stage, r.to_stage, r.condition, r.description
+      FROM jsonb_populate_recordset(NULL::lead_scoring.transition, lead_scoring.initial_rows() -> 'transition') AS r;
 END;
 COMMENT ON FUNCTION lead_scoring.add_defaults(text) IS
     'Bands, grades, stages and transitions that a new model starts with; ordinary rows.';

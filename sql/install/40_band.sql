@@ -31,3 +31,9 @@ CREATE FUNCTION lead_scoring.model_stamp(model text) RETURNS bigint
     LANGUAGE c STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION lead_scoring.model_stamp(text) IS
     'Fingerprint of all rules that scores follow from: stored scores with another one are behind the rules.';
+
+CREATE FUNCTION lead_scoring.life_stamp(model text) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'ls_sql_life_stamp'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.life_stamp(text) IS
+    'Fingerprint of model_stamp() and of stages, transitions, actions and milestones: it changes whenever everyone must be looked at. NULL for a NULL name.';

@@ -130,7 +130,7 @@ COMMENT ON FUNCTION lead_scoring.engagement_finish(internal) IS
 CREATE AGGREGATE lead_scoring.engagement_agg(event record, model text) (
     SFUNC = lead_scoring.engagement_accumulate,
     STYPE = internal,
-    SSPACE = 320,
+    SSPACE = 96,
     FINALFUNC = lead_scoring.engagement_finish,
     COMBINEFUNC = lead_scoring.engagement_combine,
     SERIALFUNC = lead_scoring.engagement_serialize,
@@ -142,7 +142,7 @@ COMMENT ON AGGREGATE lead_scoring.engagement_agg(record, text) IS
 CREATE AGGREGATE lead_scoring.engagement_agg(event record, model text, source text) (
     SFUNC = lead_scoring.engagement_accumulate,
     STYPE = internal,
-    SSPACE = 320,
+    SSPACE = 96,
     FINALFUNC = lead_scoring.engagement_finish,
     COMBINEFUNC = lead_scoring.engagement_combine,
     SERIALFUNC = lead_scoring.engagement_serialize,
@@ -155,7 +155,7 @@ CREATE AGGREGATE lead_scoring.engagement_agg(
     event record, model text, source text, as_of timestamptz) (
     SFUNC = lead_scoring.engagement_accumulate,
     STYPE = internal,
-    SSPACE = 320,
+    SSPACE = 96,
     FINALFUNC = lead_scoring.engagement_finish,
     COMBINEFUNC = lead_scoring.engagement_combine,
     SERIALFUNC = lead_scoring.engagement_serialize,
@@ -197,7 +197,7 @@ COMMENT ON FUNCTION lead_scoring.rollup_accumulate(internal, lead_scoring.engage
 CREATE AGGREGATE lead_scoring.rollup(lead_scoring.engagement) (
     SFUNC = lead_scoring.rollup_accumulate,
     STYPE = internal,
-    SSPACE = 320,
+    SSPACE = 96,
     FINALFUNC = lead_scoring.engagement_finish,
     COMBINEFUNC = lead_scoring.engagement_combine,
     SERIALFUNC = lead_scoring.engagement_serialize,

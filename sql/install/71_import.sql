@@ -1,5 +1,15 @@
 -- A document becomes a model: checked as a whole, then written in one go.
 
+CREATE FUNCTION lead_scoring.name_of_row(contents jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(contents ->> 'name', contents ->> 'alias', contents ->> 'label',
+                    (contents ->> 'from_stage') || ' to ' || (contents ->> 'to_stage'));
+END;
+COMMENT ON FUNCTION lead_scoring.name_of_row(jsonb) IS
+    'What people call a row of the configuration. NULL where it has no name.';
+
 CREATE FUNCTION lead_scoring.document_rows(
     document jsonb, OUT place integer, OUT part name, OUT nth bigint, OUT path text,
     OUT contents jsonb
@@ -9,11 +19,8 @@ CREATE FUNCTION lead_scoring.document_rows(
 BEGIN ATOMIC
     WITH entry AS (
         SELECT p.place, p.part, r.nth - 1 AS nth, r.contents,
-               CASE WHEN jsonb_typeof(r.contents) <> 'object' THEN NULL
-                    WHEN p.part = 'transition'
-                    THEN (r.contents ->> 'from_stage') || ' to ' || (r.contents ->> 'to_stage')
-                    ELSE coalesce(r.contents ->> 'name', r.contents ->> 'alias',
-                                  r.contents ->> 'label') END AS called
+               CASE jsonb_typeof(r.contents) WHEN 'object'
+                    THEN lead_scoring.name_of_row(r.contents) END AS called
           FROM lead_scoring.config_parts() AS p
          CROSS JOIN LATERAL jsonb_array_elements(
                    CASE jsonb_typeof(document -> p.part::text) WHEN 'array'

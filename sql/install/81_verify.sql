@@ -73,7 +73,7 @@ BEGIN
         format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
         format('%I.%I', m.objects_schema, model || '_queue'), model,
         lead_scoring.model_stamp(model),
-        m.scored_stamp IS NOT DISTINCT FROM lead_scoring.model_stamp(model),
+        m.scored_stamp IS NOT DISTINCT FROM lead_scoring.life_stamp(model),
         CASE WHEN EXISTS (SELECT FROM lead_scoring.engagement_rule AS r
                            WHERE r.model = m.name AND r.enabled)
              THEN format($sql$

@@ -34,6 +34,8 @@ INSERT INTO inner_function VALUES
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
     ('current_path'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),
+    ('engagement_accumulate_columns'), ('engagement_accumulate_columns_at'),
+    ('engagement_agg_columns'), ('engagement_agg_columns_at'),
     ('engagement_combine'), ('engagement_deserialize'), ('engagement_finish'),
     ('engagement_in'), ('engagement_out'), ('engagement_recv'), ('engagement_send'),
     ('engagement_serialize'), ('rollup_accumulate'), ('fit_problem'),
@@ -44,7 +46,11 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
     ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
-    ('lock_model'), ('make_shadow');
+    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows');
+INSERT INTO inner_function VALUES
+    ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
+    ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
+    ('stored_row'), ('values_sql');
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$

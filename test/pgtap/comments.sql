@@ -85,6 +85,7 @@ INSERT INTO pg_temp.label VALUES
     ('add_event_source(text, regclass, name, name, text, text, text, text)',
      'volatile', 'called', 'unsafe'),
     ('add_defaults(text)', 'volatile', 'called', 'unsafe'),
+    ('add_lookup(text, name, regclass, name, name)', 'volatile', 'called', 'unsafe'),
     ('as_of()', 'stable', 'called', 'safe'),
     ('band(double precision, text)', 'stable', 'strict', 'safe'),
     ('band_rank(double precision, text)', 'stable', 'strict', 'safe'),
@@ -94,6 +95,9 @@ INSERT INTO pg_temp.label VALUES
     ('config_changed()', 'volatile', 'called', 'unsafe'),
     ('config_restored()', 'volatile', 'called', 'unsafe'),
     ('contact_changed()', 'volatile', 'called', 'unsafe'),
+    ('contact_row(record, "any")', 'stable', 'called', 'safe'),
+    ('contact_row_sql(text, text)', 'stable', 'strict', 'safe'),
+    ('lookup_joins(text, text)', 'stable', 'strict', 'safe'),
     ('create_model(text, regclass, name, name, name, text, text, name[], text, text)',
      'volatile', 'called', 'unsafe'),
     ('current_path()', 'stable', 'called', 'restricted'),
@@ -103,6 +107,7 @@ INSERT INTO pg_temp.label VALUES
     ('adjustment_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_sql(text)', 'stable', 'strict', 'safe'),
     ('history_sql(text)', 'stable', 'strict', 'safe'),
+    ('life_stamp(text)', 'stable', 'strict', 'safe'),
     ('missing_table_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('objects(text)', 'stable', 'strict', 'safe'),
     ('outbox_sql(text)', 'stable', 'strict', 'safe'),
@@ -110,6 +115,13 @@ INSERT INTO pg_temp.label VALUES
     ('engagement_accumulate(internal, record, text, text)', 'stable', 'called', 'safe'),
     ('engagement_accumulate(internal, record, text, text, timestamp with time zone)',
      'stable', 'called', 'safe'),
+    ('engagement_accumulate_columns(internal, text[], text, text, "any")',
+     'stable', 'called', 'safe'),
+    ('engagement_accumulate_columns_at(internal, text[], text, text, timestamp with time zone, "any")',
+     'stable', 'called', 'safe'),
+    ('engagement_agg_columns(text[], text, text, "any")', 'immutable', 'called', 'safe'),
+    ('engagement_agg_columns_at(text[], text, text, timestamp with time zone, "any")',
+     'immutable', 'called', 'safe'),
     ('engagement_agg(record, text)', 'immutable', 'called', 'safe'),
     ('engagement_agg(record, text, text)', 'immutable', 'called', 'safe'),
     ('engagement_agg(record, text, text, timestamp with time zone)',
@@ -214,7 +226,27 @@ INSERT INTO pg_temp.label VALUES
     ('import_steps(jsonb)', 'volatile', 'strict', 'unsafe'),
     ('lock_model(text)', 'volatile', 'strict', 'unsafe'),
     ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
-    ('model_fingerprint(text)', 'stable', 'strict', 'safe');
+    ('model_fingerprint(text)', 'stable', 'strict', 'safe'),
+    ('name_of_row(jsonb)', 'immutable', 'strict', 'safe');
+
+-- Templates.
+INSERT INTO pg_temp.label VALUES
+    ('apply_row(name, text, jsonb, boolean)', 'volatile', 'called', 'unsafe'),
+    ('apply_template(text, text, jsonb, boolean)', 'volatile', 'called', 'unsafe'),
+    ('check_mapping(jsonb)', 'stable', 'called', 'safe'),
+    ('drop_initial(text, jsonb)', 'volatile', 'called', 'unsafe'),
+    ('events_of_template(text, text)', 'stable', 'called', 'safe'),
+    ('fill_roles(text, jsonb)', 'immutable', 'strict', 'safe'),
+    ('fill_row(jsonb, jsonb, jsonb)', 'stable', 'called', 'safe'),
+    ('find_column(regclass, text, jsonb)', 'stable', 'called', 'safe'),
+    ('full_row(name, text, jsonb)', 'stable', 'called', 'safe'),
+    ('initial_rows()', 'immutable', 'called', 'safe'),
+    ('is_initial(name, jsonb)', 'stable', 'called', 'safe'),
+    ('resolve_roles(regclass, regclass, jsonb)', 'stable', 'called', 'safe'),
+    ('stored_row(name, jsonb)', 'stable', 'called', 'safe'),
+    ('template_roles()', 'immutable', 'called', 'safe'),
+    ('templates()', 'immutable', 'called', 'safe'),
+    ('values_sql(jsonb, boolean, regclass, text)', 'stable', 'called', 'safe');
 
 SELECT set_eq(
     $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,

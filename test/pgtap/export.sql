@@ -49,12 +49,13 @@ UPDATE lead_scoring.model SET fit_weight = 1.5, engagement_weight = 0.1, intent_
 -- What functions set is no part of a document.
 CREATE TEMP TABLE m AS SELECT 'it''s "one"'::text AS model;
 INSERT INTO lead_scoring.lookup SELECT model, 'company', '"C r m".companies', 'id', 'company' FROM m;
+UPDATE lead_scoring.model SET population = '"Id" > 0 AND company.size IS DISTINCT FROM 1' WHERE name = 'it''s "one"';
 INSERT INTO lead_scoring.event_source SELECT model, 'web', '"C r m".events', 'contact', 'at', 'Asia/Kathmandu', $$type <> 'bot'$$, $$type <> 'sent'$$ FROM m;
 INSERT INTO lead_scoring.rule_group
     SELECT model, v.* FROM m, (VALUES ('g', 'engagement', -5.5, 40, 'All visits'), ('f', 'fit', NULL, 30, NULL)) AS v;
 INSERT INTO lead_scoring.fit_rule SELECT model, v.* FROM m, (VALUES
     ('Boss', 'f', $$title ILIKE '%CEO%'$$, 30, true, 'Decides'),
-    ('aa', NULL, E'size > 50 -- "many"\n', 0.1, false, NULL)) AS v;
+    ('aa', NULL, E'company.size > 50 -- "many"\n', 0.1, false, NULL)) AS v;
 INSERT INTO lead_scoring.engagement_rule (model, name, group_name, dimension, source, kind, condition, points, within,
     max_count, distinct_by, value, "unless", "after", requires, counts_from, counts_until, expires_after, enabled, description)
     SELECT model, 'each', 'g', 'engagement', 'web', 'each', $$type = 'page'$$, 20, '1 mon 2 days 03:04:05.5', 3, 'what',
@@ -112,7 +113,7 @@ SELECT is_empty(
 -- ------------------------------------------------------ what is in a document
 
 SELECT is(document -> 'model', jsonb_build_object('name', 'it''s "one"', 'contacts', '"C r m"."Contacts"',
-    'contact_id', 'Id', 'stage_column', 'stage', 'created_column', 'created_at', 'population', '"Id" > 0',
+    'contact_id', 'Id', 'stage_column', 'stage', 'created_column', 'created_at', 'population', '"Id" > 0 AND company.size IS DISTINCT FROM 1',
     'fit_weight', 1.5, 'engagement_weight', 0.1, 'intent_weight', 2, 'fit_floor', -50, 'fit_ceiling', 100,
     'engagement_floor', -1e-7, 'engagement_ceiling', 1e15, 'intent_floor', 0,
     'intent_ceiling', 0.30000000000000004, 'total_floor', -10, 'total_ceiling', 120,
@@ -121,7 +122,7 @@ SELECT is(document -> 'model', jsonb_build_object('name', 'it''s "one"', 'contac
   FROM original;
 SELECT is(document -> 'fit_rule',
     $$[{"name": "Boss", "group_name": "f", "condition": "title ILIKE '%CEO%'", "points": 30, "enabled": true, "description": "Decides"},
-       {"name": "aa", "condition": "size > 50 -- \"many\"\n", "points": 0.1, "enabled": false}]$$::jsonb,
+       {"name": "aa", "condition": "company.size > 50 -- \"many\"\n", "points": 0.1, "enabled": false}]$$::jsonb,
     'its fit rules, in the order of bytes; nulls are left out') FROM original;
 SELECT is(document #> '{engagement_rule,1}',
     $${"name": "count", "dimension": "engagement", "source": "web", "kind": "count", "condition": "type = 'page'",
@@ -193,14 +194,14 @@ SELECT is_empty(format('SELECT * FROM lead_scoring.verify(%L)', model), 'verify(
 
 CREATE TEMP TABLE changed AS
     SELECT jsonb_set(jsonb_set(jsonb_set(jsonb_set(document,
-               '{fit_rule}', '[{"name": "Big", "condition": "size > 50", "points": 7}]'),
+               '{fit_rule}', '[{"name": "Big", "condition": "contact.size > 50", "points": 7}]'),
                '{stage}', '[{"name": "sql", "position": 2}, {"name": "mql", "position": 3}, {"name": "lead", "position": 1}]'),
                '{rule_group,0}', '{"name": "f", "dimension": "engagement", "max_points": 5}'),
                '{threshold}', '[{"score": "total", "label": "hot", "min_score": 80}, {"score": "total", "label": "very hot", "min_score": 50}]')
            - 'transition' AS document
       FROM original;
 SELECT is(lead_scoring.import_model(document), model, 'an active model is changed') FROM changed, m;
-SELECT is(pg_temp.doc() -> 'fit_rule', '[{"name": "Big", "condition": "size > 50", "points": 7, "enabled": true}]'::jsonb,
+SELECT is(pg_temp.doc() -> 'fit_rule', '[{"name": "Big", "condition": "contact.size > 50", "points": 7, "enabled": true}]'::jsonb,
           'rules that the document lacks are gone, what it does not say has its default');
 SELECT is(pg_temp.doc() -> 'transition', '[]', 'so is a part that it lacks');
 SELECT is(pg_temp.doc() -> 'stage', '[{"name": "lead", "position": 1}, {"name": "sql", "position": 2}, {"name": "mql", "position": 3}]',

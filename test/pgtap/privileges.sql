@@ -28,7 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
-SELECT plan(CASE WHEN :'has_hstore' THEN 250 ELSE 247 END);
+SELECT plan(CASE WHEN :'has_hstore' THEN 276 ELSE 273 END);
 
 -- ------------------------------------------------------------------- tools
 
@@ -172,6 +172,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns('{contact,at,type}', 'crm', NULL, 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.engagement_agg_columns_at('{contact,at,type}', 'crm', NULL, '2026-01-01', 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.rollup(s) FROM tool.state$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.merge(s, s) FROM tool.state$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_score(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -191,6 +193,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
     ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns(NULL, NULL, 'crm', NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.engagement_accumulate_columns_at(NULL, NULL, 'crm', NULL, NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.rollup_accumulate(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_combine(NULL, NULL)$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
@@ -203,6 +207,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.band_rank(1, 'crm')$$,           'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.grade(1, 1, 'crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.model_stamp('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.life_stamp('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(coalesce(lead_scoring.upkeep_problem('crm'), ''))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contacts_of('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.key_type('crm')$$,               'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -220,6 +225,10 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id')$$, '42710', '42710', '42710', '42501', '42501'),
     ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.add_lookup('crm', 'other', 'crm.contacts', 'id', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.lookup_joins('crm', 'c')$$,      'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.contact_row_sql('crm', 'c')$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.contact_row(ROW(1), ROW(2))$$,   'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.check_rules()$$,              '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_defaults('crm')$$,           '23505', '23505', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.config_parts()$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
@@ -241,6 +250,23 @@ INSERT INTO tool.matrix VALUES
         'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.clone_model('crm', 'twin')$$,    'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.make_shadow('crm')$$,            '55000', '55000', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.templates()$$,     'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT count(*) FROM lead_scoring.template_roles()$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.initial_rows()$$,                'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.fill_roles('{a}', '{}')$$,       'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.find_column('crm.contacts', 'text', '["email"]')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.values_sql('["a"]', false, NULL, NULL)$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.resolve_roles('crm.contacts', NULL, '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.check_mapping('{}')$$,           'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.name_of_row('{"name": "a"}')$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.fill_row('{"name": "a"}', '{}', '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.full_row('fit_rule', 'crm', '{"name": "ours"}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT 1 WHERE lead_scoring.stored_row('fit_rule', '{"model": "crm", "name": "ours"}') IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT lead_scoring.is_initial('threshold', '{"model": "crm"}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT 1 WHERE (lead_scoring.apply_row('fit_rule', 'crm', '{"name": "more", "condition": "true", "points": 1}', false)).applied$$, 'ok', 'ok', 'nothing', 'nothing', 'nothing'),
+    ($$SELECT * FROM lead_scoring.drop_initial('crm', '{"threshold": []}')$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT 1 WHERE (lead_scoring.events_of_template('crm', NULL)).relation IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT * FROM lead_scoring.apply_template('crm', 'hubspot')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
@@ -305,7 +331,7 @@ SELECT is(array_agg(p.oid::regprocedure::text), NULL, 'nothing is leakproof')
 -- A row each that nothing refers to.
 CREATE TABLE tool.config (tab text, columns text, row text);
 INSERT INTO tool.config VALUES
-    ('lookup', 'model, alias, relation, key, contact_column', $$'crm', 'free', 'crm.events', 'type', 'email'$$),
+    ('lookup', 'model, alias, relation, key, contact_column', $$'crm', 'free', 'crm.contacts', 'id', 'id'$$),
     ('event_source', 'model, name, relation, contact_id, occurred_at', $$'crm', 'free', 'crm.events', 'contact', 'at'$$),
     ('rule_group', 'model, name, dimension', $$'crm', 'free', 'fit'$$),
     ('fit_rule', 'model, name, condition, points', $$'crm', 'free', 'true', 1$$),

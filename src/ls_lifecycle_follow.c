@@ -1,0 +1,157 @@
+/*
+ * ls_lifecycle_follow.c: the lifecycle of many contacts whose scores are known.
+ */
+#include "ls_lifecycle.h"
+
+#include "ls_attempt.h"
+#include "ls_compat.h"
+#include "ls_contact.h"
+
+#include "utils/timestamp.h"
+
+/* LsFollow: one contact, and what comes of it. */
+typedef struct LsFollow
+{
+	LsLifecycle *life;
+	LsRowMap *map;
+	LsChange *change;
+	TimestampTz as_of;
+	List *moves;
+	List *firings;
+} LsFollow;
+
+/*
+ * settle_cause: who is due, but by other rules than those of now, is looked at
+ * because of the rules; who would be due anyway, because of the time.
+ */
+static void
+settle_cause(const LsModel *model, LsChange *change, TimestampTz as_of)
+{
+	const LsStored *stored = change->stored;
+
+	if (change->cause == LS_CAUSE_TIME && stored != NULL &&
+		stored->stamp != model->stamp)
+	{
+		change->cause = LS_CAUSE_RULES;
+		change->silent = true;
+	}
+	else if (change->cause == LS_CAUSE_RULES && stored != NULL &&
+			 stored->stamp == model->stamp && stored->due_at <= as_of)
+	{
+		change->cause = LS_CAUSE_TIME;
+		change->silent = false;
+	}
+}
+
+static void
+evaluate(void *arg)
+{
+	LsFollow *follow = arg;
+
+	ls_lifecycle_evaluate(follow->life,
+						  follow->map,
+						  follow->change,
+						  follow->as_of,
+						  &follow->moves,
+						  &follow->firings);
+}
+
+/* follow_one: a condition that raises costs this contact's place only. */
+static void
+follow_one(LsFollow *follow)
+{
+	ErrorData *error;
+	int nmoves = list_length(follow->moves);
+	int nfirings = list_length(follow->firings);
+
+	if (!follow->life->may_raise)
+	{
+		evaluate(follow);
+		return;
+	}
+	if (ls_attempt(evaluate, follow, &error))
+		return;
+	follow->moves = list_truncate(follow->moves, nmoves);
+	follow->firings = list_truncate(follow->firings, nfirings);
+	ls_apply_keep_life(follow->change);
+	follow->change->held_back =
+		psprintf("its lifecycle could not be followed: %s", error->message);
+}
+
+/* map_rows: of the contacts, as far as they are at hand. */
+static LsRowMap *
+map_rows(const LsLifecycle *life, const LsChange *changes, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (changes[i].contact != NULL)
+			return ls_lifecycle_map(life,
+									changes[i].reader->descs,
+									changes[i].reader->n);
+	return ls_lifecycle_map(life, NULL, 0);
+}
+
+/*
+ * ls_lifecycle_follow: make the places of the contacts in the lifecycle, and their
+ * stage column, what they must be. Gives the moves and the actions that are to
+ * happen; those of contacts that are held back do not count.
+ */
+void
+ls_lifecycle_follow(const LsObjects *objects,
+					LsChange *changes,
+					int n,
+					TimestampTz as_of,
+					List **moves,
+					List **firings)
+{
+	LsModel *model = ls_model_get(objects->model);
+	LsFollow follow = {.as_of = as_of};
+
+	for (int i = 0; i < n; i++)
+		settle_cause(model, &changes[i], as_of);
+	if (!ls_lifecycle_is_needed(model))
+		return;
+	follow.life = ls_lifecycle_get(model);
+	follow.map = map_rows(follow.life, changes, n);
+	for (int i = 0; i < n; i++)
+	{
+		follow.change = &changes[i];
+		if (changes[i].outcome == LS_SCORED)
+			follow_one(&follow);
+	}
+	ls_lifecycle_write_stages(objects, model, changes, n);
+	*moves = follow.moves;
+	*firings = follow.firings;
+}
+
+/*
+ * ls_lifecycle_queue_held: contacts that were held back wait for the next refresh,
+ * each with its reason.
+ */
+void
+ls_lifecycle_queue_held(const LsObjects *objects, const LsChange *changes, int n)
+{
+	LsChange *same = NULL;
+	bool *done = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *reason = changes[i].held_back;
+		int nsame = 0;
+
+		if (reason == NULL || (done != NULL && done[i]))
+			continue;
+		if (done == NULL)
+		{
+			done = palloc0(sizeof(bool) * n);
+			same = palloc(sizeof(LsChange) * n);
+		}
+		for (int j = i; j < n; j++)
+			if (changes[j].held_back != NULL &&
+				strcmp(changes[j].held_back, reason) == 0)
+			{
+				same[nsame++] = changes[j];
+				done[j] = true;
+			}
+		ls_apply_queue(objects, same, nsame, reason);
+	}
+}

@@ -1,0 +1,45 @@
+/*
+ * ls_lookup.h: lookups: to-one relations of the contacts, such as their companies.
+ */
+#ifndef LS_LOOKUP_H
+#define LS_LOOKUP_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+
+#include "ls_catalog.h"
+
+/* LsLookup: a lookup whose relation was found, and is good for one. */
+typedef struct LsLookup
+{
+	const LsLookupRow *row;
+	Oid relid;
+	AttrNumber key; /* column there */
+	Oid key_type;
+	Oid contact_type;	  /* of contact_column */
+	Oid equals;			  /* operator: key = contact_column */
+	Oid collation;		  /* of the unique index */
+	bool needs_collation; /* the columns' own would not lead to it */
+} LsLookup;
+
+/* LsLookupFault: why a lookup cannot be used. */
+typedef struct LsLookupFault
+{
+	int errcode;
+	const char *problem;
+	const char *hint;
+} LsLookupFault;
+
+extern LsLookup *ls_lookup_find(const LsLookupRow *row,
+								Oid contacts,
+								LsLookupFault *fault);
+extern List *ls_lookup_find_all(const LsModelRow *model, Oid contacts);
+extern char *ls_lookup_equals(const LsLookup *lookup,
+							  const char *key,
+							  const char *value,
+							  bool is_readable);
+extern char *ls_lookup_joins(List *lookups, const char *contact);
+extern char *ls_lookup_whole_rows(List *lookups);
+
+#endif /* LS_LOOKUP_H */
