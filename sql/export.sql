@@ -85,7 +85,7 @@ SELECT export.place('{event_source,0,relation}', '"export.none"');
 SELECT export.place('{model,population}', '"id"');
 SELECT export.place('{transition,1,from_stage}', '"none"');
 SELECT export.place('{threshold,0,score}', '"sum"');
-SELECT export.place('{deal_source}', '[{"relation": "d", "contact_id": "c", "amount": "a", "created_at": "c", "closed_at": "c", "won": "w"}, {"relation": "d", "contact_id": "c", "amount": "a", "created_at": "c", "closed_at": "c", "won": "w"}]');
+SELECT export.place('{deal_source}', '[{"relation": "export.events", "contact_id": "contact", "amount": "1", "created_at": "at", "closed_at": "at", "won": "true"}, {"relation": "export.events", "contact_id": "contact", "amount": "1", "created_at": "at", "closed_at": "at", "won": "true"}]');
 
 -- ----------------------------------------------------------------- what to do next
 

@@ -277,3 +277,28 @@ ls_catalog_source_of(const LsEngagementRow *rule, List *sources)
 			return lfirst(cell);
 	return NULL;
 }
+
+/* ---- reports ---------------------------------------------------------- */
+
+static void *
+read_deals(const LsRow *row)
+{
+	LsDealRow *deals = palloc0(sizeof(LsDealRow));
+
+	deals->relation = ls_row_text(row, "relation");
+	deals->contact_id = ls_row_text(row, "contact_id");
+	deals->amount = ls_row_text(row, "amount");
+	deals->created_at = ls_row_text(row, "created_at");
+	deals->closed_at = ls_row_text(row, "closed_at");
+	deals->won = ls_row_text(row, "won");
+	return deals;
+}
+
+/* ls_catalog_deals: where the model's deals are; NULL where that is not said. */
+LsDealRow *
+ls_catalog_deals(const char *model)
+{
+	List *rows = ls_row_read_all("deal_source", "deal_source_pkey", model, read_deals);
+
+	return rows == NIL ? NULL : linitial(rows);
+}

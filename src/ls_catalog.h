@@ -84,6 +84,17 @@ typedef struct LsSourceRow
 	char *activity;	 /* or NULL = all that count are activity */
 } LsSourceRow;
 
+/* LsDealRow: a row of lead_scoring.deal_source; but for the relation, expressions. */
+typedef struct LsDealRow
+{
+	char *relation; /* qualified name as text */
+	char *contact_id;
+	char *amount;
+	char *created_at;
+	char *closed_at;
+	char *won;
+} LsDealRow;
+
 typedef enum LsRuleKind
 {
 	LS_KIND_EACH,
@@ -147,6 +158,7 @@ extern List *ls_catalog_thresholds(const char *model);
 extern List *ls_catalog_lookups(const char *model);
 extern List *ls_catalog_sources(const char *model);
 extern List *ls_catalog_engagement_rules(const char *model);
+extern LsDealRow *ls_catalog_deals(const char *model);
 extern bool ls_catalog_watches_all(const LsEngagementRow *rule);
 extern LsSourceRow *ls_catalog_source_of(const LsEngagementRow *rule, List *sources);
 extern int64 ls_catalog_interval_us(const Interval *interval);

@@ -61,6 +61,13 @@ extern void ls_config_check_moment(Oid relid, const char *setting, const char *c
 /* ls_config_events.c */
 extern void ls_config_check_event_source(LsConfigRow *row);
 extern void ls_config_check_engagement_rule(LsConfigRow *row);
+extern void ls_config_fold(const LsCondScope *scope, Node *expr);
+extern Oid ls_config_relation_of_source(const LsSourceRow *source);
+
+/* ls_config_report.c */
+extern void ls_config_check_stage(LsConfigRow *row);
+extern void ls_config_check_milestone(LsConfigRow *row);
+extern void ls_config_check_deal_source(LsConfigRow *row);
 
 /* ls_config_timing.c */
 extern LsRuleKind ls_config_check_timing(const LsConfigRow *row);

@@ -173,9 +173,12 @@ check_distinct_type(Node *expr)
 				errhint("Add a COLLATE clause."));
 }
 
-/* fold: so that 1/0 is found now. (Conditions are folded by ls_config_read.) */
-static void
-fold(const LsCondScope *scope, Node *expr)
+/*
+ * ls_config_fold: so that 1/0 is found now. (Conditions are folded by
+ * ls_config_read.)
+ */
+void
+ls_config_fold(const LsCondScope *scope, Node *expr)
 {
 	LsGuard guard;
 
@@ -198,7 +201,7 @@ check_expressions(const LsConfigRow *row, const LsCondScope *scope)
 	if (value != NULL)
 	{
 		cond = ls_config_read(row, scope, "value", value, FLOAT8OID);
-		fold(scope, cond->expr);
+		ls_config_fold(scope, cond->expr);
 	}
 	if (distinct_by == NULL)
 		return;
@@ -206,7 +209,7 @@ check_expressions(const LsConfigRow *row, const LsCondScope *scope)
 	place.column = "distinct_by";
 	ls_error_push_place(&place);
 	check_distinct_type(cond->expr);
-	fold(scope, cond->expr);
+	ls_config_fold(scope, cond->expr);
 	ls_error_pop_place(&place);
 }
 
@@ -322,8 +325,11 @@ check_source(const LsConfigRow *row, LsRuleKind kind)
 	return find_source(row, sources);
 }
 
-static Oid
-relation_of_source(const LsSourceRow *source)
+/*
+ * ls_config_relation_of_source: the relation of an event source.
+ */
+Oid
+ls_config_relation_of_source(const LsSourceRow *source)
 {
 	Oid relid = ls_relation_by_name(source->relation);
 
@@ -359,7 +365,7 @@ ls_config_check_engagement_rule(LsConfigRow *row)
 		if (source != NULL)
 			scope = ls_model_event_scope(row->model,
 										 row->relid,
-										 relation_of_source(source));
+										 ls_config_relation_of_source(source));
 	}
 	ls_error_pop_place(&place);
 	if (scope == NULL)

@@ -159,6 +159,7 @@ kind_of(const LsConfigRow *row)
 		{"event_source", "event source"},
 		{"lookup", "lookup"},
 		{"rule_group", "rule group"},
+		{"deal_source", "deal source"},
 	};
 
 	for (int i = 0; i < lengthof(kinds); i++)
@@ -378,11 +379,6 @@ ls_config_relation(const LsConfigRow *row, const char *column)
 }
 
 static void
-check_nothing(LsConfigRow *row)
-{
-}
-
-static void
 check_rights(const LsConfigRow *row)
 {
 	if (ls_relation_may_change_model(row->model, GetUserId()))
@@ -410,9 +406,9 @@ static const LsConfigTable tables[] = {
 	{"action", check_score_condition},
 	{"lookup", ls_config_check_lookup},
 	{"event_source", ls_config_check_event_source},
-	{"stage", check_nothing},
-	{"milestone", check_nothing},
-	{"deal_source", check_nothing},
+	{"stage", ls_config_check_stage},
+	{"milestone", ls_config_check_milestone},
+	{"deal_source", ls_config_check_deal_source},
 	{"engagement_rule", ls_config_check_engagement_rule},
 };
 

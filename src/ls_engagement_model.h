@@ -93,6 +93,10 @@ extern LsEngagement *ls_engagement_get(LsModel *model);
 
 /* ls_engagement_source.c */
 extern LsEventSource *ls_engagement_source(LsModel *model, const char *name);
+extern Node *ls_engagement_moment(Node *expr, const char *zone);
+extern Node *ls_engagement_occurred_at(const LsModelRow *model,
+									   const LsSourceRow *row,
+									   Oid relid);
 extern void ls_engagement_compile_source(const LsModel *model,
 										 MemoryContext context,
 										 const LsSourceRow *row,

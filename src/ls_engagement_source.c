@@ -143,9 +143,8 @@ add_feed(LsSourceBuild *build, const LsDraftFeed *draft, int track)
 }
 
 static Var *
-event_column(const LsSourceBuild *build, const char *column)
+event_column(Oid relid, const char *column)
 {
-	Oid relid = build->source->relid;
 	AttrNumber attno = ls_relation_column(relid, column);
 	Oid type;
 	int32 typmod;
@@ -155,14 +154,14 @@ event_column(const LsSourceBuild *build, const char *column)
 	return makeVar(1, attno, type, typmod, collation, 0);
 }
 
-/* moment_of: a column as a moment, in the source's time zone if it has none. */
-static Node *
-moment_of(const LsSourceBuild *build, Var *column)
+/*
+ * ls_engagement_moment: a value as a moment, in that time zone if it has none;
+ * NULL where it is none.
+ */
+Node *
+ls_engagement_moment(Node *expr, const char *zone)
 {
-	const char *zone = build->row->time_zone != NULL ? build->row->time_zone
-													 : build->model->row->time_zone;
-	Oid type = getBaseType(column->vartype);
-	Node *expr = (Node *) column;
+	Oid type = getBaseType(exprType(expr));
 
 	if (type == TIMESTAMPTZOID)
 		return expr;
@@ -174,13 +173,7 @@ moment_of(const LsSourceBuild *build, Var *column)
 									 InvalidOid,
 									 COERCE_EXPLICIT_CALL);
 	else if (type != TIMESTAMPOID)
-		ereport(ERROR,
-				errcode(ERRCODE_DATATYPE_MISMATCH),
-				errmsg("column \"%s\" of event source \"%s\" has type %s",
-					   build->row->occurred_at,
-					   build->row->name,
-					   format_type_be(column->vartype)),
-				errhint("Use a column of type timestamptz, timestamp or date."));
+		return NULL;
 	return (Node *) makeFuncExpr(F_TIMEZONE_TEXT_TIMESTAMP,
 								 TIMESTAMPTZOID,
 								 list_make2(makeConst(TEXTOID,
@@ -194,6 +187,28 @@ moment_of(const LsSourceBuild *build, Var *column)
 								 InvalidOid,
 								 DEFAULT_COLLATION_OID,
 								 COERCE_EXPLICIT_CALL);
+}
+
+/*
+ * ls_engagement_occurred_at: when an event of the source happened, as a moment.
+ */
+Node *
+ls_engagement_occurred_at(const LsModelRow *model, const LsSourceRow *row, Oid relid)
+{
+	Var *column = event_column(relid, row->occurred_at);
+	Node *moment = ls_engagement_moment((Node *) column,
+										row->time_zone != NULL ? row->time_zone
+															   : model->time_zone);
+
+	if (moment == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("column \"%s\" of event source \"%s\" has type %s",
+					   row->occurred_at,
+					   row->name,
+					   format_type_be(column->vartype)),
+				errhint("Use a column of type timestamptz, timestamp or date."));
+	return moment;
 }
 
 static void
@@ -224,8 +239,8 @@ open_source(LsSourceBuild *build)
 	build->source->name = row->name;
 	build->source->relid = relid;
 	build->scope = ls_model_event_scope(build->model->row, build->model->relid, relid);
-	add_fixed_value(build, moment_of(build, event_column(build, row->occurred_at)));
-	add_fixed_value(build, (Node *) event_column(build, row->contact_id));
+	add_fixed_value(build, ls_engagement_occurred_at(build->model->row, row, relid));
+	add_fixed_value(build, (Node *) event_column(relid, row->contact_id));
 }
 
 static LsFeeds

@@ -31,6 +31,33 @@ ls_key_stored_type(Oid type)
 	}
 }
 
+/* class_of: a type of which all that are written the same are equal. */
+static Oid
+class_of(Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+			return INT8OID;
+		case VARCHAROID:
+		case BPCHAROID:
+		case NAMEOID:
+			return TEXTOID;
+		default:
+			return type;
+	}
+}
+
+/*
+ * ls_key_same_class: can ids of these base types be compared as text?
+ */
+bool
+ls_key_same_class(Oid a, Oid b)
+{
+	return class_of(a) == class_of(b);
+}
+
 /*
  * ls_key_from_datum: `type` is a stored type.
  *

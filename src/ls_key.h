@@ -15,6 +15,7 @@ typedef struct LsKey
 } LsKey;
 
 extern Oid ls_key_stored_type(Oid type);
+extern bool ls_key_same_class(Oid a, Oid b);
 extern LsKey ls_key_from_datum(Oid type, Datum value);
 extern Datum ls_key_to_datum(Oid type, LsKey key);
 extern LsKey ls_key_copy(LsKey key);

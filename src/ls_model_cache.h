@@ -96,5 +96,6 @@ extern LsCondScope *ls_model_score_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
 										 Oid contacts,
 										 Oid events);
+extern LsCondScope *ls_model_deal_scope(const LsModelRow *row, Oid contacts, Oid deals);
 
 #endif /* LS_MODEL_CACHE_H */

@@ -118,6 +118,18 @@ ls_model_event_scope(const LsModelRow *row, Oid contacts, Oid events)
 	return make_scope(row, contacts, make_relation("event", events, false));
 }
 
+/*
+ * ls_model_deal_scope: the same of expressions on deals: also as deal.column.
+ */
+LsCondScope *
+ls_model_deal_scope(const LsModelRow *row, Oid contacts, Oid deals)
+{
+	LsCondScope *scope = ls_model_event_scope(row, contacts, deals);
+
+	((LsCondRelation *) linitial(scope->relations))->alias = "deal";
+	return scope;
+}
+
 static LsMatchRule *
 read_rule(LsModel *model,
 		  const LsCondScope *scope,

@@ -116,6 +116,7 @@ CREATE TABLE lead_scoring.deal_source (
     created_at text NOT NULL,
     closed_at text NOT NULL,
     won text NOT NULL,
+    score_before interval,
     PRIMARY KEY (model)
 );
 COMMENT ON TABLE lead_scoring.deal_source IS 'Where opportunities and revenue are.';
@@ -131,3 +132,5 @@ COMMENT ON COLUMN lead_scoring.deal_source.closed_at IS
     'Column or expression: when it was closed; null while it is open.';
 COMMENT ON COLUMN lead_scoring.deal_source.won IS
     'Column or expression: true won, false lost, null open.';
+COMMENT ON COLUMN lead_scoring.deal_source.score_before IS
+    'Which score is set against the outcome: that of this long before closing. NULL: that of when the deal was opened.';

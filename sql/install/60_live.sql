@@ -123,7 +123,8 @@ $sql$, target, key_type, replace(model, '''', ''''''));
     END IF;
 
     script := script || lead_scoring.history_sql(model) || lead_scoring.outbox_sql(model)
-        || lead_scoring.adjustment_sql(model) || lead_scoring.scored_view_sql(model);
+        || lead_scoring.adjustment_sql(model) || lead_scoring.scored_view_sql(model)
+        || lead_scoring.reports_sql(model);
     IF kind IN ('r', 'p') THEN
         script := script || lead_scoring.triggers_sql(model);
     END IF;

@@ -15,13 +15,10 @@ SELECT lead_scoring.create_model('model', '"reference of lead_scoring".contacts'
 CREATE TEMP TABLE later (relation text, columns text[]) ON COMMIT DROP;
 INSERT INTO later VALUES
     ('lookup', NULL),
-    ('stage', NULL),
     ('transition', NULL),
-    ('milestone', NULL),
     ('action', NULL),
-    ('deal_source', NULL),
     ('score', NULL),
-    ('model', '{stage_column, segments, reviewed_at}'),
+    ('model', '{stage_column, reviewed_at}'),
     ('model_score', '{stage, stage_since, last_activity}'),
     ('model_scored', '{stage, stage_since, last_activity}');
 
@@ -51,6 +48,12 @@ INSERT INTO inner_function VALUES
     ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
     ('stored_row'), ('values_sql');
+INSERT INTO inner_function VALUES
+    ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
+    ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),
+    ('report_view_sql'), ('reports'), ('reports_sql'), ('same_deals'), ('score_then_sql'), ('seconds'),
+    ('segment_names');
+INSERT INTO inner_function SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r;
 
 -- cell(text): fit for a cell of a table.
 CREATE FUNCTION pg_temp.cell(content text) RETURNS text LANGUAGE sql AS $$

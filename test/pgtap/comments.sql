@@ -248,6 +248,28 @@ INSERT INTO pg_temp.label VALUES
     ('templates()', 'immutable', 'called', 'safe'),
     ('values_sql(jsonb, boolean, regclass, text)', 'stable', 'called', 'safe');
 
+INSERT INTO pg_temp.label VALUES
+    ('column_text(record, name)', 'stable', 'strict', 'safe'),
+    ('deal_of(record, text, text)', 'stable', 'strict', 'safe'),
+    ('deals_sql(text)', 'stable', 'strict', 'safe'),
+    ('is_report(text)', 'stable', 'strict', 'safe'),
+    ('milestones_of(record, text, text)', 'stable', 'strict', 'safe'),
+    ('milestones_sql(text)', 'stable', 'strict', 'safe'),
+    ('old_reports_sql(text)', 'stable', 'strict', 'safe'),
+    ('people_sql(text)', 'stable', 'strict', 'safe'),
+    ('report_columns(text[])', 'immutable', 'strict', 'safe'),
+    ('report_name(lead_scoring.model, text, text[])', 'stable', 'strict', 'safe'),
+    ('report_query(text, lead_scoring.report)', 'stable', 'strict', 'safe'),
+    ('report_view_sql(text, lead_scoring.report)', 'stable', 'strict', 'safe'),
+    ('reports()', 'immutable', 'called', 'safe'),
+    ('reports_sql(text)', 'stable', 'strict', 'safe'),
+    ('same_deals(text, text)', 'stable', 'called', 'safe'),
+    ('score_then_sql(text)', 'stable', 'strict', 'safe'),
+    ('seconds(interval)', 'immutable', 'strict', 'safe'),
+    ('segment_names(name[], text[])', 'immutable', 'strict', 'safe');
+INSERT INTO pg_temp.label
+SELECT format('report_%s()', r.suffix), 'immutable', 'called', 'safe' FROM lead_scoring.reports() AS r;
+
 SELECT set_eq(
     $$SELECT p.proname || '(' || oidvectortypes(p.proargtypes) || ')' AS signature,
              CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable'
