@@ -23,6 +23,7 @@
 PG_FUNCTION_INFO_V1(ls_sql_same_facts);
 PG_FUNCTION_INFO_V1(ls_sql_live_now);
 PG_FUNCTION_INFO_V1(ls_sql_sources_stamp);
+PG_FUNCTION_INFO_V1(ls_sql_same_sources);
 PG_FUNCTION_INFO_V1(ls_sql_contact_since);
 
 /*
@@ -203,6 +204,19 @@ Datum
 ls_sql_sources_stamp(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(ls_fit_readable_model(PG_GETARG_TEXT_PP(0))->sources_stamp);
+}
+
+/*
+ * same_sources(model text, sources bigint) -> boolean: true
+ *
+ * Errors: 55000 where there are other event sources than at activation.
+ */
+Datum
+ls_sql_same_sources(PG_FUNCTION_ARGS)
+{
+	ls_live_check_sources(ls_fit_readable_model(PG_GETARG_TEXT_PP(0)),
+						  PG_GETARG_INT64(1));
+	PG_RETURN_BOOL(true);
 }
 
 /*

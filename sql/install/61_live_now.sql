@@ -13,6 +13,12 @@ CREATE FUNCTION lead_scoring.sources_stamp(model text) RETURNS bigint
 COMMENT ON FUNCTION lead_scoring.sources_stamp(text) IS
     'Fingerprint of the model''s event sources. NULL for a NULL name.';
 
+CREATE FUNCTION lead_scoring.same_sources(model text, sources bigint) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'ls_sql_same_sources'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.same_sources(text, bigint) IS
+    'True where the model''s event sources have this fingerprint; else it raises: activate() must be called. NULL for a NULL argument.';
+
 CREATE FUNCTION lead_scoring.contact_since(contact record, model text) RETURNS timestamptz
     AS 'MODULE_PATHNAME', 'ls_sql_contact_since'
     LANGUAGE c STABLE STRICT PARALLEL SAFE;

@@ -26,7 +26,7 @@ INSERT INTO later VALUES
 CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
     ('event_changed'), ('event_triggers_sql'), ('live_now_sql'), ('live_anew_sql'),
-    ('live_now'), ('live_anew'), ('live_column_sql'), ('is_watched'),
+    ('live_now'), ('live_anew'), ('live_column_sql'), ('is_watched'), ('same_sources'),
     ('same_facts'), ('sources_stamp'), ('state_sql'), ('contact_since'),
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),

@@ -155,6 +155,7 @@ INSERT INTO pg_temp.label VALUES
     ('contact_since(record, text)', 'stable', 'strict', 'safe'),
     ('event_changed()', 'volatile', 'called', 'unsafe'),
     ('event_triggers_sql(text)', 'stable', 'strict', 'safe'),
+    ('same_sources(text, bigint)', 'stable', 'strict', 'safe'),
     ('is_watched(text)', 'stable', 'strict', 'safe'),
     ('live_anew_sql(text)', 'stable', 'strict', 'safe'),
     ('live_column_sql(text)', 'immutable', 'strict', 'safe'),

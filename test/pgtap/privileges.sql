@@ -28,7 +28,6 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
--- As many as there are functions and tables.
 SELECT * FROM no_plan();
 
 -- ------------------------------------------------------------------- tools
@@ -188,6 +187,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), lead_scoring.as_of(), 1, NULL) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.live_anew('crm', lead_scoring.sources_stamp('crm'), 'new', 1, NULL, s, lead_scoring.as_of()) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.live_column_sql('fit')$$,        'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.is_watched('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
