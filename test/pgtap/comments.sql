@@ -230,6 +230,15 @@ INSERT INTO pg_temp.label VALUES
     ('model_fingerprint(text)', 'stable', 'strict', 'safe'),
     ('name_of_row(jsonb)', 'immutable', 'strict', 'safe');
 
+-- Two models side by side.
+INSERT INTO pg_temp.label VALUES
+    ('compare(text, text, timestamp with time zone)', 'stable', 'called', 'safe'),
+    ('compare_sql(text, text)', 'stable', 'called', 'safe'),
+    ('compare_weeks(text, text, integer, timestamp with time zone)', 'stable', 'called', 'safe'),
+    ('mql_condition(text)', 'stable', 'strict', 'safe'),
+    ('score_condition_sql(text, text)', 'stable', 'strict', 'safe'),
+    ('score_lateral_sql(text, text)', 'stable', 'strict', 'safe');
+
 -- Templates.
 INSERT INTO pg_temp.label VALUES
     ('apply_row(name, text, jsonb, boolean)', 'volatile', 'called', 'unsafe'),

@@ -28,6 +28,7 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
+-- As many as the lists below are long: they grow on every side.
 SELECT * FROM no_plan();
 
 -- ------------------------------------------------------------------- tools
@@ -268,6 +269,12 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT * FROM lead_scoring.drop_initial('crm', '{"threshold": []}')$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT 1 WHERE (lead_scoring.events_of_template('crm', NULL)).relation IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT * FROM lead_scoring.apply_template('crm', 'hubspot')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.score_condition_sql('crm', 'score.total > 1')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT 1 WHERE lead_scoring.mql_condition('crm') <> 'false'$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT lead_scoring.score_lateral_sql('crm', 'x')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.compare_sql('crm', 'crm')$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT * FROM lead_scoring.compare('crm', 'crm')$$,  'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT * FROM lead_scoring.compare_weeks('crm', 'crm')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
