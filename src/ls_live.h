@@ -12,14 +12,20 @@
 
 #include "ls_engagement.h"
 
-/* LsQueueState: who is in <model>_queue, for one execution of a query. */
-typedef enum LsQueueState
+/* LsLiveRows: a table of the model, for one execution of a query. */
+typedef enum LsRowsState
 {
-	LS_QUEUE_UNKNOWN,
-	LS_QUEUE_EMPTY,
-	LS_QUEUE_SOME,
-	LS_QUEUE_EVERYONE
-} LsQueueState;
+	LS_ROWS_UNKNOWN,
+	LS_ROWS_NONE,
+	LS_ROWS_SOME,
+	LS_ROWS_EVERYONE
+} LsRowsState;
+
+typedef struct LsLiveRows
+{
+	Oid relid;
+	LsRowsState state;
+} LsLiveRows;
 
 /* LsLiveCall: what one place in a query needs, kept from row to row. */
 typedef struct LsLiveCall
@@ -29,9 +35,10 @@ typedef struct LsLiveCall
 	Oid user;
 	Oid key_type; /* of the contact's id, where that is an argument */
 	bool fades;	  /* do scores change all the time ... */
+	int ntracks;
 	bool *fading; /* ... by facts of these tracks? */
-	Oid queue_relid;
-	LsQueueState queue;
+	LsLiveRows queue;
+	LsLiveRows adjustments;
 	TupleDesc desc; /* of the result; NULL = not needed yet */
 	text *name;
 } LsLiveCall;
@@ -41,6 +48,7 @@ typedef struct LsLive
 {
 	bool is_scored; /* else there are no scores and labels */
 	double fit;
+	double by_hand; /* points of adjustments */
 	double engagement;
 	double intent;
 	double total;
@@ -69,8 +77,8 @@ extern void ls_live_total(const LsModel *model, LsLive *live, Datum band, Datum 
 extern void ls_live_label(const LsModel *model, LsLive *live);
 extern Datum ls_live_row(FunctionCallInfo fcinfo, const LsLive *live);
 
-/* ls_live_queue.c */
-extern Oid ls_live_find_queue(const LsModelRow *row);
-extern bool ls_live_is_queued(LsLiveCall *call, Datum contact_id);
+/* ls_live_rows.c */
+extern LsLiveRows ls_live_find_rows(const LsModelRow *row, const char *suffix);
+extern bool ls_live_is_in(LsLiveRows *rows, Oid key_type, Datum contact_id);
 
 #endif /* LS_LIVE_H */

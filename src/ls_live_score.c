@@ -35,7 +35,8 @@ find_fading(LsLiveCall *call, MemoryContext context)
 	const LsEngagement *engagement = ls_engagement_get(call->model);
 
 	call->fades = false;
-	call->fading = MemoryContextAllocZero(context, engagement->ntracks + 1);
+	call->ntracks = engagement->ntracks;
+	call->fading = MemoryContextAllocZero(context, call->ntracks + 1);
 	for (int i = 0; i < engagement->nrules; i++)
 	{
 		const LsBehaviour *rule = &engagement->rules[i];
@@ -57,9 +58,12 @@ ls_live_fades(LsLiveCall *call, const LsState *state)
 
 	if (!call->fades || state == NULL)
 		return false;
+	/* Of other rules: it may have any tracks. */
+	if (state->fingerprint != ls_engagement_get(call->model)->fingerprint)
+		return true;
 	ls_state_read(state, &reader);
 	while (ls_state_next(&reader, &section))
-		if (call->fading[section.track])
+		if (section.track >= call->ntracks || call->fading[section.track])
 			return true;
 	return false;
 }
@@ -74,8 +78,8 @@ bind_call(FunctionCallInfo fcinfo, LsLiveCall *call, text *name, int key_argumen
 	call->model = ls_fit_readable_model(name);
 	call->user = GetUserId();
 	find_fading(call, fcinfo->flinfo->fn_mcxt);
-	call->queue = LS_QUEUE_UNKNOWN;
-	call->queue_relid = ls_live_find_queue(call->model->row);
+	call->queue = ls_live_find_rows(call->model->row, "queue");
+	call->adjustments = ls_live_find_rows(call->model->row, "adjustment");
 	if (key_argument >= 0)
 		call->key_type = ls_key_stored_type(
 			getBaseType(get_fn_expr_argtype(fcinfo->flinfo, key_argument)));
@@ -175,7 +179,11 @@ text_or_none(const char *string)
 void
 ls_live_total(const LsModel *model, LsLive *live, Datum band, Datum grade)
 {
-	live->total = ls_band_total(model, live->fit, live->engagement, live->intent);
+	live->total = ls_band_adjusted_total(model,
+										 live->fit,
+										 live->engagement,
+										 live->intent,
+										 live->by_hand);
 	live->band = band;
 	live->grade = grade;
 	live->is_scored = true;
@@ -288,13 +296,14 @@ enum
 	A_FIT,
 	A_PROBLEM,
 	A_STATE,
-	A_SINCE
+	A_SINCE,
+	A_BY_HAND
 };
 
 /*
  * live_anew(model text, sources bigint, freshness text, fit float8, problem text,
- * state engagement, since timestamptz) -> live: scores from the fit and the state.
- * A NULL fit has a problem. NULL for a NULL model, sources or freshness.
+ * state engagement, since timestamptz, by_hand float8) -> live: scores from the fit and
+ * the state. A NULL fit has a problem. NULL for a NULL model, sources or freshness.
  */
 Datum
 ls_sql_live_anew(PG_FUNCTION_ARGS)
@@ -318,6 +327,7 @@ ls_sql_live_anew(PG_FUNCTION_ARGS)
 	since = PG_ARGISNULL(A_SINCE) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(A_SINCE);
 	if (!PG_ARGISNULL(A_STATE))
 		ls_live_read(call, &live, PG_GETARG_ENGAGEMENT(A_STATE), ls_guc_as_of(), since);
+	live.by_hand = PG_ARGISNULL(A_BY_HAND) ? 0 : PG_GETARG_FLOAT8(A_BY_HAND);
 	ls_live_label(call->model, &live);
 	return ls_live_row(fcinfo, &live);
 }

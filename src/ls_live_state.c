@@ -88,7 +88,7 @@ why_not_kept(FunctionCallInfo fcinfo, LsLiveCall *call)
 		return "stale";
 	if (is_pending(fcinfo, call))
 		return "pending";
-	if (ls_live_is_queued(call, PG_GETARG_DATUM(A_CONTACT_ID)))
+	if (ls_live_is_in(&call->queue, call->key_type, PG_GETARG_DATUM(A_CONTACT_ID)))
 		return "queued";
 	return NULL;
 }
@@ -146,20 +146,27 @@ static bool
 read_kept(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz as_of)
 {
 	const LsModel *model = call->model;
+	bool in_time = is_in_time(fcinfo, as_of);
 	const LsState *state;
+	bool is_adjusted;
 
-	if (is_in_time(fcinfo, as_of) && !call->fades && !model->uses_as_of)
+	if (in_time && !call->fades && !model->uses_as_of)
 		return false;
 	state = PG_ARGISNULL(A_STATE) ? NULL : PG_GETARG_ENGAGEMENT(A_STATE);
-	if (state != NULL && !ls_live_can_read(model, state, as_of))
+	if (in_time && !ls_live_fades(call, state) && !model->uses_as_of)
+		return false;
+	is_adjusted = ls_live_is_in(&call->adjustments,
+								call->key_type,
+								PG_GETARG_DATUM(A_CONTACT_ID));
+	/* At another moment other events may count. */
+	if (state != NULL &&
+		(!ls_live_can_read(model, state, as_of) || (is_adjusted && !in_time)))
 		state = NULL;
 	live->has_state = state != NULL;
-	live->is_anew = model->uses_as_of || PG_ARGISNULL(A_FIT) ||
+	live->is_anew = model->uses_as_of || is_adjusted || PG_ARGISNULL(A_FIT) ||
 					(state == NULL && ls_model_has_behaviour(model));
 	if (live->is_anew)
 		return true;
-	if (is_in_time(fcinfo, as_of) && !ls_live_fades(call, state))
-		return false;
 	read_scores(fcinfo, call, live, state, as_of);
 	return true;
 }

@@ -64,9 +64,9 @@ COMMENT ON FUNCTION lead_scoring.live_now(text, bigint, anyelement, float8, text
 
 CREATE FUNCTION lead_scoring.live_anew(
     model text, sources bigint, freshness text, fit float8, problem text,
-    state lead_scoring.engagement, since timestamptz
+    state lead_scoring.engagement, since timestamptz, by_hand float8
 ) RETURNS lead_scoring.live
     AS 'MODULE_PATHNAME', 'ls_sql_live_anew'
     LANGUAGE c STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION lead_scoring.live_anew(text, bigint, text, float8, text, lead_scoring.engagement, timestamptz) IS
+COMMENT ON FUNCTION lead_scoring.live_anew(text, bigint, text, float8, text, lead_scoring.engagement, timestamptz, float8) IS
     'The scores of a contact from its fit and its state as of lead_scoring.as_of(). NULL for a NULL model, sources or freshness.';

@@ -1,30 +1,37 @@
 -- The view of live scores: what is stored where that is right, else the contact and
 -- its events.
 
--- state_sql(model, id, moment): the state of the contact with that id from its
--- events up to the moment; both are SQL expressions.
-CREATE FUNCTION lead_scoring.state_sql(model text, id text, moment text) RETURNS text
+-- state_sql(model, id, moment, since): the state of the contact with that id from its
+-- events since then and up to the moment; all three are SQL expressions.
+CREATE FUNCTION lead_scoring.state_sql(model text, id text, moment text, since text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    states text;
+    name text := replace(quote_literal(model), '%', '%%');
+    -- Not one for both: of rows that are all there the planner makes columns.
+    calls text[] := ARRAY[format('engagement_agg(event.*, %s, %%1$L, %s)', name, moment),
+                          format('engagement_agg_since(event.*, %s, %%1$L, %s, %s)', name, moment, since)];
+    states text[];
 BEGIN
-    SELECT string_agg(format(
-               'SELECT lead_scoring.engagement_agg(event.*, %L, %L, %s) AS state FROM %s AS event WHERE event.%I = %s',
-               model, s.name, moment, s.relation, s.contact_id, id),
+    SELECT array_agg((SELECT string_agg(
+               format('SELECT lead_scoring.' || call || ' AS state FROM %2$s AS event WHERE event.%3$I = %4$s',
+                      s.name, s.relation, s.contact_id, id),
                E'\n            UNION ALL ' ORDER BY s.name)
+             FROM lead_scoring.event_source AS s WHERE s.model = state_sql.model) ORDER BY place)
       INTO states
-      FROM lead_scoring.event_source AS s WHERE s.model = state_sql.model;
-    IF states IS NULL THEN
+      FROM unnest(calls) WITH ORDINALITY AS c (call, place);
+    IF states[1] IS NULL THEN
         RETURN format('lead_scoring.engagement_empty(%L)', model);
     END IF;
-    RETURN format('coalesce((SELECT lead_scoring.rollup(one.state) FROM (%s) AS one), lead_scoring.engagement_empty(%L))',
-                  states, model);
+    RETURN format('coalesce(CASE WHEN %s IS NULL'
+                  ' THEN (SELECT lead_scoring.rollup(one.state) FROM (%s) AS one)'
+                  ' ELSE (SELECT lead_scoring.rollup(one.state) FROM (%s) AS one) END, lead_scoring.engagement_empty(%L))',
+                  since, states[1], states[2], model);
 END
 $$;
-COMMENT ON FUNCTION lead_scoring.state_sql(text, text, text) IS
+COMMENT ON FUNCTION lead_scoring.state_sql(text, text, text, text) IS
     'The SQL of a contact''s state from its events. NULL for a NULL argument.';
 
 -- What is stored is right only where triggers see every change.
@@ -37,11 +44,15 @@ BEGIN ATOMIC
             UNION ALL
             SELECT to_regclass(s.relation)
               FROM lead_scoring.event_source AS s
-             WHERE s.model = is_watched.model) AS r (relid)
+             WHERE s.model = is_watched.model
+            UNION ALL
+            SELECT to_regclass(l.relation)
+              FROM lead_scoring.lookup AS l
+             WHERE l.model = is_watched.model) AS r (relid)
       LEFT JOIN pg_class AS c ON c.oid = r.relid;
 END;
 COMMENT ON FUNCTION lead_scoring.is_watched(text) IS
-    'Are the model''s contacts and events all tables, so that triggers see what changes? NULL for a NULL name.';
+    'Are the model''s contacts, events and lookups all tables, so that triggers see what changes? NULL for a NULL name.';
 
 -- A subquery with a function that is not strict is evaluated once a row, where the
 -- score table is scanned, however many columns of the view are made of it.
@@ -81,6 +92,7 @@ DECLARE
     m lead_scoring.model;
     again text;
     stale text;
+    whole text := 'again.*';
     kind text := 'new';
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
@@ -94,6 +106,14 @@ BEGIN
         again := '(SELECT contact.*)';
         stale := format('again.%I IS NOT NULL AND ', m.contact_id);
     END IF;
+    IF EXISTS (SELECT FROM lead_scoring.lookup AS l WHERE l.model = live_anew_sql.model) THEN
+        again := again || ' AS again' || lead_scoring.lookup_joins(model, 'again') || format(
+            E'\n    CROSS JOIN LATERAL (SELECT %s AS contact OFFSET 0) AS whole',
+            lead_scoring.contact_row_sql(model, 'again'));
+        whole := 'whole.contact';
+    ELSE
+        again := again || ' AS again';
+    END IF;
     RETURN format($sql$
     SELECT lead_scoring.live_anew(%1$L, %2$s, coalesce((score.now).freshness, %3$L),
             lead_scoring.try_fit_score(%4$s, %1$L),
@@ -102,12 +122,17 @@ BEGIN
             CASE WHEN lead_scoring.try_fit_score(%4$s, %1$L) IS NULL THEN NULL
                  WHEN (score.now).has_state THEN score.engagement_state
                  ELSE %5$s END,
-            lead_scoring.contact_since(again.*, %1$L)) AS now
-    FROM %6$s AS again
-    WHERE %7$slead_scoring.try_in_population(%4$s, %1$L)
-    OFFSET 0$sql$, model, lead_scoring.sources_stamp(model), kind, 'again.*',
-        lead_scoring.state_sql(model, format('again.%I', m.contact_id), 'lead_scoring.as_of()'),
-        again, stale);
+            lead_scoring.contact_since(again.*, %1$L), by_hand.points) AS now
+    FROM %6$s
+    CROSS JOIN LATERAL (%7$s
+    ) AS by_hand
+    WHERE %8$sNOT by_hand.is_excluded AND lead_scoring.try_in_population(%4$s, %1$L)
+    OFFSET 0$sql$, model, lead_scoring.sources_stamp(model), kind, whole,
+        lead_scoring.state_sql(model, format('again.%I', m.contact_id), 'lead_scoring.as_of()',
+                               'by_hand.reset_at'),
+        again,
+        lead_scoring.by_hand_sql(model, format('again.%I', m.contact_id), 'lead_scoring.as_of()'),
+        stale);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.live_anew_sql(text) IS
