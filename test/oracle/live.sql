@@ -55,12 +55,15 @@ DECLARE
 BEGIN
     SELECT * INTO m FROM lead_scoring.model AS r WHERE r.name = find_truth.model;
     sql := format($q$
-        INSERT INTO pg_temp.truth_now
-        SELECT id, fit, round((%L * fit)::numeric, 6) FROM (
+                SELECT id, fit, round((%L * fit + coalesce((SELECT sum(points) FROM said
+                WHERE kind = 'points' AND contact_id = f.id), 0))::numeric, 6) FROM (
             SELECT id, round(greatest(%s, %L)::numeric, 6)::float8 AS fit FROM %s AS contact
              WHERE (%s) AND ($1 IS NULL OR id = $1)
+               AND id NOT IN (SELECT contact_id FROM said WHERE kind = 'exclude')
         ) AS f$q$, m.fit_weight, walk.fit_sql(model), coalesce(m.fit_floor, '-Infinity'), m.contacts,
         coalesce(m.population, 'true'));
+    sql := 'INSERT INTO pg_temp.truth_now ' || format('WITH said AS (SELECT * FROM walk.%I WHERE valid_from <= now() AND coalesce(valid_until > now(), true)) ',
+                  model || '_adjustment') || sql;
     CREATE TEMP TABLE IF NOT EXISTS truth_now (id int, fit float8, total float8);
     DELETE FROM pg_temp.truth_now;
     BEGIN
