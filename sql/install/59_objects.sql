@@ -7,7 +7,8 @@ CREATE FUNCTION lead_scoring.objects(model text, OUT suffix text, OUT kind "char
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT o.suffix, o.kind,
-           format('%I.%I', m.objects_schema, m.name || '_' || o.suffix)
+           CASE WHEN m.objects_schema IS NOT NULL
+                THEN format('%I.%I', m.objects_schema, m.name || '_' || o.suffix) END
       FROM lead_scoring.model AS m
      CROSS JOIN (VALUES (-12, 'monthly', 'v'::"char"),
                         (-11, 'rising', 'v'),

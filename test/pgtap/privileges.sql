@@ -28,7 +28,6 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
--- As many as the lists below are long: they grow on every side.
 SELECT * FROM no_plan();
 
 -- ------------------------------------------------------------------- tools
@@ -229,6 +228,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id')$$, '42710', '42710', '42710', '42501', '42501'),
     ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_lookup('crm', 'other', 'crm.contacts', 'id', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.lookup_changed()$$,              '39P01', '39P01', '39P01', '39P01', '39P01'),
+    ($$SELECT lead_scoring.has_index('crm.contacts', 'id')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.lookup_joins('crm', 'c')$$,      'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_row_sql('crm', 'c')$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_row(ROW(1), ROW(2))$$,   'ok', 'ok', 'ok', 'ok', 'ok'),
@@ -270,6 +271,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT * FROM lead_scoring.drop_initial('crm', '{"threshold": []}')$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT 1 WHERE (lead_scoring.events_of_template('crm', NULL)).relation IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT * FROM lead_scoring.apply_template('crm', 'hubspot')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.object_name('crm', 'outbox')$$,  'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.take_actions('crm')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.finish_action('crm', 1, true)$$, 'P0002', 'P0002', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.score_condition_sql('crm', 'score.total > 1')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT 1 WHERE lead_scoring.mql_condition('crm') <> 'false'$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT lead_scoring.score_lateral_sql('crm', 'x')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -322,7 +326,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
 SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', 'ok'), ''),
                     nullif(tool.holds(call, 'ls_stranger', 'refused'), '')), '', call)
   FROM (SELECT format('SELECT lead_scoring.%I(%L)', name, 'crm')
-          FROM unnest(ARRAY['objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql']) AS name)
+          FROM unnest(ARRAY['objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql', 'life_problems_sql']) AS name)
     AS t (call);
 SELECT isnt(tool.outcome('ls_stranger', $$SELECT 1 WHERE lead_scoring.deactivation_sql('crm') <> ''$$),
           'ok', 'deactivation_sql shows a stranger nothing');
@@ -334,9 +338,9 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
-                         'verify_sql', 'score_problems_sql')
+                         'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
    AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'score_then_sql',
                          'old_reports_sql', 'report_name')
