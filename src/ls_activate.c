@@ -24,9 +24,17 @@
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_activate);
+PG_FUNCTION_INFO_V1(ls_sql_promote);
 PG_FUNCTION_INFO_V1(ls_sql_deactivate);
 PG_FUNCTION_INFO_V1(ls_sql_drop_model);
 PG_FUNCTION_INFO_V1(ls_sql_key_type);
+
+static bool
+is_live(const LsModelRow *row)
+{
+	return row->objects_schema != NULL &&
+		   (strcmp(row->status, "active") == 0 || strcmp(row->status, "shadow") == 0);
+}
 
 /* LsLife: a model whose life is about to change. */
 typedef struct LsLife
@@ -467,10 +475,12 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	bool initial_scoring = PG_GETARG_BOOL(2);
 	LsLife life;
 	char *owner;
+	bool was_live;
 	uint64 contacts = 0;
 
 	refuse_snapshot("activate()");
 	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+	was_live = is_live(life.row);
 	refuse_gone(&life);
 	check_key_type(&life);
 
@@ -485,10 +495,34 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 			owner);
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
-		contacts = ls_refresh_everyone(life.row->name, PG_GETARG_BOOL(1));
+		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
 	warn_without_index(&life);
+	PG_RETURN_VOID();
+}
+
+/*
+ * promote(model text, enrol_existing boolean): a shadow moves stages and fires
+ * actions from now on.
+ */
+Datum
+ls_sql_promote(PG_FUNCTION_ARGS)
+{
+	LsLife life;
+
+	refuse_snapshot("promote()");
+	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+	refuse_gone(&life);
+	if (!is_live(life.row) || strcmp(life.row->status, "shadow") != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("model \"%s\" is no live shadow", life.row->name),
+				errdetail("Its status is %s.", life.row->status),
+				errhint("Use lead_scoring.activate(%s).",
+						quote_literal_cstr(life.row->name)));
+	set_row(&life, "active", life.row->objects_schema, life.row->owner);
+	(void) ls_refresh_everyone(life.row->name, true, PG_GETARG_BOOL(1));
 	PG_RETURN_VOID();
 }
 
