@@ -134,6 +134,7 @@ CREATE INDEX ON deed (contact);
 CREATE INDEX ON deal (contact);
 CREATE TABLE company (name text PRIMARY KEY, size int);
 CREATE TABLE client (id int PRIMARY KEY, company text, country text, stage varchar(20));
+CREATE INDEX ON client (company);
 SELECT lead_scoring.create_model('c', 'client', 'id', stage_column => 'stage');
 SELECT lead_scoring.add_event_source('c', 'deed', 'contact', 'at');
 SELECT lead_scoring.add_event_source('c', 'deal', 'contact', 'opened', 'deals');
