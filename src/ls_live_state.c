@@ -72,6 +72,7 @@ is_pending(FunctionCallInfo fcinfo, const LsLiveCall *call)
 		return TransactionIdIsValid(GetTopTransactionIdIfAny());
 	return ls_pending_any() &&
 		   (!OidIsValid(call->key_type) ||
+			ls_pending_has_lookups(call->model->row->name) ||
 			ls_pending_has(call->model->row->name,
 						   ls_key_from_datum(call->key_type,
 											 PG_GETARG_DATUM(A_CONTACT_ID))));
