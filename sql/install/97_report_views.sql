@@ -16,7 +16,8 @@ BEGIN ATOMIC
     UNION ALL SELECT (lead_scoring.report_distribution()).*
     UNION ALL SELECT (lead_scoring.report_freshness()).*
     UNION ALL SELECT (lead_scoring.report_rising()).*
-    UNION ALL SELECT (lead_scoring.report_monthly()).*;
+    UNION ALL SELECT (lead_scoring.report_monthly()).*
+    UNION ALL SELECT (lead_scoring.report_rule_stats()).*;
 END;
 COMMENT ON FUNCTION lead_scoring.reports() IS
     'The report views of every model, each after those that it is built on.';
@@ -89,7 +90,7 @@ CREATE FUNCTION lead_scoring.report_columns(columns text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT array_agg(columns[i] ORDER BY i) FROM generate_series(1, cardinality(columns), 2) AS i;
+    SELECT coalesce(array_agg(columns[i] ORDER BY i), '{}') FROM generate_series(1, cardinality(columns), 2) AS i;
 END;
 COMMENT ON FUNCTION lead_scoring.report_columns(text[]) IS
     'Every other one: the names of columns that stand before their comments.';
@@ -113,12 +114,19 @@ BEGIN
     query := replace(query, '{people}', lead_scoring.people_sql(model));
     query := replace(query, '{deals source}', lead_scoring.deals_sql(model));
     query := replace(query, '{milestones}', lead_scoring.milestones_sql(model));
-    query := replace(query, '{score then}', lead_scoring.score_then_sql(model));
+    query := replace(query, '{state then}', lead_scoring.state_then_sql(model));
     texts := regexp_split_to_array(query, '\{[^{}]*\}');
     names := ARRAY(SELECT m2.token[1] FROM regexp_matches(query, '\{([^{}]*)\}', 'g') AS m2 (token));
     FOR i IN 1 .. cardinality(texts) LOOP
-        written := concat(written, texts[i], lead_scoring.report_name(m, names[i], columns));
+        written := written || texts[i];
+        IF i <= cardinality(names) THEN
+            written := written || lead_scoring.report_name(m, names[i], columns);
+        END IF;
     END LOOP;
+    IF written IS NULL THEN
+        RAISE EXCEPTION 'a name in the query of report "%" stands for nothing', report.suffix
+            USING ERRCODE = 'internal_error';
+    END IF;
     RETURN btrim(written, E'\n');
 END
 $$;
