@@ -113,14 +113,14 @@ COMMENT ON FUNCTION lead_scoring.people_sql(text) IS
     'The part of report views that gives the contacts, with their segments. NULL for a NULL name.';
 
 -- state_then_sql(model): the state of one of `people`, p, as of at.moment: the stored one
--- where that is kept by triggers and will do, else from the events.
+-- where that is kept by triggers and will do, else from the events that by_hand has left.
 CREATE FUNCTION lead_scoring.state_then_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    events text := lead_scoring.state_sql(model, 'p.contact_id', 'at.moment');
+    events text := lead_scoring.state_sql(model, 'p.contact_id', 'at.moment', 'by_hand.reset_at');
 BEGIN
     events := replace(events, '{', '{open}');
     IF EXISTS (SELECT FROM lead_scoring.event_source AS s

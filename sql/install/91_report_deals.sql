@@ -132,6 +132,7 @@ SELECT p.contact_id, deal.opened_at, deal.closed_at,
 FROM {people} AS p
 JOIN {deals source} AS deal ON deal.contact_id = p.contact_id
 CROSS JOIN LATERAL (SELECT deal.moment) AS at
+CROSS JOIN LATERAL ({by hand}) AS by_hand
 LEFT JOIN LATERAL (
     SELECT h.id, h.fit, h.engagement, h.intent, h.total, h.band
     FROM {score_history} AS h
@@ -160,7 +161,7 @@ CROSS JOIN LATERAL (
 ) AS part
 CROSS JOIN LATERAL (
     SELECT part.fit, part.engagement, part.intent,
-        CASE WHEN known.id IS NULL THEN lead_scoring.total_score(part.fit, part.engagement, part.intent, {model})
+        CASE WHEN known.id IS NULL THEN lead_scoring.total_score(part.fit, part.engagement, part.intent, {model}, by_hand.points)
              ELSE known.total END AS total
     OFFSET 0
 ) AS was

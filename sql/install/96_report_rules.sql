@@ -81,6 +81,7 @@ WITH dealt AS (
     CROSS JOIN LATERAL (
         SELECT coalesce(d.moment, lead_scoring.as_of()) AS moment OFFSET 0
     ) AS at
+    CROSS JOIN LATERAL ({by hand}) AS by_hand
     CROSS JOIN LATERAL (
         SELECT lead_scoring.stored_state(p.engagement_state, at.moment, {model}) AS state OFFSET 0
     ) AS stored

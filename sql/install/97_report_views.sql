@@ -115,6 +115,8 @@ BEGIN
     query := replace(query, '{deals source}', lead_scoring.deals_sql(model));
     query := replace(query, '{milestones}', lead_scoring.milestones_sql(model));
     query := replace(query, '{state then}', lead_scoring.state_then_sql(model));
+    query := replace(query, '{by hand}',
+                     replace(lead_scoring.by_hand_sql(model, 'p.contact_id', 'at.moment'), '{', '{open}'));
     texts := regexp_split_to_array(query, '\{[^{}]*\}');
     names := ARRAY(SELECT m2.token[1] FROM regexp_matches(query, '\{([^{}]*)\}', 'g') AS m2 (token));
     FOR i IN 1 .. cardinality(texts) LOOP

@@ -46,7 +46,7 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
-    ('stored_row'), ('values_sql');
+    ('stored_row'), ('values_sql'), ('score_condition_sql'), ('score_lateral_sql'), ('compare_sql');
 INSERT INTO inner_function VALUES
     ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
     ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),

@@ -154,6 +154,13 @@ INSERT INTO pg_temp.label VALUES
     ('rollup_accumulate(internal, lead_scoring.engagement)', 'stable', 'called', 'safe'),
     ('contact_since(record, text)', 'stable', 'strict', 'safe'),
     ('event_changed()', 'volatile', 'called', 'unsafe'),
+    ('adjustment_changed()', 'volatile', 'called', 'unsafe'),
+    ('adjustment_triggers_sql(text)', 'stable', 'strict', 'safe'),
+    ('by_hand_sql(text, text, text)', 'stable', 'strict', 'safe'),
+    ('engagement_accumulate(internal, record, text, text, timestamp with time zone, timestamp with time zone)',
+        'stable', 'called', 'safe'),
+    ('engagement_agg_since(record, text, text, timestamp with time zone, timestamp with time zone)',
+        'immutable', 'called', 'safe'),
     ('event_triggers_sql(text)', 'stable', 'strict', 'safe'),
     ('live_behaviour_sql(text)', 'stable', 'strict', 'safe'),
     ('live_state(lead_scoring.engagement, bigint, text, bigint, anyelement)',
@@ -162,7 +169,7 @@ INSERT INTO pg_temp.label VALUES
     ('same_facts(lead_scoring.engagement, lead_scoring.engagement)',
      'immutable', 'strict', 'safe'),
     ('sources_stamp(text)', 'stable', 'strict', 'safe'),
-    ('state_sql(text, text, text)', 'stable', 'strict', 'safe'),
+    ('state_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('explain_fit(record, text)', 'stable', 'strict', 'safe'),
     ('explain_fit(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
     ('fit_score(record, text)', 'stable', 'strict', 'safe'),
@@ -187,6 +194,10 @@ INSERT INTO pg_temp.label VALUES
     ('contacts_of(text)', 'stable', 'strict', 'safe'),
     ('model_stamp(text)', 'stable', 'strict', 'safe'),
     ('objects_sql(text)', 'stable', 'strict', 'safe'),
+    ('object_name(text, text)', 'stable', 'called', 'safe'),
+    ('take_actions(text, integer)', 'volatile', 'called', 'unsafe'),
+    ('finish_action(text, bigint, boolean, text)', 'volatile', 'called', 'unsafe'),
+    ('life_problems_sql(text)', 'stable', 'strict', 'safe'),
     ('reasons(record, text)', 'stable', 'strict', 'safe'),
     ('reasons(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
     ('refresh(text, bigint)', 'volatile', 'called', 'unsafe'),
@@ -197,7 +208,7 @@ INSERT INTO pg_temp.label VALUES
     ('score_problems(text)', 'stable', 'strict', 'unsafe'),
     ('scored_view_sql(text)', 'stable', 'strict', 'safe'),
     ('to_sql(text)', 'stable', 'strict', 'unsafe'),
-    ('total_score(double precision, double precision, double precision, text)',
+    ('total_score(double precision, double precision, double precision, text, double precision)',
      'stable', 'strict', 'safe'),
     ('trigger_problems(text)', 'stable', 'strict', 'safe'),
     ('triggers_sql(text)', 'stable', 'strict', 'safe'),
@@ -224,6 +235,15 @@ INSERT INTO pg_temp.label VALUES
     ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
     ('model_fingerprint(text)', 'stable', 'strict', 'safe'),
     ('name_of_row(jsonb)', 'immutable', 'strict', 'safe');
+
+-- Two models side by side.
+INSERT INTO pg_temp.label VALUES
+    ('compare(text, text, timestamp with time zone)', 'stable', 'called', 'safe'),
+    ('compare_sql(text, text)', 'stable', 'called', 'safe'),
+    ('compare_weeks(text, text, integer, timestamp with time zone)', 'stable', 'called', 'safe'),
+    ('mql_condition(text)', 'stable', 'strict', 'safe'),
+    ('score_condition_sql(text, text)', 'stable', 'strict', 'safe'),
+    ('score_lateral_sql(text, text)', 'stable', 'strict', 'safe');
 
 -- Templates.
 INSERT INTO pg_temp.label VALUES
