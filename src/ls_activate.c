@@ -100,7 +100,7 @@ want_table(List *wanted, Oid relid, LOCKMODE mode)
 	return wanted;
 }
 
-/* can_have_triggers: may the role put triggers on the events? */
+/* can_have_triggers: may the role put triggers on the events, or the lookup? */
 static bool
 can_have_triggers(Oid relid, Oid role)
 {
@@ -110,9 +110,20 @@ can_have_triggers(Oid relid, Oid role)
 		   pg_class_aclcheck(relid, role, ACL_TRIGGER) == ACLCHECK_OK;
 }
 
+/* want_followed: events or a lookup, of which triggers tell. */
+static List *
+want_followed(List *wanted, const LsLife *life, const char *relation)
+{
+	Oid relid = ls_relation_by_name(relation);
+
+	if (!can_have_triggers(relid, ls_relation_owner(life->contacts)))
+		return wanted;
+	return want_table(wanted, relid, ShareRowExclusiveLock);
+}
+
 /*
- * wanted_locks: the view, the contacts and the events with their partitions, and
- * the tables.
+ * wanted_locks: the view, the contacts, the events and the lookups with their
+ * partitions, and the tables.
  */
 static List *
 wanted_locks(const LsLife *life, LOCKMODE mode)
@@ -125,12 +136,11 @@ wanted_locks(const LsLife *life, LOCKMODE mode)
 	{
 		wanted = want_table(wanted, life->contacts, mode);
 		foreach(cell, ls_catalog_sources(life->row->name))
-		{
-			Oid relid = ls_relation_by_name(((LsSourceRow *) lfirst(cell))->relation);
-
-			if (can_have_triggers(relid, ls_relation_owner(life->contacts)))
-				wanted = want_table(wanted, relid, ShareRowExclusiveLock);
-		}
+			wanted =
+				want_followed(wanted, life, ((LsSourceRow *) lfirst(cell))->relation);
+		foreach(cell, ls_catalog_lookups(life->row->name))
+			wanted =
+				want_followed(wanted, life, ((LsLookupRow *) lfirst(cell))->relation);
 	}
 	wanted = want(wanted, ls_objects_relid(life->row, "adjustment"), mode);
 	if (mode != AccessExclusiveLock)

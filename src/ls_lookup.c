@@ -12,6 +12,7 @@
 #include "ls_relation.h"
 
 #include "access/stratnum.h"
+#include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_index.h"
@@ -173,6 +174,25 @@ collation_of(Oid relid, AttrNumber attno)
 	return collation;
 }
 
+/*
+ * set_hash: only functions of pg_catalog. What others might do does not belong
+ * into a trigger.
+ */
+static void
+set_hash(LsLookup *lookup)
+{
+	RegProcedure key_hash;
+	RegProcedure contact_hash;
+
+	lookup->has_hash =
+		get_op_hash_functions(lookup->equals, &key_hash, &contact_hash) &&
+		key_hash < FirstUnpinnedObjectId && contact_hash < FirstUnpinnedObjectId;
+	if (!lookup->has_hash)
+		return;
+	fmgr_info(key_hash, &lookup->key_hash);
+	fmgr_info(contact_hash, &lookup->contact_hash);
+}
+
 /* use_index: does it compare the key with the contacts' column? */
 static bool
 use_index(LsLookup *lookup, Oid index, Oid contact_collation)
@@ -249,6 +269,7 @@ ls_lookup_find(const LsLookupRow *row, Oid contacts, LsLookupFault *fault)
 		!check_column(contacts, row->contact_column, &contact, fault) ||
 		!find_index(lookup, contacts, contact, fault))
 		return NULL;
+	set_hash(lookup);
 	return lookup;
 }
 
@@ -285,6 +306,42 @@ ls_lookup_find_all(const LsModelRow *model, Oid contacts)
 		found = lappend(found, lookup);
 	}
 	return found;
+}
+
+/*
+ * ls_lookup_of: the one with this alias; NULL where there is none.
+ */
+LsLookup *
+ls_lookup_of(List *lookups, const char *alias)
+{
+	ListCell *cell;
+
+	foreach(cell, lookups)
+		if (strcmp(((LsLookup *) lfirst(cell))->row->alias, alias) == 0)
+			return lfirst(cell);
+	return NULL;
+}
+
+/*
+ * ls_lookup_hash_key, ls_lookup_hash_contact: the same for a key and for a contact
+ * whose column is equal to it.
+ */
+uint32
+ls_lookup_hash_key(LsLookup *lookup, Datum key)
+{
+	return lookup->has_hash
+			   ? DatumGetUInt32(
+					 FunctionCall1Coll(&lookup->key_hash, lookup->collation, key))
+			   : 0;
+}
+
+uint32
+ls_lookup_hash_contact(LsLookup *lookup, Datum value)
+{
+	return lookup->has_hash
+			   ? DatumGetUInt32(
+					 FunctionCall1Coll(&lookup->contact_hash, lookup->collation, value))
+			   : 0;
 }
 
 /* ---- as SQL ----------------------------------------------------------- */

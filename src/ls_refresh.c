@@ -72,6 +72,7 @@ drain_queue(LsRun *run)
 	int n;
 	int64 batches;
 
+	ls_batch_drain_lookups(run);
 	ls_batch_begin(run);
 	(void) ls_objects_execute(
 		psprintf("SELECT count(*) FROM %s WHERE contact_id IS NOT NULL",
@@ -92,6 +93,8 @@ drain_queue(LsRun *run)
 
 		ls_batch_begin(run);
 		n = take_queue(run, &changes);
+		if (!ls_batch_pass_lookups(run, changes, n))
+			n = 0;
 		ls_batch_recompute(run, changes, n);
 		ls_batch_end(run);
 	} while (n > 0 && --batches > 0);
@@ -104,12 +107,12 @@ find_mark(const LsRun *run)
 	bool is_null;
 	Datum id;
 
-	(void)
-		ls_objects_execute(psprintf("SELECT max(id) FROM %s WHERE contact_id IS NULL",
-									run->objects->queue),
-						   0,
-						   NULL,
-						   NULL);
+	(void) ls_objects_execute(psprintf("SELECT max(id) FROM %s"
+									   " WHERE contact_id IS NULL AND lookup IS NULL",
+									   run->objects->queue),
+							  0,
+							  NULL,
+							  NULL);
 	id = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
 	return is_null ? 0 : DatumGetInt64(id);
 }
@@ -123,7 +126,8 @@ delete_marks(const LsRun *run, int64 mark)
 
 	(void) ls_objects_execute(
 		psprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s"
-				 " WHERE contact_id IS NULL AND id <= $1 FOR UPDATE SKIP LOCKED)",
+				 " WHERE contact_id IS NULL AND lookup IS NULL AND id <= $1"
+				 " FOR UPDATE SKIP LOCKED)",
 				 run->objects->queue,
 				 run->objects->queue),
 		1,
