@@ -161,3 +161,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION lead_scoring.milestones_sql(text) IS
     'The part of report views that gives who reached which milestone when. NULL for a NULL name.';
+
+CREATE FUNCTION lead_scoring.by_hand_then_sql(model text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT replace(lead_scoring.by_hand_sql(by_hand_then_sql.model, 'p.contact_id', 'at.moment'), '{', '{open}');
+END;
+COMMENT ON FUNCTION lead_scoring.by_hand_then_sql(text) IS
+    'The part of report views that gives what people said of one of those contacts by hand, as of at.moment. NULL for a NULL name.';

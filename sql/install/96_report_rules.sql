@@ -74,8 +74,8 @@ WITH dealt AS (
     FROM {deals source} AS d
     GROUP BY d.contact_id
 ), counted AS (
-    SELECT lead_scoring.rule_stats(CASE WHEN p.problem IS NULL THEN p.contact END,
-                                   now.state, at.moment, p.since, d.won, {model}) AS rules{p.segments}
+    SELECT lead_scoring.rule_stats(p.contact, CASE WHEN p.problem IS NULL THEN now.state END,
+                                   at.moment, p.since, d.won, {model}) AS rules{p.segments}
     FROM {people} AS p
     LEFT JOIN dealt AS d ON d.contact_id = p.contact_id
     CROSS JOIN LATERAL (

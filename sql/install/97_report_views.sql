@@ -48,7 +48,7 @@ BEGIN
         RETURN (SELECT coalesce(string_agg(format(', %s.s%s AS %I', x, s.place, s.name), '' ORDER BY s.place), '')
                   FROM lead_scoring.segment_names(model.segments, columns) WITH ORDINALITY AS s (name, place));
     WHEN 'sets' THEN
-        RETURN coalesce(format(', (%s), (%s.month%s)', substr(list, 3), x, list), '');
+        RETURN CASE WHEN n = 0 THEN '' ELSE format(', (%s), (%s.month%s)', substr(list, 3), x, list) END;
     WHEN 'detail' THEN
         RETURN CASE WHEN n = 0
                     THEN format('CASE GROUPING(%s.month) WHEN 0 THEN ''month'' ELSE ''all'' END', x)
@@ -106,23 +106,31 @@ DECLARE
     m lead_scoring.model;
     query text := report.query;
     columns text[] := lead_scoring.report_columns(report.columns);
+    part text;
+    writer name;
     texts text[];
     names text[];
-    written text := '';
+    meanings jsonb;
+    written text;
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
-    query := replace(query, '{people}', lead_scoring.people_sql(model));
-    query := replace(query, '{deals source}', lead_scoring.deals_sql(model));
-    query := replace(query, '{milestones}', lead_scoring.milestones_sql(model));
-    query := replace(query, '{state then}', lead_scoring.state_then_sql(model));
-    query := replace(query, '{by hand}',
-                     replace(lead_scoring.by_hand_sql(model, 'p.contact_id', 'at.moment'), '{', '{open}'));
+    FOR part, writer IN
+        VALUES ('{people}', 'people_sql'), ('{deals source}', 'deals_sql'), ('{milestones}', 'milestones_sql'),
+               ('{state then}', 'state_then_sql'), ('{by hand}', 'by_hand_then_sql')
+    LOOP
+        CONTINUE WHEN strpos(query, part) = 0;
+        EXECUTE format('SELECT lead_scoring.%I($1)', writer) INTO STRICT written USING model;
+        query := replace(query, part, written);
+    END LOOP;
     texts := regexp_split_to_array(query, '\{[^{}]*\}');
-    names := ARRAY(SELECT m2.token[1] FROM regexp_matches(query, '\{([^{}]*)\}', 'g') AS m2 (token));
+    names := ARRAY(SELECT t.token[1] FROM regexp_matches(query, '\{([^{}]*)\}', 'g') AS t (token));
+    meanings := (SELECT jsonb_object_agg(n.name, lead_scoring.report_name(m, n.name, columns))
+                   FROM (SELECT DISTINCT unnest(names)) AS n (name));
+    written := '';
     FOR i IN 1 .. cardinality(texts) LOOP
         written := written || texts[i];
         IF i <= cardinality(names) THEN
-            written := written || lead_scoring.report_name(m, names[i], columns);
+            written := written || (meanings ->> names[i]);
         END IF;
     END LOOP;
     IF written IS NULL THEN
@@ -167,13 +175,10 @@ BEGIN ATOMIC
     SELECT EXISTS (SELECT
                      FROM pg_rewrite AS r
                      JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                     LEFT JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+                     LEFT JOIN pg_class AS c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
                     WHERE r.ev_class = to_regclass(target)
-                      AND (d.refclassid = 'pg_proc'::regclass
-                           AND d.refobjid IN (SELECT p.oid FROM pg_proc AS p
-                                               WHERE p.pronamespace = 'lead_scoring'::regnamespace)
-                        OR d.refclassid = 'pg_class'::regclass
-                           AND d.refobjid IN (SELECT c.oid FROM pg_class AS c
-                                               WHERE c.relnamespace = 'lead_scoring'::regnamespace)));
+                      AND coalesce(p.pronamespace, c.relnamespace) = 'lead_scoring'::regnamespace);
 END;
 COMMENT ON FUNCTION lead_scoring.is_report(text) IS
     'Is the relation of that name a view that depends on this extension? NULL for a NULL name.';
