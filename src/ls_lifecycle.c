@@ -334,14 +334,11 @@ look_at_stage(LsLook *look)
 	LsChange *change = look->change;
 	const char *stage = find_stage(look);
 	Bitmapset *entered = NULL;
-	bool is_placed = false;
+	bool is_placed = change->cause == LS_CAUSE_ACTIVATION && change->silent;
 
 	change->found_stage = stage;
 	if (change->stage == NULL)
-	{
 		begin_stage(look, stage);
-		is_placed = change->cause == LS_CAUSE_ACTIVATION && change->silent;
-	}
 	else if (stage == NULL || strcmp(stage, change->stage) != 0)
 	{
 		enter_stage(look, stage, LS_CAUSE_MANUAL);

@@ -221,6 +221,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT count(*) FROM lead_scoring.verify('crm')$$,   'ok', 'ok', 'refused', 'refused', 'refused'),
     ($$SELECT lead_scoring.activate('crm')$$,               'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.deactivate('crm')$$,             'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.promote('crm')$$,                '55000', '55000', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.drop_model('crm')$$,             'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.refresh('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
