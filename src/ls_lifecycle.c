@@ -235,6 +235,7 @@ enter_stage(LsLook *look, const char *stage, LsCause cause)
 	change->stage_since = look->as_of;
 	change->by_hand = cause == LS_CAUSE_MANUAL;
 	change->has_moved |= cause != LS_CAUSE_MANUAL;
+	change->was_moved |= cause == LS_CAUSE_MANUAL;
 	ls_memory_forget_all(look->memory, LS_MEMORY_HELD);
 	put_stage(look);
 }
