@@ -42,6 +42,7 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     m lead_scoring.model;
+    sources text;
     again text := 'Call lead_scoring.activate(' || quote_literal(model) || ') again.';
 BEGIN
     SELECT * INTO m FROM lead_scoring.model AS r WHERE r.name = model;
@@ -59,6 +60,9 @@ BEGIN
     IF m.objects_schema IS NULL THEN
         RETURN;
     END IF;
+    IF NOT EXISTS (SELECT FROM lead_scoring.rule_problems(model)) THEN
+        sources := lead_scoring.sources_stamp(model);
+    END IF;
     RETURN QUERY
         SELECT 'error', 'view ' || o.name, c.problem, again
           FROM lead_scoring.reports() AS r
@@ -71,7 +75,7 @@ BEGIN
                            WHERE a.attrelid = to_regclass(o.name) AND a.attnum > 0 ORDER BY a.attnum)
             THEN 'has not the segments of now'
             WHEN r.suffix = 'response'
-                 AND strpos(pg_get_viewdef(to_regclass(o.name)), lead_scoring.sources_stamp(model)::text) = 0
+                 AND strpos(pg_get_viewdef(to_regclass(o.name)), sources) = 0
             THEN 'is about other event sources than those of now'
             WHEN r.suffix = 'deals' AND strpos(pg_get_viewdef(to_regclass(o.name)),
                 format('same_deals(%L::text, %s::text)', model, coalesce((
