@@ -94,7 +94,7 @@ BEGIN
                     ELSE %1$s END AS state,
             lead_scoring.contact_since(contact.*, %2$L) AS since
         FROM (
-            SELECT CASE WHEN NOT EXISTS (SELECT FROM %3$s AS q WHERE q.contact_id IS NULL)
+            SELECT CASE WHEN NOT EXISTS (SELECT FROM %3$s AS q WHERE q.contact_id IS NULL AND q.lookup IS NULL)
                          AND NOT EXISTS (SELECT FROM %3$s AS q WHERE q.contact_id = contact.%4$I)
                         THEN lead_scoring.live_state(score.engagement_state, score.stamp, %2$L, %5$s, contact.%4$I)
                         END AS state
@@ -118,6 +118,8 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     m lead_scoring.model;
+    has_lookups boolean := EXISTS (SELECT FROM lead_scoring.lookup AS l
+                                    WHERE l.model = scored_view_sql.model);
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
     RETURN format($sql$
@@ -135,18 +137,18 @@ SELECT contact.%2$I AS contact_id,
     CASE WHEN live.fit IS NULL
          THEN 'not scored: ' || CASE WHEN score.problem IS NULL
                                        OR score.stamp <> lead_scoring.model_stamp(%3$L)
-                                     THEN lead_scoring.fit_problem(contact.*, %3$L)
+                                     THEN lead_scoring.fit_problem(%9$s, %3$L)
                                      ELSE score.problem END
-         ELSE lead_scoring.reasons(contact.*, %3$L) END AS reasons,
+         ELSE lead_scoring.reasons(%9$s, %3$L) END AS reasons,
     score.scored_at
 FROM %4$s AS contact
-LEFT JOIN %5$s AS score ON score.contact_id = contact.%2$I
+LEFT JOIN %5$s AS score ON score.contact_id = contact.%2$I%10$s
 CROSS JOIN LATERAL (%8$s
 ) AS by_hand
 CROSS JOIN LATERAL (
     SELECT CASE WHEN score.problem IS NULL
                   OR score.stamp <> lead_scoring.model_stamp(%3$L)
-                THEN lead_scoring.try_fit_score(contact.*, %3$L) END AS fit
+                THEN lead_scoring.try_fit_score(%9$s, %3$L) END AS fit
     OFFSET 0
 ) AS live
 CROSS JOIN LATERAL (%7$s
@@ -155,7 +157,7 @@ WHERE contact.%2$I IS NOT NULL
   AND NOT by_hand.is_excluded
   AND CASE WHEN score.problem IS NULL
              OR score.stamp <> lead_scoring.model_stamp(%3$L)
-           THEN lead_scoring.try_in_population(contact.*, %3$L) ELSE true END;
+           THEN lead_scoring.try_in_population(%9$s, %3$L) ELSE true END;
 COMMENT ON VIEW %1$s IS %6$L;
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';
 COMMENT ON COLUMN %1$s.fit IS 'Fit score, in points, as of lead_scoring.as_of(). NULL: cannot be computed, see reasons.';
@@ -173,7 +175,13 @@ $sql$, format('%I.%I', m.objects_schema, model || '_scored'), m.contact_id, mode
         lead_scoring.contacts_of(model), format('%I.%I', m.objects_schema, model || '_score'),
         'Live scores of the contacts of model ' || model || ', one row a contact.',
         lead_scoring.live_behaviour_sql(model),
-        lead_scoring.by_hand_sql(model, format('contact.%I', m.contact_id), 'lead_scoring.as_of()'));
+        lead_scoring.by_hand_sql(model, format('contact.%I', m.contact_id), 'lead_scoring.as_of()'),
+        CASE WHEN has_lookups THEN 'whole.contact'
+             ELSE lead_scoring.contact_row_sql(model, 'contact') END,
+        CASE WHEN has_lookups
+             THEN lead_scoring.lookup_joins(model, 'contact') || format(
+                 E'\nCROSS JOIN LATERAL (SELECT %s AS contact OFFSET 0) AS whole',
+                 lead_scoring.contact_row_sql(model, 'contact')) END);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.scored_view_sql(text) IS

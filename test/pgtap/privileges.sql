@@ -221,6 +221,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT count(*) FROM lead_scoring.verify('crm')$$,   'ok', 'ok', 'refused', 'refused', 'refused'),
     ($$SELECT lead_scoring.activate('crm')$$,               'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.deactivate('crm')$$,             'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.promote('crm')$$,                '55000', '55000', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.drop_model('crm')$$,             'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.refresh('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
@@ -228,6 +229,8 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id')$$, '42710', '42710', '42710', '42501', '42501'),
     ($$SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at', 'more')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.add_lookup('crm', 'other', 'crm.contacts', 'id', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.lookup_changed()$$,              '39P01', '39P01', '39P01', '39P01', '39P01'),
+    ($$SELECT lead_scoring.has_index('crm.contacts', 'id')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.lookup_joins('crm', 'c')$$,      'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_row_sql('crm', 'c')$$,   'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_row(ROW(1), ROW(2))$$,   'ok', 'ok', 'ok', 'ok', 'ok'),
@@ -336,7 +339,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
