@@ -315,6 +315,28 @@ warn_without_triggers(const LsLife *life)
 						quote_literal_cstr(life->row->name)));
 }
 
+/* warn_of_views: of a materialized view nothing tells when it is refreshed. */
+static void
+warn_of_views(const LsLife *life)
+{
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_lookups(life->row->name))
+	{
+		const LsLookupRow *lookup = lfirst(cell);
+		Oid relid = ls_relation_by_name(lookup->relation);
+
+		if (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_MATVIEW)
+			ereport(NOTICE,
+					errmsg("lookup \"%s\" is a materialized view, which has no triggers",
+						   lookup->alias),
+					errhint("CALL lead_scoring.rescore(%s) after each REFRESH "
+							"MATERIALIZED VIEW %s.",
+							quote_literal_cstr(life->row->name),
+							lookup->relation));
+	}
+}
+
 /* warn_without_index: at commit the events of single contacts are looked for. */
 static void
 warn_without_index(const LsLife *life)
@@ -388,6 +410,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
+	warn_of_views(&life);
 	warn_without_index(&life);
 	PG_RETURN_VOID();
 }

@@ -197,7 +197,18 @@ try_events(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	}
 }
 
-/* try_lookups: gives those that can be used. */
+/* stub_of: enough of a lookup that cannot be used for conditions to be read. */
+static LsLookup *
+stub_of(const LsLookupRow *row)
+{
+	LsLookup *stub = palloc0(sizeof(LsLookup));
+
+	stub->row = row;
+	stub->relid = ls_relation_by_name(row->relation);
+	return OidIsValid(stub->relid) ? stub : NULL;
+}
+
+/* try_lookups: gives those whose relation is there. */
 static List *
 try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 {
@@ -211,11 +222,14 @@ try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 		LsLookup *lookup = ls_lookup_find(one, contacts, &fault);
 
 		if (lookup == NULL)
+		{
 			put_problem(result, "lookup", one->alias, fault.problem, fault.hint);
-		else
-			found = lappend(found, lookup);
-		if (lookup != NULL &&
-			!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
+			lookup = stub_of(one);
+		}
+		if (lookup == NULL)
+			continue;
+		found = lappend(found, lookup);
+		if (!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
 			put_problem(result,
 						"lookup",
 						one->alias,

@@ -83,7 +83,8 @@ refuse_sources(const LsModel *model)
 {
 	ereport(ERROR,
 			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			errmsg("event sources of model \"%s\" have changed since it was activated",
+			errmsg("event sources or lookups of model \"%s\" have changed since it was "
+				   "activated",
 				   model->row->name),
 			errhint("Call lead_scoring.activate(%s) again.",
 					quote_literal_cstr(model->row->name)));

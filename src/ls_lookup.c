@@ -98,7 +98,8 @@ check_column(Oid relid, const char *column, AttrNumber *attno, LsLookupFault *fa
 						 psprintf("column \"%s\" of relation %s does not exist",
 								  column,
 								  ls_relation_name(relid)),
-						 "Write its name of now into lead_scoring.lookup.");
+						 "Write its name of now into lead_scoring.lookup. The key is a "
+						 "column of the relation, contact_column one of the contacts.");
 	if (ls_is_virtual(get_attgenerated(relid, *attno)))
 		return set_fault(fault,
 						 ERRCODE_FEATURE_NOT_SUPPORTED,

@@ -104,6 +104,7 @@ BEGIN ATOMIC
                   lead_scoring.contacts_of(l.model), l.contact_column, l.relation),
            format('CREATE INDEX ON %s (%I).', lead_scoring.contacts_of(l.model), l.contact_column)
       FROM lead_scoring.lookup AS l
+      JOIN pg_class AS c ON c.oid = to_regclass(l.relation) AND c.relkind IN ('r', 'p')
      WHERE l.model = index_problems.model
        AND NOT lead_scoring.has_index(lead_scoring.contacts_of(l.model), l.contact_column);
 END;
