@@ -303,6 +303,17 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.is_report('crm.crm_stays')$$,    'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.report_query('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.report_view_sql('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.stored_state(s, '2026-01-01', 'crm') FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.rule_stats(r, s, '2026-01-01', NULL, true, 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r, tool.state$$,
+        'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.rule_stats_accumulate(NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$,
+        '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.rule_stats_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.snapshot('crm')$$,               'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.reader_grants('crm', 'x')$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.deal_problems('crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.report_problems('crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT 1 WHERE lead_scoring.snapshot_sql('crm') <> ''$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT 1 WHERE lead_scoring.reports_sql('crm') <> ''$$, 'ok', 'ok', 'ok', 'refused', 'refused');
 
 CREATE FUNCTION tool.holds(call text, role name, expected text) RETURNS text LANGUAGE plpgsql AS $$
@@ -346,8 +357,8 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
-   AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'score_then_sql',
-                         'old_reports_sql', 'report_name')
+   AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
+                         'old_reports_sql', 'report_name', 'deal_problems_sql')
    AND p.proname <> ALL (SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r)
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));
 SELECT is(array_agg(p.oid::regprocedure::text), NULL, 'no function runs as its owner')
