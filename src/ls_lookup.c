@@ -18,6 +18,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -98,7 +99,8 @@ check_column(Oid relid, const char *column, AttrNumber *attno, LsLookupFault *fa
 						 psprintf("column \"%s\" of relation %s does not exist",
 								  column,
 								  ls_relation_name(relid)),
-						 "Write its name of now into lead_scoring.lookup.");
+						 "Write its name of now into lead_scoring.lookup. The key is a "
+						 "column of the relation, contact_column one of the contacts.");
 	if (ls_is_virtual(get_attgenerated(relid, *attno)))
 		return set_fault(fault,
 						 ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -140,14 +142,17 @@ operator_schema(Oid operator)
 	return schema;
 }
 
-/* is_written_so: would PostgreSQL read "key = value" as this operator? */
+/*
+ * is_written_so: would PostgreSQL read "key = value" as this operator? One between
+ * a date and a timestamp, say, would follow the session's time zone.
+ */
 static bool
 is_written_so(Oid equals, Oid key_type, Oid contact_type)
 {
 	Operator found;
 	Oid oid;
 
-	if (!OidIsValid(equals))
+	if (!OidIsValid(equals) || op_volatile(equals) != PROVOLATILE_IMMUTABLE)
 		return false;
 	found = oper(NULL,
 				 list_make2(makeString(operator_schema(equals)),
@@ -237,6 +242,12 @@ find_index(LsLookup *lookup, Oid contacts, AttrNumber contact, LsLookupFault *fa
 								  lookup->row->relation,
 								  quote_identifier(lookup->row->key)));
 	lookup->key_type = get_atttype(lookup->relid, lookup->key);
+	if (!OidIsValid(get_array_type(getBaseType(lookup->key_type))))
+		return set_fault(fault,
+						 ERRCODE_DATATYPE_MISMATCH,
+						 psprintf("a key of type %s cannot be followed",
+								  format_type_be(lookup->key_type)),
+						 "Use another unique column.");
 	lookup->contact_type = get_atttype(contacts, contact);
 	foreach(cell, indexes)
 		if (use_index(lookup, lfirst_oid(cell), collation_of(contacts, contact)))

@@ -93,6 +93,9 @@ extern LsCondScope *ls_model_scope_with(const LsModelRow *row,
 										Oid relid,
 										List *lookups);
 extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
+extern LsCondScope *ls_model_score_scope_with(const LsModelRow *row,
+											  Oid relid,
+											  List *lookups);
 extern LsCondScope *ls_model_score_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
 										 Oid contacts,

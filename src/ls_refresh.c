@@ -246,7 +246,7 @@ rescore(LsRun *run)
 	drain_queue(run);
 	ls_batch_begin(run);
 	stamp = ls_model_get(run->model)->life_stamp;
-	run->is_activation = !ls_model_get(run->model)->row->has_scored_stamp;
+	run->is_activation |= !ls_model_get(run->model)->row->has_scored_stamp;
 	mark = find_mark(run);
 	ls_batch_end(run);
 	walk(run);
@@ -378,14 +378,18 @@ run_batches(LsRun run, void (*work)(LsRun *run))
 
 /*
  * ls_refresh_everyone: score all contacts in the current transaction, which has
- * locked them against writes. enrol: transitions and actions are for them, too.
- * Gives their number.
+ * locked them against writes. is_new: they were in no lifecycle of the model so far;
+ * enrol: transitions and actions are for them, too. Gives their number.
  */
 uint64
-ls_refresh_everyone(const char *model, bool enrol)
+ls_refresh_everyone(const char *model, bool is_new, bool enrol)
 {
-	return run_batches((LsRun){.model = model, .alone = true, .fire_actions = enrol},
-					   rescore);
+	LsRun run = {.model = model,
+				 .alone = true,
+				 .is_activation = is_new,
+				 .fire_actions = enrol};
+
+	return run_batches(run, rescore);
 }
 
 /* call: of a procedure (model text [, INOUT contacts bigint]). */

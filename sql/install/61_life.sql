@@ -145,6 +145,13 @@ CREATE FUNCTION lead_scoring.activate(
 COMMENT ON FUNCTION lead_scoring.activate(text, boolean, boolean) IS
     'Makes the model live: its tables, view and triggers, and the scores of the contacts that are there; may be called again. enrol_existing: contacts that exist already enter the lifecycle too; without initial_scoring they wait for rescore().';
 
+CREATE FUNCTION lead_scoring.promote(model text, enrol_existing boolean DEFAULT false)
+    RETURNS void
+    AS 'MODULE_PATHNAME', 'ls_sql_promote'
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.promote(text, boolean) IS
+    'A live shadow becomes active: it moves stages and fires actions from now on. Contacts keep their stage and nothing happens for what is true already, unless enrol_existing.';
+
 CREATE FUNCTION lead_scoring.deactivate(model text) RETURNS void
     AS 'MODULE_PATHNAME', 'ls_sql_deactivate'
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;

@@ -138,11 +138,16 @@ BEGIN
     END IF;
     sql := format($q$
         INSERT INTO pg_temp.truth_now
-        SELECT id, fit, round((%L * fit)::numeric, 6) FROM (
+        WITH said AS (
+            SELECT * FROM walk.%I WHERE valid_from <= now() AND coalesce(valid_until > now(), true)
+        )
+        SELECT f.id, fit, round((%L * fit + coalesce((SELECT sum(points) FROM said
+                WHERE kind = 'points' AND contact_id = f.id), 0))::numeric, 6) FROM (
             SELECT id, round(greatest(%s, %L)::numeric, 6)::float8 AS fit FROM %s AS contact
              WHERE (%s) AND ($1 IS NULL OR id = $1)
-        ) AS f$q$, m.fit_weight, walk.fit_sql(model), coalesce(m.fit_floor, '-Infinity'), m.contacts,
-        coalesce(m.population, 'true'));
+               AND id NOT IN (SELECT contact_id FROM said WHERE kind = 'exclude')
+        ) AS f$q$, model || '_adjustment', m.fit_weight, walk.fit_sql(model),
+        coalesce(m.fit_floor, '-Infinity'), m.contacts, coalesce(m.population, 'true'));
     BEGIN
         EXECUTE sql USING NULL::int;
     EXCEPTION WHEN division_by_zero THEN
@@ -203,15 +208,19 @@ BEGIN
     END IF;
     RETURN QUERY EXECUTE format($q$
         SELECT 'stored: ' || coalesce(s::text, '-') || ', right: ' || coalesce(t::text, '-')
-          FROM (SELECT contact_id, fit, total, stamp FROM %1$s) AS s
+          FROM (SELECT contact_id, fit, total, stamp, due_at FROM %1$s) AS s
           FULL JOIN pg_temp.truth_now AS t ON t.id = s.contact_id
          WHERE (s.fit, s.total, s.contact_id) IS DISTINCT FROM (t.fit, t.total, t.id)
+           -- What is said by hand may have begun, or be over, since.
+           AND (s.due_at <= now()) IS NOT TRUE
+           AND NOT (s.contact_id IS NULL AND EXISTS (
+               SELECT FROM %3$s AS a WHERE a.contact_id = t.id AND a.kind = 'exclude' AND a.valid_until <= now()))
            AND ($1 OR (
                NOT EXISTS (SELECT FROM %2$s AS q
                             WHERE q.contact_id IS NULL OR q.contact_id = coalesce(s.contact_id, t.id))
                AND coalesce(s.stamp = $2,
                             (SELECT scored_stamp = $2 FROM lead_scoring.model WHERE name = $3))))
-        $q$, score, queue) USING settled, stamp, model;
+        $q$, score, queue, format('walk.%I', model || '_adjustment')) USING settled, stamp, model;
     IF settled AND waiting THEN
         RETURN NEXT 'something waits in the queue, or was made by other rules, after a refresh';
     END IF;
