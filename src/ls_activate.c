@@ -132,6 +132,7 @@ wanted_locks(const LsLife *life, LOCKMODE mode)
 				wanted = want_table(wanted, relid, ShareRowExclusiveLock);
 		}
 	}
+	wanted = want(wanted, ls_objects_relid(life->row, "adjustment"), mode);
 	if (mode != AccessExclusiveLock)
 		return wanted;
 	wanted = want(wanted, ls_objects_relid(life->row, "score"), mode);

@@ -5,6 +5,7 @@
  */
 #include "ls_apply.h"
 
+#include "ls_adjust.h"
 #include "ls_apply_array.h"
 #include "ls_attempt.h"
 #include "ls_band.h"
@@ -41,7 +42,7 @@ evaluate(void *arg)
 
 	if (!ls_fit_in_population(e->model, e->map->population, e->rows, e->as_of))
 	{
-		e->change->outcome = LS_GONE;
+		e->change->outcome = LS_OUTSIDE;
 		return;
 	}
 	e->change->fit = ls_fit_score(e->model, e->map->fit, e->rows, e->as_of);
@@ -99,7 +100,8 @@ static void
 delete_rows(const LsObjects *objects, const LsChange *changes, int n)
 {
 	Oid types[1] = {get_array_type(objects->key_type)};
-	Datum values[1] = {ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_GONE))};
+	int outcomes = LS_OUTCOME(LS_GONE) | LS_OUTCOME(LS_OUTSIDE);
+	Datum values[1] = {ls_apply_some_keys(objects, changes, n, outcomes)};
 
 	(void) ls_objects_execute(psprintf("DELETE FROM %s WHERE contact_id = ANY ($1)",
 									   objects->score),
@@ -384,8 +386,11 @@ label(const LsObjects *objects, LsChange *changes, int n)
 		ls_apply_keep_life(change);
 		if (change->outcome != LS_SCORED)
 			continue;
-		change->total =
-			ls_band_total(model, change->fit, change->engagement, change->intent);
+		change->total = ls_band_adjusted_total(model,
+											   change->fit,
+											   change->engagement,
+											   change->intent,
+											   ls_adjust_points(change));
 		change->band = ls_band_label(model, "total", change->total);
 		change->band_rank = ls_band_rank(model, change->total);
 		change->grade = ls_band_grade(model, change->fit, change->engagement);
@@ -406,21 +411,26 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	List *firings = NIL;
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
+	ls_adjust_lock(objects);
 	if (!is_locked)
 		lock_rows(objects, changes, n);
 	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
 	ls_apply_read_stored(objects, changes, n);
+	ls_adjust_read(objects, changes, n, as_of);
 	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
+	ls_adjust_exclude(changes, n);
 	ls_apply_states(objects, changes, n, as_of);
+	ls_adjust_due(changes, n);
 	label(objects, changes, n);
 	read_others(objects, changes, n);
 	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
-	gone = count_outcome(changes, n, LS_GONE);
+	gone = count_outcome(changes, n, LS_GONE) + count_outcome(changes, n, LS_OUTSIDE);
 	if (gone < n)
 		ls_apply_upsert(objects, changes, n, as_of);
+	ls_adjust_confirm(objects, changes, n, as_of);
 	if (gone > 0)
 		delete_rows(objects, changes, n);
 	ls_lifecycle_record(objects, changes, n, moves, firings, as_of);

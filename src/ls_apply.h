@@ -33,7 +33,8 @@ typedef enum LsOutcome
 {
 	LS_SCORED,	  /* fit is known */
 	LS_FAILED,	  /* a condition raised: problem */
-	LS_GONE,	  /* no contact, or not of the population: no row */
+	LS_OUTSIDE,	  /* not of the population, or excluded by hand: no row */
+	LS_GONE,	  /* no contact: no row */
 	LS_RECOMPUTE, /* look at the contacts */
 	LS_AS_STORED  /* nothing is known but what they did: as in the score row */
 } LsOutcome;
@@ -71,7 +72,8 @@ typedef struct LsStored
 typedef struct LsChange
 {
 	LsKey key;
-	const LsStored *stored; /* NULL = the contact is new to the model */
+	const LsStored *stored;				   /* NULL = the contact is new to the model */
+	const struct LsAdjustment *adjustment; /* NULL = nobody says anything */
 	LsCause cause;
 	bool silent; /* what is true by now sets off no action */
 	LsOutcome outcome;

@@ -4,6 +4,7 @@
  */
 #include "ls_apply.h"
 
+#include "ls_adjust.h"
 #include "ls_compat.h"
 #include "ls_engagement.h"
 
@@ -98,7 +99,8 @@ ls_apply_keep_state(LsEngagement *engagement, LsChange *change, TimestampTz as_o
 		return false;
 	if (change->events == LS_EVENTS_MERGE)
 	{
-		if (change->delta->frame->engagement != engagement)
+		if (change->delta->frame->engagement != engagement ||
+			ls_adjust_has_reset(change))
 			return false;
 		state = merge(engagement, change, as_of);
 	}

@@ -4,6 +4,7 @@
  */
 #include "ls_apply.h"
 
+#include "ls_adjust.h"
 #include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_engagement.h"
@@ -141,9 +142,12 @@ take_states(const LsReading *reading)
 	}
 }
 
-/* keys_to_read: whose events are read, as an array. */
+/*
+ * keys_to_read: whose events are read, as an array; in another, since when. The
+ * latter is 0 where all count.
+ */
 static Datum
-keys_to_read(const LsReading *reading)
+keys_to_read(const LsReading *reading, Datum *resets)
 {
 	LsChange *some =
 		palloc_extended(sizeof(LsChange) * (Size) reading->n, MCXT_ALLOC_HUGE);
@@ -152,7 +156,36 @@ keys_to_read(const LsReading *reading)
 	for (int i = 0; i < reading->n; i++)
 		if (must_read(&reading->changes[i]))
 			some[n++] = reading->changes[i];
+	*resets = ls_adjust_resets(some, n);
 	return ls_apply_keys(reading->objects, some, n);
+}
+
+/*
+ * source_query: the states of the contacts in $1 from the events of one source; with
+ * resets, from those since $5, an array beside the contacts.
+ */
+static char *
+source_query(const LsObjects *objects, const LsSourceRow *source, bool has_resets)
+{
+	const char *id = quote_identifier(source->contact_id);
+	const char *events = ls_relation_name(ls_relation_by_name(source->relation));
+	const char *key_type = format_type_be_qualified(objects->key_type);
+
+	if (has_resets)
+		return psprintf(
+			"SELECT e.%s::%s, lead_scoring.engagement_agg_since(e.*, $2, $3, $4, k.since)"
+			" FROM unnest($1, $5) AS k (contact_id, since)"
+			" JOIN %s AS e ON e.%s = k.contact_id GROUP BY 1",
+			id,
+			key_type,
+			events,
+			id);
+	return psprintf("SELECT e.%s::%s, lead_scoring.engagement_agg(e.*, $2, $3, $4)"
+					" FROM %s AS e WHERE e.%s = ANY ($1) GROUP BY 1",
+					id,
+					key_type,
+					events,
+					id);
 }
 
 /* read_source: the states of the contacts from the events of one source. */
@@ -160,27 +193,21 @@ static void
 read_source(const LsReading *reading, const LsSourceRow *source)
 {
 	const LsObjects *objects = reading->objects;
-	const char *id = quote_identifier(source->contact_id);
-	Oid types[4] = {get_array_type(objects->key_type),
+	Oid types[5] = {get_array_type(objects->key_type),
 					TEXTOID,
 					TEXTOID,
-					TIMESTAMPTZOID};
-	Datum values[4];
+					TIMESTAMPTZOID,
+					get_array_type(TIMESTAMPTZOID)};
+	Datum values[5];
 
-	values[0] = keys_to_read(reading);
+	values[0] = keys_to_read(reading, &values[4]);
 	values[1] = CStringGetTextDatum(objects->model);
 	values[2] = CStringGetTextDatum(source->name);
 	values[3] = TimestampTzGetDatum(reading->as_of);
-	(void) ls_objects_execute(
-		psprintf("SELECT e.%s::%s, lead_scoring.engagement_agg(e.*, $2, $3, $4)"
-				 " FROM %s AS e WHERE e.%s = ANY ($1) GROUP BY 1",
-				 id,
-				 format_type_be_qualified(objects->key_type),
-				 ls_relation_name(ls_relation_by_name(source->relation)),
-				 id),
-		4,
-		types,
-		values);
+	(void) ls_objects_execute(source_query(objects, source, values[4] != (Datum) 0),
+							  values[4] != (Datum) 0 ? 5 : 4,
+							  types,
+							  values);
 	take_states(reading);
 }
 
@@ -224,6 +251,8 @@ read_scores(const LsReading *reading, LsChange *change)
 	if (change->state == NULL)
 		change->state = ls_accumulator_state(
 			ls_accumulator_new(engagement, reading->as_of, CurrentMemoryContext));
+	if (change->events == LS_EVENTS_READ)
+		ls_adjust_bound_state(change);
 	ls_engagement_check_moment(change->state, engagement, reading->as_of);
 	ls_engagement_open(engagement,
 					   change->state,
@@ -232,7 +261,10 @@ read_scores(const LsReading *reading, LsChange *change)
 					   change->since);
 	points = ls_engagement_points(engagement, &moment, false);
 	intent = ls_engagement_points(engagement, &moment, true);
-	next_us = ls_engagement_next_change(engagement, &moment, change->fit);
+	next_us = ls_engagement_next_change(engagement,
+										&moment,
+										change->fit,
+										ls_adjust_points(change));
 	read_milestones(engagement, &moment, change);
 	ls_engagement_close(engagement, change->state);
 	next_us = Min(next_us, change->state->until_us);

@@ -31,17 +31,30 @@ round_points(double points, const LsModel *model)
 }
 
 /*
- * ls_band_total: the weighted sum, clamped and rounded. NaN stands for a score
- * that is not there.
+ * ls_band_adjusted_total: the weighted sum and what was added by hand, clamped and
+ * rounded. NaN stands for a score that is not there.
+ */
+double
+ls_band_adjusted_total(const LsModel *model,
+					   double fit,
+					   double engagement,
+					   double intent,
+					   double adjustment)
+{
+	const LsModelRow *row = model->row;
+	double total = row->fit_weight * fit + row->engagement_weight * engagement +
+				   row->intent_weight * intent + adjustment;
+
+	return round_points(ls_points_clamp(total, row->total), model);
+}
+
+/*
+ * ls_band_total: the same where nothing was added.
  */
 double
 ls_band_total(const LsModel *model, double fit, double engagement, double intent)
 {
-	const LsModelRow *row = model->row;
-	double total = row->fit_weight * fit + row->engagement_weight * engagement +
-				   row->intent_weight * intent;
-
-	return round_points(ls_points_clamp(total, row->total), model);
+	return ls_band_adjusted_total(model, fit, engagement, intent, 0);
 }
 
 /*
@@ -116,14 +129,15 @@ model_arg(FunctionCallInfo fcinfo, int argno)
 	return ls_fit_readable_model(PG_GETARG_TEXT_PP(argno));
 }
 
-/* total_score(fit, engagement, intent, model) -> float8 */
+/* total_score(fit, engagement, intent, model, adjustment) -> float8 */
 Datum
 ls_sql_total_score(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_FLOAT8(ls_band_total(model_arg(fcinfo, 3),
-								   PG_GETARG_FLOAT8(0),
-								   PG_GETARG_FLOAT8(1),
-								   PG_GETARG_FLOAT8(2)));
+	PG_RETURN_FLOAT8(ls_band_adjusted_total(model_arg(fcinfo, 3),
+											PG_GETARG_FLOAT8(0),
+											PG_GETARG_FLOAT8(1),
+											PG_GETARG_FLOAT8(2),
+											PG_GETARG_FLOAT8(4)));
 }
 
 /* band(total, model) -> text; NULL below all thresholds */

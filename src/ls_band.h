@@ -8,6 +8,11 @@
 
 #include "ls_model_cache.h"
 
+extern double ls_band_adjusted_total(const LsModel *model,
+									 double fit,
+									 double engagement,
+									 double intent,
+									 double adjustment);
 extern double ls_band_total(const LsModel *model,
 							double fit,
 							double engagement,

@@ -7,6 +7,7 @@
  */
 #include "ls_batch.h"
 
+#include "ls_adjust.h"
 #include "ls_attempt.h"
 #include "ls_claim.h"
 #include "ls_compat.h"
@@ -58,6 +59,7 @@ ls_batch_begin(LsRun *run)
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
 	(void) find_all_inheritors(run->objects->contacts_relid, AccessShareLock, NULL);
+	ls_adjust_lock(run->objects);
 	if (!run->commits)
 		ls_claim_transaction(run->objects->score_relid);
 	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);

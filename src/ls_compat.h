@@ -56,6 +56,13 @@
 #define ls_guc_free(pointer) free(pointer)
 #endif
 
+/* The ways to compare that an operator stands for, of all index methods since 18. */
+#if PG_VERSION_NUM >= 180000
+#define ls_op_interpretation(opno) get_op_index_interpretation(opno)
+#else
+#define ls_op_interpretation(opno) get_op_btree_interpretation(opno)
+#endif
+
 /* LIKE learnt nondeterministic collations with 18; ILIKE and ~ raise per row. */
 #if PG_VERSION_NUM >= 180000
 #define ls_needs_deterministic(opname)                                                 \

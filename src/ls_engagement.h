@@ -60,6 +60,8 @@ typedef struct LsEventReader
 	LsEventSource *source;
 	LsRowMap *gate;
 	LsRowMap *map;
+	bool has_since;
+	int64 since_us; /* events before it do not count */
 } LsEventReader;
 
 /* LsEventRow: an event, as a row or the values of its columns. */
@@ -137,6 +139,7 @@ extern void ls_engagement_close(LsEngagement *engagement, const LsState *state);
 /* ls_engagement_change.c */
 extern int64 ls_engagement_next_change(LsEngagement *engagement,
 									   const LsMoment *moment,
-									   double fit);
+									   double fit,
+									   double adjustment);
 
 #endif /* LS_ENGAGEMENT_H */

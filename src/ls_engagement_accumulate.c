@@ -113,6 +113,8 @@ passes(LsAccumulator *acc,
 	(void) ls_match_value(source->matcher, LS_EVENT_CONTACT_ID, &no_contact);
 	if (no_time || no_contact || TIMESTAMP_NOT_FINITE(*at_us))
 		return false;
+	if (reader->has_since && *at_us < reader->since_us)
+		return false;
 	if (source->gate != NULL)
 	{
 		load(source->gate, reader->gate, event);

@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate_columns_at);
 #define ARG_MODEL 2
 #define ARG_SOURCE 3
 #define ARG_AS_OF 4
+#define ARG_SINCE 5
 
 /* How many moments of one query share their frames. */
 #define MAX_FRAMES 8
@@ -286,9 +287,18 @@ bind_row_type(LsAggCall *call, HeapTupleHeader event)
 	MemoryContextSwitchTo(old);
 }
 
+/* bind_since: this event counts only if it is not before. */
+static void
+bind_since(LsAggCall *call, FunctionCallInfo fcinfo)
+{
+	call->reader.has_since = !PG_ARGISNULL(ARG_SINCE);
+	if (call->reader.has_since)
+		call->reader.since_us = PG_GETARG_TIMESTAMPTZ(ARG_SINCE);
+}
+
 /*
  * engagement_accumulate(internal, event record, model text [, source text
- * [, as_of timestamptz]]) -> internal: transition function
+ * [, as_of timestamptz [, since timestamptz]]]) -> internal: transition function
  */
 Datum
 ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
@@ -305,6 +315,8 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 	if (unlikely(call->type != HeapTupleHeaderGetTypeId(header) ||
 				 call->typmod != HeapTupleHeaderGetTypMod(header)))
 		bind_row_type(call, header);
+	if (PG_NARGS() > ARG_SINCE)
+		bind_since(call, fcinfo);
 	row = ls_fit_tuple(header);
 	ls_accumulator_add(acc, &call->reader, &event);
 	PG_RETURN_POINTER(acc);

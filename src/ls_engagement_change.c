@@ -127,14 +127,17 @@ secs_to_rounding(const LsFading *fading)
 	return least;
 }
 
-/* secs_unchanged: the same for all scores. The total is made of rounded ones. */
+/*
+ * secs_unchanged: the same for all scores. The total is made of rounded ones, and of
+ * the rest, which does not fade.
+ */
 static double
-secs_unchanged(LsEngagement *engagement, const LsMoment *moment, double fit)
+secs_unchanged(LsEngagement *engagement, const LsMoment *moment, double rest)
 {
 	const LsModelRow *row = engagement->model->row;
 	LsFading behaviour = fading_of(engagement, moment, false);
 	LsFading intent = fading_of(engagement, moment, true);
-	LsFading total = {.score = "total", .points = row->fit_weight * fit};
+	LsFading total = {.score = "total", .points = rest};
 	double secs;
 
 	add_weighted(&total, &behaviour, row->engagement_weight);
@@ -148,13 +151,13 @@ secs_unchanged(LsEngagement *engagement, const LsMoment *moment, double fit)
 
 /* next_crossing: of a threshold, before `end_us`; else end_us. */
 static int64
-next_crossing(LsEngagement *engagement, LsMoment moment, double fit, int64 end_us)
+next_crossing(LsEngagement *engagement, LsMoment moment, double rest, int64 end_us)
 {
 	int64 start_us = moment.now_us;
 
 	for (int i = 0; i < MAX_STEPS; i++)
 	{
-		double secs = secs_unchanged(engagement, &moment, fit);
+		double secs = secs_unchanged(engagement, &moment, rest);
 		double left = (double) ls_decay_age(end_us, moment.now_us);
 
 		if (!(secs * 1e6 < left))
@@ -168,11 +171,17 @@ next_crossing(LsEngagement *engagement, LsMoment moment, double fit, int64 end_u
 
 /*
  * ls_engagement_next_change: of a state that is open; INT64_MAX = never.
+ * adjustment: points that are added to the total.
  */
 int64
-ls_engagement_next_change(LsEngagement *engagement, const LsMoment *moment, double fit)
+ls_engagement_next_change(LsEngagement *engagement,
+						  const LsMoment *moment,
+						  double fit,
+						  double adjustment)
 {
-	return next_crossing(engagement, *moment, fit, next_jump(engagement, moment));
+	double rest = engagement->model->row->fit_weight * fit + adjustment;
+
+	return next_crossing(engagement, *moment, rest, next_jump(engagement, moment));
 }
 
 /*
@@ -191,7 +200,8 @@ ls_sql_next_change(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	next_us = ls_engagement_next_change(engagement,
 										&moment,
-										PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3));
+										PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3),
+										0);
 	ls_engagement_close(engagement, state);
 	next_us = Min(next_us, state->until_us);
 	if (!IS_VALID_TIMESTAMP(next_us))

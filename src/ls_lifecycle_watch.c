@@ -12,6 +12,7 @@
 #include "ls_compat.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -107,7 +108,7 @@ watch_comparison(LsLifecycle *life, const OpExpr *op)
 	Node *left;
 	Node *right;
 
-	if (list_length(op->args) != 2 || get_op_btree_interpretation(op->opno) == NIL)
+	if (list_length(op->args) != 2 || ls_op_interpretation(op->opno) == NIL)
 		return false;
 	left = linitial(op->args);
 	right = lsecond(op->args);

@@ -113,6 +113,8 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 		objects->score = ls_objects_name(row, "score");
 		objects->score_relid = ls_objects_relid(row, "score");
 		objects->queue = ls_objects_name(row, "queue");
+		objects->adjustment = ls_objects_name(row, "adjustment");
+		objects->adjustment_relid = ls_objects_relid(row, "adjustment");
 	}
 	return objects;
 }

@@ -23,6 +23,8 @@ typedef struct LsObjects
 	Oid score_relid; /* InvalidOid before activation */
 	char *score;
 	char *queue;
+	Oid adjustment_relid;
+	char *adjustment;
 } LsObjects;
 
 extern LsObjects *ls_objects_of(const LsModelRow *row, Oid contacts);

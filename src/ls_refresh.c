@@ -9,8 +9,9 @@
  */
 #include "ls_refresh.h"
 
-#include "ls_batch.h"
+#include "ls_adjust.h"
 #include "ls_attempt.h"
+#include "ls_batch.h"
 #include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_config.h"
@@ -295,6 +296,33 @@ is_everyone_due(LsRun *run)
 	return due;
 }
 
+/*
+ * take_returned: who was excluded by hand, and no longer is: there is no score row
+ * that could be due.
+ */
+static void
+take_returned(LsRun *run)
+{
+	int n;
+
+	run->has_last = false;
+	do
+	{
+		LsChange *changes = NULL;
+
+		ls_batch_begin(run);
+		n = ls_adjust_returned(run->objects,
+							   run->has_last ? &run->last : NULL,
+							   run->until,
+							   BATCH,
+							   &changes);
+		if (n > 0)
+			remember_last(run);
+		ls_batch_recompute(run, changes, n);
+		ls_batch_end(run);
+	} while (n > 0);
+}
+
 static void
 refresh(LsRun *run)
 {
@@ -306,6 +334,7 @@ refresh(LsRun *run)
 		return;
 	}
 	drain_queue(run);
+	take_returned(run);
 	do
 	{
 		LsChange *changes = NULL;

@@ -180,6 +180,13 @@ write_contacts(LsWriter *w)
 		appendStringInfo(&w->sql,
 						 "\n        -- population\n        AND (%s)",
 						 condition_sql(w, "population", NULL, row->population));
+	if (w->adjustment != NULL)
+		appendStringInfo(&w->sql,
+						 "\n        AND %s",
+						 ls_to_sql_not_excluded(w,
+												psprintf("contact.%s",
+														 quote_identifier(
+															 row->contact_id))));
 	appendStringInfoString(&w->sql, "\n)");
 }
 
@@ -208,13 +215,15 @@ static void
 write_scores(LsWriter *w)
 {
 	const LsModelRow *row = w->model->row;
-	const char *total = psprintf("%s * fit + %s * engagement + %s * intent",
+	bool is_adjusted = w->adjustment != NULL;
+	const char *total = psprintf("%s * fit + %s * engagement + %s * intent%s",
 								 ls_to_sql_number(row->fit_weight),
 								 ls_to_sql_number(row->engagement_weight),
-								 ls_to_sql_number(row->intent_weight));
+								 ls_to_sql_number(row->intent_weight),
+								 is_adjusted ? " + COALESCE(adjusted.points, 0)" : "");
 
 	appendStringInfo(&w->sql,
-					 "SELECT contact_id, fit, engagement, intent,\n"
+					 "SELECT %scontact_id, fit, engagement, intent,\n"
 					 "    %s AS total\n"
 					 "FROM (\n"
 					 "    SELECT contact_id,\n"
@@ -222,12 +231,17 @@ write_scores(LsWriter *w)
 					 "        %s AS engagement,\n"
 					 "        %s AS intent\n"
 					 "    FROM (\n",
+					 is_adjusted ? "scores." : "",
 					 rounded(ls_to_sql_clamped(total, row->total)),
 					 rounded(ls_to_sql_clamped("fit", row->fit)),
 					 rounded(ls_to_sql_clamped("engagement", row->engagement)),
 					 rounded(ls_to_sql_clamped("intent", row->intent)));
 	write_sums(w);
 	appendStringInfoString(&w->sql, "    ) AS points\n) AS scores");
+	if (is_adjusted)
+		appendStringInfoString(
+			&w->sql,
+			" LEFT JOIN adjusted ON adjusted.contact_id = scores.contact_id");
 }
 
 static void
@@ -237,6 +251,7 @@ write_query(LsWriter *w)
 					 "-- Model %s: the scores of every contact as of $1.\n"
 					 "WITH moment AS (SELECT $1::timestamptz AS as_of),\n",
 					 ls_to_sql_in_comment(w->model->row->name));
+	ls_to_sql_write_adjusted(w);
 	write_contacts(w);
 	if (w->rules != NIL)
 	{

@@ -18,9 +18,10 @@ typedef struct LsWriter
 	StringInfoData sql;
 	LsModel *model;
 	LsCondScope *scope;
-	bool qualify;  /* columns as alias.column: names could be mistaken */
-	List *sources; /* of LsWrittenSource */
-	List *rules;   /* of LsWrittenRule, enabled ones only */
+	bool qualify;			/* columns as alias.column: names could be mistaken */
+	List *sources;			/* of LsWrittenSource */
+	List *rules;			/* of LsWrittenRule, enabled ones only */
+	const char *adjustment; /* <model>_adjustment; NULL = there is none */
 } LsWriter;
 
 /* LsWrittenSource: an event source; its events are the CTE events_<number>. */
@@ -50,6 +51,13 @@ extern const char *ls_to_sql_expression(LsPlace place,
 										const LsCondScope *scope,
 										bool qualify,
 										Oid type);
+
+/* ls_to_sql_adjust.c */
+extern void ls_to_sql_write_adjusted(LsWriter *w);
+extern const char *ls_to_sql_not_excluded(const LsWriter *w, const char *contact_id);
+extern const char *ls_to_sql_not_reset(const LsWriter *w,
+									   const char *contact_id,
+									   const char *occurred_at);
 
 /* ls_to_sql_text.c */
 extern const char *ls_to_sql_number(double value);

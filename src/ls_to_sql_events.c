@@ -196,6 +196,9 @@ write_source(LsWriter *w, const LsWrittenSource *source)
 														source,
 														"condition",
 														source->row->condition));
+	if (w->adjustment != NULL)
+		conditions = lappend(conditions,
+							 (char *) ls_to_sql_not_reset(w, source->contact_id, at));
 	appendStringInfo(&w->sql,
 					 "-- event source %s\n"
 					 "events_%d AS NOT MATERIALIZED (\n"

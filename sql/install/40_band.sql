@@ -1,12 +1,13 @@
 -- Sub-scores combined and labelled.
 
-CREATE FUNCTION lead_scoring.total_score(fit float8, engagement float8, intent float8, model text)
+CREATE FUNCTION lead_scoring.total_score(
+    fit float8, engagement float8, intent float8, model text, adjustment float8 DEFAULT 0)
     RETURNS float8
     AS 'MODULE_PATHNAME', 'ls_sql_total_score'
     -- STABLE: reads the configuration, as all functions here.
     LANGUAGE c STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION lead_scoring.total_score(float8, float8, float8, text) IS
-    'Total, in points: the weighted sum of the sub-scores within the model''s limits. NULL where a sub-score is.';
+COMMENT ON FUNCTION lead_scoring.total_score(float8, float8, float8, text, float8) IS
+    'Total, in points: the weighted sum of the sub-scores, and what was added by hand, within the model''s limits. NULL where one of them is.';
 
 CREATE FUNCTION lead_scoring.band(total float8, model text) RETURNS text
     AS 'MODULE_PATHNAME', 'ls_sql_band'

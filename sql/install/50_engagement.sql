@@ -106,6 +106,14 @@ CREATE FUNCTION lead_scoring.engagement_accumulate(
 COMMENT ON FUNCTION
     lead_scoring.engagement_accumulate(internal, record, text, text, timestamptz) IS
     'Transition function of engagement_agg(event, model, source, as_of).';
+CREATE FUNCTION lead_scoring.engagement_accumulate(
+    internal, event record, model text, source text, as_of timestamptz, since timestamptz)
+    RETURNS internal
+    AS 'MODULE_PATHNAME', 'ls_sql_engagement_accumulate'
+    LANGUAGE c STABLE PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION lead_scoring.engagement_accumulate(
+    internal, record, text, text, timestamptz, timestamptz) IS
+    'Transition function of engagement_agg_since.';
 CREATE FUNCTION lead_scoring.engagement_combine(internal, internal) RETURNS internal
     AS 'MODULE_PATHNAME', 'ls_sql_engagement_combine'
     LANGUAGE c STABLE PARALLEL SAFE;
@@ -164,6 +172,22 @@ CREATE AGGREGATE lead_scoring.engagement_agg(
 );
 COMMENT ON AGGREGATE lead_scoring.engagement_agg(record, text, text, timestamptz) IS
     'State of a contact from its events in one event source, up to a moment, the same for all events. A NULL source is the model''s only one. NULL without rows.';
+
+-- Another name than engagement_agg: what people call has three signatures.
+CREATE AGGREGATE lead_scoring.engagement_agg_since(
+    event record, model text, source text, as_of timestamptz, since timestamptz) (
+    SFUNC = lead_scoring.engagement_accumulate,
+    STYPE = internal,
+    SSPACE = 320,
+    FINALFUNC = lead_scoring.engagement_finish,
+    COMBINEFUNC = lead_scoring.engagement_combine,
+    SERIALFUNC = lead_scoring.engagement_serialize,
+    DESERIALFUNC = lead_scoring.engagement_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE
+    lead_scoring.engagement_agg_since(record, text, text, timestamptz, timestamptz) IS
+    'The same of events at or after `since` only, as adjustments of kind reset want it. A NULL since is of all events.';
 
 CREATE FUNCTION lead_scoring.engagement_empty(model text) RETURNS lead_scoring.engagement
     AS 'MODULE_PATHNAME', 'ls_sql_engagement_empty'

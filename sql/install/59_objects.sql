@@ -7,7 +7,8 @@ CREATE FUNCTION lead_scoring.objects(model text, OUT suffix text, OUT kind "char
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT o.suffix, o.kind,
-           format('%I.%I', m.objects_schema, m.name || '_' || o.suffix)
+           CASE WHEN m.objects_schema IS NOT NULL
+                THEN format('%I.%I', m.objects_schema, m.name || '_' || o.suffix) END
       FROM lead_scoring.model AS m
      CROSS JOIN (VALUES (-12, 'monthly', 'v'::"char"),
                         (-11, 'rising', 'v'),
@@ -214,7 +215,7 @@ CREATE TABLE %1$s (
     contact_id %2$s NOT NULL,
     kind text NOT NULL DEFAULT 'points' CHECK (kind IN ('points', 'reset', 'exclude')),
     dimension text CHECK (dimension IN ('fit', 'engagement', 'intent')),
-    points float8 CHECK (points > '-Infinity' AND points < 'Infinity'),
+    points float8 CHECK (points BETWEEN -1e12 AND 1e12),
     reason text,
     author text NOT NULL DEFAULT current_user,
     valid_from timestamptz NOT NULL DEFAULT now(),
@@ -224,6 +225,7 @@ CREATE TABLE %1$s (
     CHECK (valid_from < valid_until)
 );
 CREATE INDEX ON %1$s (contact_id);
+CREATE INDEX ON %1$s (valid_until) WHERE kind = 'exclude';
 $sql$, $sql$
 COMMENT ON TABLE %1$s IS 'What people say of single contacts by hand.';
 COMMENT ON COLUMN %1$s.id IS 'Number of the row.';

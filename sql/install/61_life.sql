@@ -26,7 +26,8 @@ CREATE TRIGGER %2$I AFTER TRUNCATE ON %3$s
     FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
 $sql$, model || '_statement', model || '_truncate', part, model);
     END LOOP;
-    RETURN script || lead_scoring.event_triggers_sql(model);
+    RETURN script || lead_scoring.event_triggers_sql(model)
+        || lead_scoring.adjustment_triggers_sql(model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.triggers_sql(text) IS
@@ -93,7 +94,8 @@ BEGIN
             AND t.tgrelid IN (SELECT lead_scoring.contacts_of(model)
                                UNION SELECT relid
                                        FROM pg_partition_tree(lead_scoring.contacts_of(model)))
-         OR t.tgfoid = 'lead_scoring.event_changed'::regproc
+         OR t.tgfoid IN ('lead_scoring.event_changed'::regproc,
+                         'lead_scoring.adjustment_changed'::regproc)
             AND pg_has_role(current_user, c.relowner, 'USAGE'))
        AND t.tgparentid = 0
        AND t.tgargs = convert_to(model, getdatabaseencoding()) || '\x00'::bytea;
@@ -101,7 +103,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.deactivation_sql(text) IS
-    'The SQL that takes the model''s triggers off its contacts. NULL for a NULL name.';
+    'The SQL that takes the model''s triggers off its contacts, events and adjustments. NULL for a NULL name.';
 
 CREATE FUNCTION lead_scoring.drop_sql(model text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE

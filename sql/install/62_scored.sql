@@ -36,30 +36,37 @@ COMMENT ON FUNCTION
     lead_scoring.live_state(lead_scoring.engagement, bigint, text, bigint, anyelement) IS
     'The stored state, where it says all that the events say as of lead_scoring.as_of(). NULL: the events must be read.';
 
--- state_sql(model, id, moment): the state of the contact with that id from its
--- events up to the moment; both are SQL expressions.
-CREATE FUNCTION lead_scoring.state_sql(model text, id text, moment text) RETURNS text
+-- state_sql(model, id, moment, since): the state of the contact with that id from its
+-- events since then and up to the moment; all three are SQL expressions.
+CREATE FUNCTION lead_scoring.state_sql(model text, id text, moment text, since text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    states text;
+    name text := replace(quote_literal(model), '%', '%%');
+    -- Not one for both: of rows that are all there the planner makes columns.
+    calls text[] := ARRAY[format('engagement_agg(event.*, %s, %%1$L, %s)', name, moment),
+                          format('engagement_agg_since(event.*, %s, %%1$L, %s, %s)', name, moment, since)];
+    states text[];
 BEGIN
-    SELECT string_agg(format(
-               'SELECT lead_scoring.engagement_agg(event.*, %L, %L, %s) AS state FROM %s AS event WHERE event.%I = %s',
-               model, s.name, moment, s.relation, s.contact_id, id),
+    SELECT array_agg((SELECT string_agg(
+               format('SELECT lead_scoring.' || call || ' AS state FROM %2$s AS event WHERE event.%3$I = %4$s',
+                      s.name, s.relation, s.contact_id, id),
                E'\n            UNION ALL ' ORDER BY s.name)
+             FROM lead_scoring.event_source AS s WHERE s.model = state_sql.model) ORDER BY place)
       INTO states
-      FROM lead_scoring.event_source AS s WHERE s.model = state_sql.model;
-    IF states IS NULL THEN
+      FROM unnest(calls) WITH ORDINALITY AS c (call, place);
+    IF states[1] IS NULL THEN
         RETURN format('lead_scoring.engagement_empty(%L)', model);
     END IF;
-    RETURN format('coalesce((SELECT lead_scoring.rollup(one.state) FROM (%s) AS one), lead_scoring.engagement_empty(%L))',
-                  states, model);
+    RETURN format('coalesce(CASE WHEN %s IS NULL'
+                  ' THEN (SELECT lead_scoring.rollup(one.state) FROM (%s) AS one)'
+                  ' ELSE (SELECT lead_scoring.rollup(one.state) FROM (%s) AS one) END, lead_scoring.engagement_empty(%L))',
+                  since, states[1], states[2], model);
 END
 $$;
-COMMENT ON FUNCTION lead_scoring.state_sql(text, text, text) IS
+COMMENT ON FUNCTION lead_scoring.state_sql(text, text, text, text) IS
     'The SQL of a contact''s state from its events. NULL for a NULL argument.';
 
 CREATE FUNCTION lead_scoring.live_behaviour_sql(model text) RETURNS text
@@ -95,7 +102,8 @@ BEGIN
         ) AS stored
         OFFSET 0
     ) AS now$sql$,
-        lead_scoring.state_sql(model, format('contact.%I', m.contact_id), 'lead_scoring.as_of()'),
+        lead_scoring.state_sql(model, format('contact.%I', m.contact_id), 'lead_scoring.as_of()',
+                               'by_hand.reset_at'),
         model, format('%I.%I', m.objects_schema, model || '_queue'), m.contact_id,
         lead_scoring.sources_stamp(model));
 END
@@ -118,8 +126,8 @@ SELECT contact.%2$I AS contact_id,
     live.fit,
     did.engagement,
     did.intent,
-    lead_scoring.total_score(live.fit, did.engagement, did.intent, %3$L) AS total,
-    lead_scoring.band(lead_scoring.total_score(live.fit, did.engagement, did.intent, %3$L), %3$L) AS band,
+    lead_scoring.total_score(live.fit, did.engagement, did.intent, %3$L, by_hand.points) AS total,
+    lead_scoring.band(lead_scoring.total_score(live.fit, did.engagement, did.intent, %3$L, by_hand.points), %3$L) AS band,
     lead_scoring.grade(live.fit, did.engagement, %3$L) AS grade,
     score.stage,
     score.stage_since,
@@ -133,6 +141,8 @@ SELECT contact.%2$I AS contact_id,
     score.scored_at
 FROM %4$s AS contact
 LEFT JOIN %5$s AS score ON score.contact_id = contact.%2$I
+CROSS JOIN LATERAL (%8$s
+) AS by_hand
 CROSS JOIN LATERAL (
     SELECT CASE WHEN score.problem IS NULL
                   OR score.stamp <> lead_scoring.model_stamp(%3$L)
@@ -142,6 +152,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (%7$s
 ) AS did
 WHERE contact.%2$I IS NOT NULL
+  AND NOT by_hand.is_excluded
   AND CASE WHEN score.problem IS NULL
              OR score.stamp <> lead_scoring.model_stamp(%3$L)
            THEN lead_scoring.try_in_population(contact.*, %3$L) ELSE true END;
@@ -161,7 +172,8 @@ COMMENT ON COLUMN %1$s.scored_at IS 'When the stored score was last brought up t
 $sql$, format('%I.%I', m.objects_schema, model || '_scored'), m.contact_id, model,
         lead_scoring.contacts_of(model), format('%I.%I', m.objects_schema, model || '_score'),
         'Live scores of the contacts of model ' || model || ', one row a contact.',
-        lead_scoring.live_behaviour_sql(model));
+        lead_scoring.live_behaviour_sql(model),
+        lead_scoring.by_hand_sql(model, format('contact.%I', m.contact_id), 'lead_scoring.as_of()'));
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.scored_view_sql(text) IS

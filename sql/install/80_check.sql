@@ -39,7 +39,16 @@ BEGIN ATOMIC
                          UNION SELECT relid FROM pg_partition_tree(to_regclass(s.relation))) AS tree
          WHERE s.model = trigger_problems.model
     ), all_wanted AS (
-        SELECT relid, tgname, 'lead_scoring.contact_changed'::regproc AS tgfoid FROM wanted
+        SELECT to_regclass(format('%I.%I', m.objects_schema, m.name || '_adjustment'))::oid AS relid,
+               m.name || kind.suffix AS tgname,
+               'lead_scoring.adjustment_changed'::regproc AS tgfoid
+          FROM lead_scoring.model AS m
+          JOIN pg_class AS c ON c.oid = lead_scoring.contacts_of(m.name) AND c.relkind IN ('r', 'p')
+         CROSS JOIN (VALUES ('_adjustment'), ('_adjustment_statement'),
+                            ('_adjustment_truncate')) AS kind (suffix)
+         WHERE m.name = trigger_problems.model
+        UNION
+        SELECT relid, tgname, 'lead_scoring.contact_changed'::regproc FROM wanted
         UNION
         SELECT e.relid, e.model || kind.suffix, 'lead_scoring.event_changed'::regproc
           FROM events AS e
@@ -125,7 +134,8 @@ BEGIN
         $sql$, score, queue,
         CASE WHEN EXISTS (SELECT FROM lead_scoring.rule_problems(model))
              THEN 'NULL' ELSE quote_literal(lead_scoring.model_stamp(model)) END,
-        lead_scoring.contacts_of(model), m.contact_id);
+        lead_scoring.contacts_of(model), m.contact_id)
+        || 'UNION ALL' || lead_scoring.life_problems_sql(model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.score_problems_sql(text) IS
@@ -188,6 +198,11 @@ BEGIN
                     WHEN s.object LIKE 'contact %'
                     THEN 'Put the case that fails outside of the condition, then ' || refresh
                     WHEN s.object = 'orphans' THEN replace(refresh, 'refresh', 'rescore')
+                    WHEN s.object = 'outbox'
+                    THEN format('Look at what the workers said in %s; to try again, set their status to waiting.',
+                                lead_scoring.object_name(model, 'delivery'))
+                    WHEN s.object LIKE 'stage %'
+                    THEN 'Add it to lead_scoring.stage, or give the contacts another stage.'
                     ELSE refresh END
           FROM lead_scoring.score_problems(model) AS s;
 END

@@ -35,27 +35,33 @@ BEGIN
             SELECT c.%3$I AS id, s.contact_id IS NOT NULL AS has_score,
                    s.fit AS stored_fit, s.total AS stored_total,
                    s.engagement AS stored_engagement, s.intent AS stored_intent,
-                   did.engagement, did.intent,
+                   did.engagement, did.intent, by_hand.points,
                    CASE WHEN s.problem IS NULL
                         THEN lead_scoring.fit_score(c.*, %5$L, coalesce(s.scored_at, now()))
                    END AS fit
               FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
+             CROSS JOIN LATERAL (%9$s) AS by_hand
              CROSS JOIN LATERAL (%8$s) AS did
-             WHERE c.%3$I IS NOT NULL
+             WHERE c.%3$I IS NOT NULL AND NOT by_hand.is_excluded
                AND CASE WHEN NOT (CASE WHEN s.contact_id IS NULL THEN %7$L ELSE s.stamp = %6$s END
                                   AND (s.due_at IS NULL OR s.due_at > s.scored_at))
                           OR EXISTS (SELECT FROM %4$s AS q
                                       WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
+                          -- An exclusion that is over: due, though there is no row to say so.
+                          OR s.contact_id IS NULL
+                             AND EXISTS (SELECT FROM %10$s AS a
+                                          WHERE a.contact_id = c.%3$I AND a.kind = 'exclude'
+                                            AND a.valid_until <= now())
                         THEN false
                         WHEN s.problem IS NULL
                         THEN lead_scoring.in_population(c.*, %5$L, coalesce(s.scored_at, now()))
                         ELSE true END
         )
         SELECT id::text, stored_fit, fit, stored_total,
-               lead_scoring.total_score(fit, coalesce(engagement, 0), coalesce(intent, 0), %5$L)
+               lead_scoring.total_score(fit, coalesce(engagement, 0), coalesce(intent, 0), %5$L, points)
           FROM computed
          WHERE NOT has_score OR abs(stored_fit - fit) > 1e-6
-            OR abs(stored_total - lead_scoring.total_score(fit, engagement, intent, %5$L)) > 1e-6
+            OR abs(stored_total - lead_scoring.total_score(fit, engagement, intent, %5$L, points)) > 1e-6
             OR abs(stored_engagement - engagement) > 1e-6
             OR abs(stored_intent - intent) > 1e-6
             OR (stored_fit IS NULL) <> (fit IS NULL)
@@ -63,11 +69,12 @@ BEGIN
         SELECT s.contact_id::text, s.fit, NULL::float8, s.total, NULL::float8
           FROM %2$s AS s
           LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id
+         CROSS JOIN LATERAL (%11$s) AS by_hand
          WHERE CASE WHEN s.stamp <> %6$s OR s.due_at <= s.scored_at
                       OR EXISTS (SELECT FROM %4$s AS q
                                   WHERE q.contact_id = s.contact_id OR q.contact_id IS NULL)
                     THEN false
-                    WHEN c.%3$I IS NULL THEN true
+                    WHEN c.%3$I IS NULL OR by_hand.is_excluded THEN true
                     ELSE NOT lead_scoring.in_population(c.*, %5$L, s.scored_at) END
         $sql$, lead_scoring.contacts_of(model),
         format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
@@ -81,9 +88,13 @@ BEGIN
                      lead_scoring.intent_score(now.state, coalesce(s.scored_at, now()), now.since) AS intent
                  FROM (SELECT CASE WHEN s.problem IS NULL THEN %s END AS state,
                            lead_scoring.contact_since(c.*, %L) AS since OFFSET 0) AS now$sql$,
-                 lead_scoring.state_sql(model, format('c.%I', m.contact_id), 'coalesce(s.scored_at, now())'),
+                 lead_scoring.state_sql(model, format('c.%I', m.contact_id), 'coalesce(s.scored_at, now())',
+                                        'by_hand.reset_at'),
                  model)
-             ELSE 'SELECT 0::float8 AS engagement, 0::float8 AS intent' END);
+             ELSE 'SELECT 0::float8 AS engagement, 0::float8 AS intent' END,
+        lead_scoring.by_hand_sql(model, format('c.%I', m.contact_id), 'coalesce(s.scored_at, now())'),
+        format('%I.%I', m.objects_schema, model || '_adjustment'),
+        lead_scoring.by_hand_sql(model, 's.contact_id', 's.scored_at'));
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.verify_sql(text) IS

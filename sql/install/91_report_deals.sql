@@ -154,24 +154,30 @@ BEGIN ATOMIC
     SELECT known.fit, known.engagement, known.intent, known.total WHERE known.id IS NOT NULL
     UNION ALL
     SELECT one.fit, one.engagement, one.intent,
-        lead_scoring.total_score(one.fit, one.engagement, one.intent, {model})
+        lead_scoring.total_score(one.fit, one.engagement, one.intent, {model}, one.points)
     FROM (
-        SELECT now.fit,
+        SELECT now.fit, now.points,
             lead_scoring.engagement_score(now.state, at.moment, now.since) AS engagement,
             lead_scoring.intent_score(now.state, at.moment, now.since) AS intent
         FROM (
             SELECT CASE WHEN score.problem IS NULL
                         THEN lead_scoring.fit_score(contact.*, {model}, at.moment) END AS fit,
                 %s AS state,
-                lead_scoring.contact_since(contact.*, {model}) AS since
+                lead_scoring.contact_since(contact.*, {model}) AS since,
+                by_hand.points
             FROM {contact} AS contact
             LEFT JOIN {score} AS score ON score.contact_id = contact.{id}
+            CROSS JOIN LATERAL (%s) AS by_hand
             WHERE contact.{id} = p.contact_id AND known.id IS NULL
             OFFSET 0
         ) AS now
         OFFSET 0
     ) AS one
-)$sql$, replace(lead_scoring.state_sql(m.name, format('contact.%I', m.contact_id), 'at.moment'), '{', '{open}'))
+)$sql$,
+        replace(lead_scoring.state_sql(m.name, format('contact.%I', m.contact_id), 'at.moment',
+                                       'by_hand.reset_at'), '{', '{open}'),
+        replace(lead_scoring.by_hand_sql(m.name, format('contact.%I', m.contact_id), 'at.moment'),
+                '{', '{open}'))
       FROM lead_scoring.model AS m WHERE m.name = score_then_sql.model;
 END;
 COMMENT ON FUNCTION lead_scoring.score_then_sql(text) IS

@@ -28,7 +28,6 @@ END
 $$;
 GRANT ls_owner TO ls_member;
 
--- As many as the lists below are long: they grow on every side.
 SELECT * FROM no_plan();
 
 -- ------------------------------------------------------------------- tools
@@ -143,7 +142,7 @@ INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
     VALUES ('crm', 'ours', $$email = 'x'$$, 10);
 SELECT lead_scoring.add_event_source('crm', 'crm.events', 'contact', 'at') \g /dev/null
 SELECT lead_scoring.activate('crm') \g /dev/null
-GRANT SELECT ON crm.crm_score, crm.crm_queue, crm.crm_scored TO ls_reader;
+GRANT SELECT ON crm.crm_score, crm.crm_queue, crm.crm_adjustment, crm.crm_scored TO ls_reader;
 RESET ROLE;
 CREATE TABLE tool.state AS SELECT lead_scoring.engagement_empty('crm') AS s;
 GRANT SELECT ON tool.state TO PUBLIC;
@@ -190,6 +189,10 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
+    ($$SELECT lead_scoring.adjustment_changed()$$,          '39P01', '39P01', '39P01', '39P01', '39P01'),
+    ($$SELECT lead_scoring.engagement_agg_since((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm', NULL, lead_scoring.as_of(), NULL)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT 1 WHERE lead_scoring.by_hand_sql('crm', '1', 'now()') LIKE '%crm\_adjustment%'$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT 1 WHERE lead_scoring.adjustment_triggers_sql('crm') <> ''$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT lead_scoring.engagement_in('00')$$,           '22P02', '22P02', '22P02', '22P02', '22P02'),
     ($$SELECT lead_scoring.engagement_accumulate(NULL, NULL, 'crm')$$, '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.engagement_accumulate_columns(NULL, NULL, 'crm', NULL, 1)$$, '42883', '42883', '42883', '42883', '42883'),
@@ -266,6 +269,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT * FROM lead_scoring.drop_initial('crm', '{"threshold": []}')$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT 1 WHERE (lead_scoring.events_of_template('crm', NULL)).relation IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT * FROM lead_scoring.apply_template('crm', 'hubspot')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.object_name('crm', 'outbox')$$,  'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.take_actions('crm')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.finish_action('crm', 1, true)$$, 'P0002', 'P0002', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.score_condition_sql('crm', 'score.total > 1')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT 1 WHERE lead_scoring.mql_condition('crm') <> 'false'$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT lead_scoring.score_lateral_sql('crm', 'x')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -318,7 +324,7 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
 SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', 'ok'), ''),
                     nullif(tool.holds(call, 'ls_stranger', 'refused'), '')), '', call)
   FROM (SELECT format('SELECT lead_scoring.%I(%L)', name, 'crm')
-          FROM unnest(ARRAY['objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql']) AS name)
+          FROM unnest(ARRAY['objects_sql', 'triggers_sql', 'drop_sql', 'scored_view_sql', 'life_problems_sql']) AS name)
     AS t (call);
 SELECT isnt(tool.outcome('ls_stranger', $$SELECT 1 WHERE lead_scoring.deactivation_sql('crm') <> ''$$),
           'ok', 'deactivation_sql shows a stranger nothing');
@@ -332,7 +338,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
    AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'event_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
-                         'verify_sql', 'score_problems_sql')
+                         'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
    AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'score_then_sql',
                          'old_reports_sql', 'report_name')

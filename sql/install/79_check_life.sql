@@ -1,0 +1,29 @@
+-- What check_model says of stages and actions.
+
+CREATE FUNCTION lead_scoring.life_problems_sql(model text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    m lead_scoring.model;
+    stage text;
+    stages text[];
+BEGIN
+    SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
+    stages := ARRAY(SELECT s.name FROM lead_scoring.stage AS s WHERE s.model = m.name ORDER BY 1);
+    stage := CASE WHEN m.stage_column IS NULL THEN 's.stage' ELSE format('c.%I::text', m.stage_column) END;
+    RETURN format($sql$
+        (SELECT format('stage "%%s"', %5$s), 'contacts in a stage that no row names: ' || count(*)
+           FROM %1$s AS s JOIN %2$s AS c ON c.%3$I = s.contact_id
+          WHERE %4$L AND %5$s <> ALL (%6$L::text[])
+          GROUP BY %5$s ORDER BY count(*) DESC, 1 LIMIT 20)
+        UNION ALL
+        SELECT 'outbox', 'actions that were given up: ' || count(*)
+          FROM %7$s WHERE status = 'dead' HAVING count(*) > 0
+        $sql$, lead_scoring.object_name(model, 'score'), lead_scoring.contacts_of(model),
+        m.contact_id, stages <> '{}', stage, stages, lead_scoring.object_name(model, 'delivery'));
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.life_problems_sql(text) IS
+    'The part of score_problems() about stages and actions. NULL for a NULL name.';
