@@ -22,6 +22,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -91,6 +92,65 @@ note_row(const LsEvent *event, HeapTuple tuple)
 	ls_pending_add(event->pending, &change);
 }
 
+/* LsLink: a column that a lookup is by, in two versions of a row. */
+typedef struct LsLink
+{
+	Datum value; /* of the newer one */
+	bool is_null;
+	bool is_same;
+} LsLink;
+
+static LsLink
+compare_link(const LsEvent *event, int number, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	TupleDesc desc = RelationGetDescr(event->rel);
+	AttrNumber attno = event->map->links[number];
+	Form_pg_attribute att = TupleDescAttr(desc, attno - 1);
+	LsLink link;
+	bool old_null;
+	Datum old_value;
+
+	link.value = heap_getattr(new_tuple, attno, desc, &link.is_null);
+	link.is_same = false;
+	if (old_tuple == NULL)
+		return link;
+	old_value = heap_getattr(old_tuple, attno, desc, &old_null);
+	link.is_same =
+		old_null == link.is_null &&
+		(old_null || datum_image_eq(old_value, link.value, att->attbyval, att->attlen));
+	return link;
+}
+
+/*
+ * note_links: what the contact is newly linked to. Who changes just that does not
+ * know of it, and must not commit at the same time.
+ */
+static void
+note_links(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	ListCell *cell;
+
+	foreach(cell, event->model == NULL ? NIL : event->model->lookups)
+	{
+		LsLink link =
+			compare_link(event, foreach_current_index(cell), old_tuple, new_tuple);
+
+		if (!link.is_same && !link.is_null)
+			event->pending->lookups.linked |=
+				ls_lookup_bucket(ls_lookup_hash_contact(lfirst(cell), link.value));
+	}
+}
+
+/* is_same_company: is each lookup by the same value as before? */
+static bool
+is_same_company(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	for (int i = 0; i < list_length(event->model->lookups); i++)
+		if (!compare_link(event, i, old_tuple, new_tuple).is_same)
+			return false;
+	return true;
+}
+
 /* is_same_since: is the contact as old as it was? */
 static bool
 is_same_since(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
@@ -112,6 +172,7 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 		!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0)
 		return false;
 	if (!is_same_since(event, old_tuple, new_tuple) ||
+		!is_same_company(event, old_tuple, new_tuple) ||
 		!ls_lifecycle_same_contact(event->map,
 								   RelationGetDescr(event->rel),
 								   old_tuple,
@@ -134,6 +195,7 @@ note_update(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 	if (get_key(event, old_tuple, &old_key) &&
 		(!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0))
 		note_recompute(event, old_tuple);
+	note_links(event, old_tuple, new_tuple);
 	note_row(event, new_tuple);
 }
 
@@ -203,7 +265,10 @@ note(LsEvent *event, const TriggerData *data)
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 		note_update(event, tuple, data->tg_newtuple);
 	else if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+	{
+		note_links(event, NULL, tuple);
 		note_row(event, tuple);
+	}
 	else
 		note_recompute(event, tuple);
 	ls_flush_if_full(event->pending);

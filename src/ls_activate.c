@@ -3,6 +3,8 @@
  */
 #include "postgres.h"
 
+#include "ls_activate.h"
+
 #include "ls_compat.h"
 #include "ls_config.h"
 #include "ls_key.h"
@@ -24,9 +26,17 @@
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_activate);
+PG_FUNCTION_INFO_V1(ls_sql_promote);
 PG_FUNCTION_INFO_V1(ls_sql_deactivate);
 PG_FUNCTION_INFO_V1(ls_sql_drop_model);
 PG_FUNCTION_INFO_V1(ls_sql_key_type);
+
+static bool
+is_live(const LsModelRow *row)
+{
+	return row->objects_schema != NULL &&
+		   (strcmp(row->status, "active") == 0 || strcmp(row->status, "shadow") == 0);
+}
 
 /* LsLife: a model whose life is about to change. */
 typedef struct LsLife
@@ -73,118 +83,6 @@ find_contacts(const LsModelRow *row)
 	return relid;
 }
 
-/* LsWanted: a relation to lock. */
-typedef struct LsWanted
-{
-	Oid relid;
-	LOCKMODE mode;
-} LsWanted;
-
-static List *
-want(List *wanted, Oid relid, LOCKMODE mode)
-{
-	LsWanted *one = palloc(sizeof(LsWanted));
-
-	one->relid = relid;
-	one->mode = mode;
-	return OidIsValid(relid) ? lappend(wanted, one) : wanted;
-}
-
-static List *
-want_table(List *wanted, Oid relid, LOCKMODE mode)
-{
-	ListCell *cell;
-
-	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
-		wanted = want(wanted, lfirst_oid(cell), mode);
-	return wanted;
-}
-
-/* can_have_triggers: may the role put triggers on the events? */
-static bool
-can_have_triggers(Oid relid, Oid role)
-{
-	char kind = OidIsValid(relid) ? get_rel_relkind(relid) : 0;
-
-	return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
-		   pg_class_aclcheck(relid, role, ACL_TRIGGER) == ACLCHECK_OK;
-}
-
-/*
- * wanted_locks: the view, the contacts and the events with their partitions, and
- * the tables.
- */
-static List *
-wanted_locks(const LsLife *life, LOCKMODE mode)
-{
-	List *wanted =
-		want(NIL, ls_objects_relid(life->row, "scored"), AccessExclusiveLock);
-	ListCell *cell;
-
-	if (OidIsValid(life->contacts))
-	{
-		wanted = want_table(wanted, life->contacts, mode);
-		foreach(cell, ls_catalog_sources(life->row->name))
-		{
-			Oid relid = ls_relation_by_name(((LsSourceRow *) lfirst(cell))->relation);
-
-			if (can_have_triggers(relid, ls_relation_owner(life->contacts)))
-				wanted = want_table(wanted, relid, ShareRowExclusiveLock);
-		}
-	}
-	wanted = want(wanted, ls_objects_relid(life->row, "adjustment"), mode);
-	if (mode != AccessExclusiveLock)
-		return wanted;
-	wanted = want(wanted, ls_objects_relid(life->row, "score"), mode);
-	return want(wanted, ls_objects_relid(life->row, "queue"), mode);
-}
-
-/* lock_rest: NULL, or the one that is not to be had now; then none is locked. */
-static const LsWanted *
-lock_rest(List *wanted, const LsWanted *first)
-{
-	ListCell *cell;
-	ListCell *locked;
-
-	foreach(cell, wanted)
-	{
-		const LsWanted *one = lfirst(cell);
-
-		if (one == first || ConditionalLockRelationOid(one->relid, one->mode))
-			continue;
-		foreach(locked, wanted)
-		{
-			const LsWanted *other = lfirst(locked);
-
-			if (other == one)
-				break;
-			if (other != first)
-				UnlockRelationOid(other->relid, other->mode);
-		}
-		UnlockRelationOid(first->relid, first->mode);
-		return one;
-	}
-	return NULL;
-}
-
-/*
- * lock_all: waits for one while holding none. Transactions read the view and then
- * write contacts, or the other way round: whichever of the two were locked first,
- * who waits for the other with it in his hand would make a deadlock.
- */
-static void
-lock_all(List *wanted)
-{
-	const LsWanted *first = wanted == NIL ? NULL : linitial(wanted);
-
-	while (first != NULL)
-	{
-		CHECK_FOR_INTERRUPTS();
-		LockRelationOid(first->relid, first->mode);
-		first = lock_rest(wanted, first);
-	}
-}
-
 /* begin: find the model, lock its contacts, and look again who owns them. */
 static LsLife
 begin(text *name, LOCKMODE mode)
@@ -194,7 +92,7 @@ begin(text *name, LOCKMODE mode)
 	life.row = ls_catalog_model(text_to_cstring(name), false);
 	check_may_change(life.row);
 	life.contacts = find_contacts(life.row);
-	lock_all(wanted_locks(&life, mode));
+	ls_activate_lock(life.row, life.contacts, mode);
 	life.row = ls_catalog_model(life.row->name, false);
 	life.contacts = find_contacts(life.row);
 	check_may_change(life.row);
@@ -417,6 +315,28 @@ warn_without_triggers(const LsLife *life)
 						quote_literal_cstr(life->row->name)));
 }
 
+/* warn_of_views: of a materialized view nothing tells when it is refreshed. */
+static void
+warn_of_views(const LsLife *life)
+{
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_lookups(life->row->name))
+	{
+		const LsLookupRow *lookup = lfirst(cell);
+		Oid relid = ls_relation_by_name(lookup->relation);
+
+		if (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_MATVIEW)
+			ereport(NOTICE,
+					errmsg("lookup \"%s\" is a materialized view, which has no triggers",
+						   lookup->alias),
+					errhint("CALL lead_scoring.rescore(%s) after each REFRESH "
+							"MATERIALIZED VIEW %s.",
+							quote_literal_cstr(life->row->name),
+							lookup->relation));
+	}
+}
+
 /* warn_without_index: at commit the events of single contacts are looked for. */
 static void
 warn_without_index(const LsLife *life)
@@ -467,10 +387,12 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	bool initial_scoring = PG_GETARG_BOOL(2);
 	LsLife life;
 	char *owner;
+	bool was_live;
 	uint64 contacts = 0;
 
 	refuse_snapshot("activate()");
 	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+	was_live = is_live(life.row);
 	refuse_gone(&life);
 	check_key_type(&life);
 
@@ -485,10 +407,35 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 			owner);
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
-		contacts = ls_refresh_everyone(life.row->name, PG_GETARG_BOOL(1));
+		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
+	warn_of_views(&life);
 	warn_without_index(&life);
+	PG_RETURN_VOID();
+}
+
+/*
+ * promote(model text, enrol_existing boolean): a shadow moves stages and fires
+ * actions from now on.
+ */
+Datum
+ls_sql_promote(PG_FUNCTION_ARGS)
+{
+	LsLife life;
+
+	refuse_snapshot("promote()");
+	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+	refuse_gone(&life);
+	if (!is_live(life.row) || strcmp(life.row->status, "shadow") != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("model \"%s\" is no live shadow", life.row->name),
+				errdetail("Its status is %s.", life.row->status),
+				errhint("Use lead_scoring.activate(%s).",
+						quote_literal_cstr(life.row->name)));
+	set_row(&life, "active", life.row->objects_schema, life.row->owner);
+	(void) ls_refresh_everyone(life.row->name, true, PG_GETARG_BOOL(1));
 	PG_RETURN_VOID();
 }
 

@@ -96,20 +96,6 @@ count_outcome(const LsChange *changes, int n, LsOutcome outcome)
 	return found;
 }
 
-static void
-delete_rows(const LsObjects *objects, const LsChange *changes, int n)
-{
-	Oid types[1] = {get_array_type(objects->key_type)};
-	int outcomes = LS_OUTCOME(LS_GONE) | LS_OUTCOME(LS_OUTSIDE);
-	Datum values[1] = {ls_apply_some_keys(objects, changes, n, outcomes)};
-
-	(void) ls_objects_execute(psprintf("DELETE FROM %s WHERE contact_id = ANY ($1)",
-									   objects->score),
-							  1,
-							  types,
-							  values);
-}
-
 /* ls_apply_compare: the order of changes, for qsort. */
 int
 ls_apply_compare(const void *a, const void *b)
@@ -432,7 +418,7 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 		ls_apply_upsert(objects, changes, n, as_of);
 	ls_adjust_confirm(objects, changes, n, as_of);
 	if (gone > 0)
-		delete_rows(objects, changes, n);
+		ls_apply_remove(objects, changes, n);
 	ls_lifecycle_record(objects, changes, n, moves, firings, as_of);
 	ls_lifecycle_queue_held(objects, changes, n);
 }

@@ -101,6 +101,7 @@ typedef struct LsChange
 	List *milestones;				/* names of those reached */
 	const char *found_stage;		/* where it was before we moved it; or NULL */
 	bool has_moved;					/* by a transition */
+	bool was_moved;					/* by a person */
 	const char *held_back;			/* why it keeps its place; NULL = it does not */
 	const char *problem;
 	int64 stamp; /* of the rules that said so */
@@ -158,6 +159,9 @@ extern void ls_apply_states(const LsObjects *objects,
 							LsChange *changes,
 							int n,
 							TimestampTz as_of);
+
+/* ls_apply_remove.c */
+extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n);
 
 /* ls_apply_write.c */
 extern void ls_apply_upsert(const LsObjects *objects,

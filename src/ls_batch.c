@@ -59,6 +59,7 @@ ls_batch_begin(LsRun *run)
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
 	(void) find_all_inheritors(run->objects->contacts_relid, AccessShareLock, NULL);
+	ls_batch_lock_lookups(run);
 	ls_adjust_lock(run->objects);
 	if (!run->commits)
 		ls_claim_transaction(run->objects->score_relid);

@@ -36,4 +36,9 @@ extern void ls_batch_recompute(LsRun *run, LsChange *changes, int n);
 extern void ls_batch_sweep(LsRun *run);
 extern Datum ls_batch_given_up(const LsRun *run);
 
+/* ls_batch_lookup.c */
+extern void ls_batch_lock_lookups(const LsRun *run);
+extern void ls_batch_drain_lookups(LsRun *run);
+extern bool ls_batch_pass_lookups(const LsRun *run, const LsChange *changes, int n);
+
 #endif /* LS_BATCH_H */

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "ls_attempt.h"
+#include "ls_catalog_life.h"
 #include "ls_compat.h"
 #include "ls_error.h"
 #include "ls_objects.h"
@@ -20,6 +21,7 @@
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_rule_problems);
+PG_FUNCTION_INFO_V1(ls_sql_deal_problems);
 PG_FUNCTION_INFO_V1(ls_sql_upkeep_problem);
 PG_FUNCTION_INFO_V1(ls_sql_score_problems);
 PG_FUNCTION_INFO_V1(ls_sql_verify);
@@ -197,7 +199,90 @@ try_events(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	}
 }
 
-/* try_lookups: gives those that can be used. */
+/* try_milestones: those of a source that can be read. */
+static void
+try_milestones(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	List *sources = ls_catalog_sources(row->name);
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_milestones(row->name))
+	{
+		const LsEngagementRow *milestone = lfirst(cell);
+		const LsSourceRow *source = ls_catalog_source_of(milestone, sources);
+		Oid relid = source == NULL ? InvalidOid : ls_relation_by_name(source->relation);
+
+		if (OidIsValid(relid))
+			try_expression(result,
+						   ls_model_event_scope(row, contacts, relid),
+						   "milestone",
+						   milestone->name,
+						   milestone->condition,
+						   BOOLOID);
+	}
+}
+
+static void
+try_deals(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	const LsDealRow *deals = ls_catalog_deals(row->name);
+	Oid relid = deals == NULL ? InvalidOid : ls_relation_by_name(deals->relation);
+	LsCondScope *scope;
+
+	if (deals != NULL && !OidIsValid(relid))
+		put_problem(result,
+					"deal source",
+					NULL,
+					psprintf("relation %s does not exist", deals->relation),
+					"Write its name of now into lead_scoring.deal_source.relation.");
+	if (!OidIsValid(relid))
+		return;
+	if (!ls_relation_may_select(relid, ls_relation_owner(contacts)))
+		put_problem(result,
+					"deal source",
+					NULL,
+					psprintf("who owns the contacts may not read %s", deals->relation),
+					"Grant SELECT on it, and USAGE on its schema.");
+	scope = ls_model_deal_scope(row, contacts, relid);
+	try_expression(result,
+				   scope,
+				   "contact_id of deal source",
+				   NULL,
+				   deals->contact_id,
+				   InvalidOid);
+	try_expression(result,
+				   scope,
+				   "amount of deal source",
+				   NULL,
+				   deals->amount,
+				   FLOAT8OID);
+	try_expression(result,
+				   scope,
+				   "created_at of deal source",
+				   NULL,
+				   deals->created_at,
+				   InvalidOid);
+	try_expression(result,
+				   scope,
+				   "closed_at of deal source",
+				   NULL,
+				   deals->closed_at,
+				   InvalidOid);
+	try_expression(result, scope, "won of deal source", NULL, deals->won, BOOLOID);
+}
+
+/* stub_of: enough of a lookup that cannot be used for conditions to be read. */
+static LsLookup *
+stub_of(const LsLookupRow *row)
+{
+	LsLookup *stub = palloc0(sizeof(LsLookup));
+
+	stub->row = row;
+	stub->relid = ls_relation_by_name(row->relation);
+	return OidIsValid(stub->relid) ? stub : NULL;
+}
+
+/* try_lookups: gives those whose relation is there. */
 static List *
 try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 {
@@ -211,11 +296,14 @@ try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 		LsLookup *lookup = ls_lookup_find(one, contacts, &fault);
 
 		if (lookup == NULL)
+		{
 			put_problem(result, "lookup", one->alias, fault.problem, fault.hint);
-		else
-			found = lappend(found, lookup);
-		if (lookup != NULL &&
-			!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
+			lookup = stub_of(one);
+		}
+		if (lookup == NULL)
+			continue;
+		found = lappend(found, lookup);
+		if (!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
 			put_problem(result,
 						"lookup",
 						one->alias,
@@ -257,6 +345,24 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 						   BOOLOID);
 	}
 	try_events(result, row, contacts);
+	try_milestones(result, row, contacts);
+	return (Datum) 0;
+}
+
+/*
+ * deal_problems(model text) -> setof (kind, name, problem, hint): why deals cannot
+ * be read
+ */
+Datum
+ls_sql_deal_problems(PG_FUNCTION_ARGS)
+{
+	LsModelRow *row;
+
+	InitMaterializedSRF(fcinfo, 0);
+	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
+	try_deals((ReturnSetInfo *) fcinfo->resultinfo,
+			  row,
+			  ls_relation_of_model(row, false));
 	return (Datum) 0;
 }
 

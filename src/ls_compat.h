@@ -39,12 +39,33 @@
 /* RETURNING learnt of rows before and after a change with 18. */
 #if PG_VERSION_NUM >= 180000
 #define ls_is_of_returning(var) ((var)->varreturningtype != VAR_RETURNING_DEFAULT)
-#define ls_expand_rte(rte, varno, names, vars)                                         \
-	expandRTE((rte), (varno), 0, VAR_RETURNING_DEFAULT, -1, false, (names), (vars))
+#define ls_expand_rte(rte, varno, level, names, vars)                                  \
+	expandRTE((rte),                                                                   \
+			  (varno),                                                                 \
+			  (level),                                                                 \
+			  VAR_RETURNING_DEFAULT,                                                   \
+			  -1,                                                                      \
+			  false,                                                                   \
+			  (names),                                                                 \
+			  (vars))
 #else
 #define ls_is_of_returning(var) false
-#define ls_expand_rte(rte, varno, names, vars)                                         \
-	expandRTE((rte), (varno), 0, -1, false, (names), (vars))
+#define ls_expand_rte(rte, varno, level, names, vars)                                  \
+	expandRTE((rte), (varno), (level), -1, false, (names), (vars))
+#endif
+
+/* Variables say since 16 which outer joins may have made them null. */
+#if PG_VERSION_NUM >= 160000
+#define ls_take_nullingrels(var, from) ((var)->varnullingrels = (from)->varnullingrels)
+#else
+#define ls_take_nullingrels(var, from) ((void) (from))
+#endif
+
+/* Memory that will be needed soon. */
+#ifdef __GNUC__
+#define ls_prefetch(address) __builtin_prefetch(address)
+#else
+#define ls_prefetch(address) ((void) (address))
 #endif
 
 /* A setting's own memory: PostgreSQL frees it with guc_free (16) or free (15). */

@@ -46,6 +46,33 @@ resolve_as_of(ParseState *pstate, ColumnRef *ref)
 	return (Node *) moment;
 }
 
+/* refuse_unqualified: a name alone that only a relation has which wants to be named. */
+static Node *
+refuse_unqualified(ParseState *pstate, ColumnRef *ref, Node *found)
+{
+	const LsCondScope *scope = pstate->p_ref_hook_state;
+	ListCell *cell;
+
+	if (found != NULL || list_length(ref->fields) != 1 ||
+		!IsA(linitial(ref->fields), String))
+		return NULL;
+	foreach(cell, scope->relations)
+	{
+		const LsCondRelation *relation = lfirst(cell);
+		const char *name = strVal(linitial(ref->fields));
+
+		if (relation->qualified && get_attnum(relation->relid, name) > 0)
+			ereport(ERROR,
+					errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("column \"%s\" does not exist", name),
+					errhint("Write %s.%s.",
+							quote_identifier(relation->alias),
+							quote_identifier(name)),
+					parser_errposition(pstate, ref->location));
+	}
+	return NULL;
+}
+
 static void
 add_relation(ParseState *pstate, const LsCondRelation *relation)
 {
@@ -71,6 +98,7 @@ ls_cond_open_scope(const LsCondScope *scope, const char *text)
 
 	pstate->p_sourcetext = text;
 	pstate->p_pre_columnref_hook = resolve_as_of;
+	pstate->p_post_columnref_hook = refuse_unqualified;
 	pstate->p_ref_hook_state = (void *) scope;
 	foreach(cell, scope->relations)
 		add_relation(pstate, lfirst(cell));

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "utils/relcache.h"
+
 #include "access/htup_details.h"
 #include "executor/spi.h"
 
@@ -71,5 +73,8 @@ extern void ls_config_check_deal_source(LsConfigRow *row);
 
 /* ls_config_timing.c */
 extern LsRuleKind ls_config_check_timing(const LsConfigRow *row);
+
+/* ls_config_notice.c */
+extern void ls_config_notice(Relation table, HeapTuple tuple);
 
 #endif /* LS_CONFIG_H */

@@ -4,6 +4,7 @@
 #include "ls_config.h"
 
 #include "ls_attempt.h"
+#include "ls_catalog_life.h"
 #include "ls_compat.h"
 #include "ls_lookup.h"
 #include "ls_model_cache.h"
@@ -51,6 +52,14 @@ check_usable(const LsConfigRow *row, const LsLookupRow *lookup_row)
 
 /* ---- conditions that name it ------------------------------------------- */
 
+/* LsUses: the conditions of a model, with its lookups as they are and will be. */
+typedef struct LsUses
+{
+	const LsConfigRow *row;
+	const LsCondScope *before;
+	const LsCondScope *after;
+} LsUses;
+
 /* LsReading: a condition, read with some lookups. */
 typedef struct LsReading
 {
@@ -74,29 +83,21 @@ can_read(const LsCondScope *scope, const char *text, ErrorData **error)
 	return ls_attempt(read_condition, &reading, error);
 }
 
-/* check_condition: one that could be read must be readable afterwards, too. */
+/* check_use: a condition that could be read must be readable afterwards, too. */
 static void
-check_condition(const LsConfigRow *row,
-				const LsCondScope *before,
-				const LsCondScope *after,
-				const char *kind,
-				const char *name,
-				const char *text)
+check_use(const LsUses *uses, const char *what, const char *text)
 {
 	ErrorData *error;
 	ErrorData *ignored;
 
-	if (can_read(after, text, &error) || !can_read(before, text, &ignored))
+	if (can_read(uses->after, text, &error) || !can_read(uses->before, text, &ignored))
 		return;
 	ereport(ERROR,
 			errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-			errmsg("lookup \"%s\" of model \"%s\" is used by %s%s%s%s",
-				   ls_config_text(row, "alias"),
-				   row->model->name,
-				   kind,
-				   name == NULL ? "" : " \"",
-				   name == NULL ? "" : name,
-				   name == NULL ? "" : "\""),
+			errmsg("lookup \"%s\" of model \"%s\" is used by %s",
+				   ls_config_text(uses->row, "alias"),
+				   uses->row->model->name,
+				   what),
 			errdetail("Without it, or as it is to be: %s.", error->message),
 			errhint("Change or disable that first."));
 }
@@ -122,32 +123,65 @@ lookups_of(const LsConfigRow *row, const char *without)
 	return found;
 }
 
-/*
- * check_conditions: all that can be read with the lookups of now can be read with
- * these.
- */
 static void
-check_conditions(const LsConfigRow *row, List *lookups)
+check_fit_uses(const LsUses *uses)
 {
-	const LsModelRow *model = row->model;
-	LsCondScope *before = ls_model_scope_with(model, row->relid, lookups_of(row, NULL));
-	LsCondScope *after = ls_model_scope_with(model, row->relid, lookups);
+	const LsModelRow *model = uses->row->model;
 	ListCell *cell;
 
 	if (model->population != NULL)
-		check_condition(row, before, after, "the population", NULL, model->population);
+		check_use(uses, "the population", model->population);
 	foreach(cell, ls_catalog_fit_rules(model->name))
 	{
 		const LsFitRow *rule = lfirst(cell);
 
 		if (rule->enabled)
-			check_condition(row,
-							before,
-							after,
-							"fit rule",
-							rule->name,
-							rule->condition);
+			check_use(uses, psprintf("fit rule \"%s\"", rule->name), rule->condition);
 	}
+}
+
+static void
+check_life_uses(const LsUses *uses)
+{
+	const LsModelRow *model = uses->row->model;
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_transitions(model->name))
+	{
+		const LsTransitionRow *move = lfirst(cell);
+
+		if (move->enabled)
+			check_use(uses,
+					  psprintf("transition \"%s to %s\"",
+							   move->from_stage,
+							   move->to_stage),
+					  move->condition);
+	}
+	foreach(cell, ls_catalog_actions(model->name))
+	{
+		const LsActionRow *action = lfirst(cell);
+
+		if (action->enabled)
+			check_use(uses, psprintf("action \"%s\"", action->name), action->condition);
+	}
+}
+
+/*
+ * check_uses: all conditions that can be read with the lookups of now can be read
+ * with these.
+ */
+static void
+check_uses(const LsConfigRow *row, List *after)
+{
+	List *before = lookups_of(row, NULL);
+	LsUses uses = {row,
+				   ls_model_scope_with(row->model, row->relid, before),
+				   ls_model_scope_with(row->model, row->relid, after)};
+
+	check_fit_uses(&uses);
+	uses.before = ls_model_score_scope_with(row->model, row->relid, before);
+	uses.after = ls_model_score_scope_with(row->model, row->relid, after);
+	check_life_uses(&uses);
 }
 
 /* ---- the row ------------------------------------------------------------ */
@@ -185,9 +219,8 @@ ls_config_check_lookup(LsConfigRow *row)
 		LsConfigRow old = *row;
 
 		old.tuple = row->old;
-		check_conditions(row,
-						 lappend(lookups_of(row, ls_config_required(&old, "alias")),
-								 lookup));
+		check_uses(row,
+				   lappend(lookups_of(row, ls_config_required(&old, "alias")), lookup));
 	}
 	ls_error_pop_place(&place);
 }
@@ -199,5 +232,5 @@ ls_config_check_lookup(LsConfigRow *row)
 void
 ls_config_delete_lookup(const LsConfigRow *row)
 {
-	check_conditions(row, lookups_of(row, ls_config_required(row, "alias")));
+	check_uses(row, lookups_of(row, ls_config_required(row, "alias")));
 }

@@ -513,6 +513,8 @@ ls_sql_config_changed(PG_FUNCTION_ARGS)
 				errmsg("config_changed() is a trigger of the configuration"),
 				errhint("Do not call it."));
 	CacheInvalidateRelcache(data->tg_relation);
+	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
+		ls_config_notice(data->tg_relation, data->tg_trigtuple);
 	return PointerGetDatum(NULL);
 }
 

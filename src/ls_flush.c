@@ -8,10 +8,12 @@
  */
 #include "ls_flush.h"
 
+#include "ls_apply_lookup.h"
 #include "ls_attempt.h"
 #include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_guc.h"
+#include "ls_lookup_lock.h"
 #include "ls_relation.h"
 
 #include "access/xact.h"
@@ -65,9 +67,25 @@ queue_everyone(const LsObjects *objects, const char *reason)
 		values);
 }
 
+/* add_lookups: the contacts whose lookups have changed, or the keys to the queue. */
+static void
+add_lookups(const LsObjects *objects, LsTaken *taken, const char *reason)
+{
+	if (taken->lookups.n == 0)
+		return;
+	if (reason != NULL)
+		ls_apply_queue_lookups(objects, &taken->lookups, reason);
+	else
+		ls_apply_find_lookups(objects,
+							  &taken->lookups,
+							  ls_guc_pending_limit,
+							  &taken->changes,
+							  &taken->n);
+}
+
 /* write_changes: apply, or queue where there is a reason. */
 static void
-write_changes(const LsObjects *objects, const LsTaken *taken, const char *reason)
+write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 {
 	if (taken->everyone != NULL)
 		queue_everyone(objects, taken->everyone);
@@ -75,6 +93,7 @@ write_changes(const LsObjects *objects, const LsTaken *taken, const char *reason
 		queue_everyone(objects, "contacts were truncated");
 	else if (taken->sweep)
 		ls_apply_sweep(objects);
+	add_lookups(objects, taken, reason);
 	if (taken->n == 0)
 		return;
 	/* Who was written before a TRUNCATE may be gone, or be done by the sweep. */
@@ -89,14 +108,31 @@ write_changes(const LsObjects *objects, const LsTaken *taken, const char *reason
 		ls_apply_changes(objects, taken->changes, taken->n, false);
 }
 
+/*
+ * lock_lookups: nobody changes what the contacts are linked to, or links contacts to
+ * what was changed, until this is committed. False where that is not to be had.
+ */
+static bool
+lock_lookups(const LsObjects *objects, const LsTaken *taken)
+{
+	List *lookups = ls_model_get(objects->model)->lookups;
+
+	return lookups == NIL ||
+		   (ls_lookup_lock_tables(lookups) && ls_lookup_lock(objects->score_relid,
+															 taken->lookups.linked,
+															 taken->lookups.changed));
+}
+
 /* apply: as the owner, inside SPI. */
 static void
-apply(const LsObjects *objects, const LsTaken *taken, const char *reason)
+apply(const LsObjects *objects, LsTaken *taken, const char *reason)
 {
 	bool claimed = reason == NULL && ls_claim_instant(objects->score_relid);
 
 	if (reason == NULL && !claimed)
 		reason = "a refresh inside another transaction";
+	if (reason == NULL && !lock_lookups(objects, taken))
+		reason = "lookups are being changed by another transaction";
 	write_changes(objects, taken, reason);
 	if (claimed)
 		ls_claim_release(objects->score_relid);
@@ -140,6 +176,7 @@ write_model(void *arg)
 	const LsModelRow *row;
 	Oid contacts;
 	const char *problem;
+	LsTaken taken;
 	LsObjects *objects;
 	LsGuard guard;
 
@@ -156,7 +193,8 @@ write_model(void *arg)
 	ls_guard_enter(&guard, objects->owner, LS_SAFE_PATH);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	apply(objects, write->taken, write->reason);
+	taken = *write->taken;
+	apply(objects, &taken, write->reason);
 	SPI_finish();
 	ls_guard_leave(&guard);
 	PopActiveSnapshot();
@@ -210,7 +248,7 @@ flush_model(LsPendingModel *pending, bool is_prepare, int round)
 {
 	LsTaken *taken = ls_pending_take(pending);
 
-	if (taken->n > 0 || taken->everyone != NULL || taken->sweep)
+	if (taken->n > 0 || taken->everyone != NULL || taken->sweep || taken->lookups.n > 0)
 		flush_taken(taken, is_prepare, round);
 	ls_pending_release(taken);
 }
@@ -293,7 +331,8 @@ ls_flush_if_full(LsPendingModel *pending)
 	LsTaken *taken;
 	ErrorData *error;
 
-	if (pending->notes.n < ls_guc_pending_limit)
+	if (pending->notes.n < ls_guc_pending_limit &&
+		pending->lookups.n < ls_guc_pending_limit)
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"lead_scoring flush",

@@ -235,6 +235,7 @@ enter_stage(LsLook *look, const char *stage, LsCause cause)
 	change->stage_since = look->as_of;
 	change->by_hand = cause == LS_CAUSE_MANUAL;
 	change->has_moved |= cause != LS_CAUSE_MANUAL;
+	change->was_moved |= cause == LS_CAUSE_MANUAL;
 	ls_memory_forget_all(look->memory, LS_MEMORY_HELD);
 	put_stage(look);
 }
@@ -334,14 +335,11 @@ look_at_stage(LsLook *look)
 	LsChange *change = look->change;
 	const char *stage = find_stage(look);
 	Bitmapset *entered = NULL;
-	bool is_placed = false;
+	bool is_placed = change->cause == LS_CAUSE_ACTIVATION && change->silent;
 
 	change->found_stage = stage;
 	if (change->stage == NULL)
-	{
 		begin_stage(look, stage);
-		is_placed = change->cause == LS_CAUSE_ACTIVATION && change->silent;
-	}
 	else if (stage == NULL || strcmp(stage, change->stage) != 0)
 	{
 		enter_stage(look, stage, LS_CAUSE_MANUAL);

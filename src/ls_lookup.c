@@ -12,11 +12,13 @@
 #include "ls_relation.h"
 
 #include "access/stratnum.h"
+#include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -97,7 +99,8 @@ check_column(Oid relid, const char *column, AttrNumber *attno, LsLookupFault *fa
 						 psprintf("column \"%s\" of relation %s does not exist",
 								  column,
 								  ls_relation_name(relid)),
-						 "Write its name of now into lead_scoring.lookup.");
+						 "Write its name of now into lead_scoring.lookup. The key is a "
+						 "column of the relation, contact_column one of the contacts.");
 	if (ls_is_virtual(get_attgenerated(relid, *attno)))
 		return set_fault(fault,
 						 ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -139,14 +142,17 @@ operator_schema(Oid operator)
 	return schema;
 }
 
-/* is_written_so: would PostgreSQL read "key = value" as this operator? */
+/*
+ * is_written_so: would PostgreSQL read "key = value" as this operator? One between
+ * a date and a timestamp, say, would follow the session's time zone.
+ */
 static bool
 is_written_so(Oid equals, Oid key_type, Oid contact_type)
 {
 	Operator found;
 	Oid oid;
 
-	if (!OidIsValid(equals))
+	if (!OidIsValid(equals) || op_volatile(equals) != PROVOLATILE_IMMUTABLE)
 		return false;
 	found = oper(NULL,
 				 list_make2(makeString(operator_schema(equals)),
@@ -171,6 +177,25 @@ collation_of(Oid relid, AttrNumber attno)
 
 	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
 	return collation;
+}
+
+/*
+ * set_hash: only functions of pg_catalog. What others might do does not belong
+ * into a trigger.
+ */
+static void
+set_hash(LsLookup *lookup)
+{
+	RegProcedure key_hash;
+	RegProcedure contact_hash;
+
+	lookup->has_hash =
+		get_op_hash_functions(lookup->equals, &key_hash, &contact_hash) &&
+		key_hash < FirstUnpinnedObjectId && contact_hash < FirstUnpinnedObjectId;
+	if (!lookup->has_hash)
+		return;
+	fmgr_info(key_hash, &lookup->key_hash);
+	fmgr_info(contact_hash, &lookup->contact_hash);
 }
 
 /* use_index: does it compare the key with the contacts' column? */
@@ -217,6 +242,12 @@ find_index(LsLookup *lookup, Oid contacts, AttrNumber contact, LsLookupFault *fa
 								  lookup->row->relation,
 								  quote_identifier(lookup->row->key)));
 	lookup->key_type = get_atttype(lookup->relid, lookup->key);
+	if (!OidIsValid(get_array_type(getBaseType(lookup->key_type))))
+		return set_fault(fault,
+						 ERRCODE_DATATYPE_MISMATCH,
+						 psprintf("a key of type %s cannot be followed",
+								  format_type_be(lookup->key_type)),
+						 "Use another unique column.");
 	lookup->contact_type = get_atttype(contacts, contact);
 	foreach(cell, indexes)
 		if (use_index(lookup, lfirst_oid(cell), collation_of(contacts, contact)))
@@ -249,6 +280,7 @@ ls_lookup_find(const LsLookupRow *row, Oid contacts, LsLookupFault *fault)
 		!check_column(contacts, row->contact_column, &contact, fault) ||
 		!find_index(lookup, contacts, contact, fault))
 		return NULL;
+	set_hash(lookup);
 	return lookup;
 }
 
@@ -285,6 +317,42 @@ ls_lookup_find_all(const LsModelRow *model, Oid contacts)
 		found = lappend(found, lookup);
 	}
 	return found;
+}
+
+/*
+ * ls_lookup_of: the one with this alias; NULL where there is none.
+ */
+LsLookup *
+ls_lookup_of(List *lookups, const char *alias)
+{
+	ListCell *cell;
+
+	foreach(cell, lookups)
+		if (strcmp(((LsLookup *) lfirst(cell))->row->alias, alias) == 0)
+			return lfirst(cell);
+	return NULL;
+}
+
+/*
+ * ls_lookup_hash_key, ls_lookup_hash_contact: the same for a key and for a contact
+ * whose column is equal to it.
+ */
+uint32
+ls_lookup_hash_key(LsLookup *lookup, Datum key)
+{
+	return lookup->has_hash
+			   ? DatumGetUInt32(
+					 FunctionCall1Coll(&lookup->key_hash, lookup->collation, key))
+			   : 0;
+}
+
+uint32
+ls_lookup_hash_contact(LsLookup *lookup, Datum value)
+{
+	return lookup->has_hash
+			   ? DatumGetUInt32(
+					 FunctionCall1Coll(&lookup->contact_hash, lookup->collation, value))
+			   : 0;
 }
 
 /* ---- as SQL ----------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "fmgr.h"
 
 #include "ls_catalog.h"
 
@@ -21,6 +22,9 @@ typedef struct LsLookup
 	Oid equals;			  /* operator: key = contact_column */
 	Oid collation;		  /* of the unique index */
 	bool needs_collation; /* the columns' own would not lead to it */
+	bool has_hash;
+	FmgrInfo key_hash;	   /* equal keys have equal hashes ... */
+	FmgrInfo contact_hash; /* ... across the two types */
 } LsLookup;
 
 /* LsLookupFault: why a lookup cannot be used. */
@@ -35,6 +39,9 @@ extern LsLookup *ls_lookup_find(const LsLookupRow *row,
 								Oid contacts,
 								LsLookupFault *fault);
 extern List *ls_lookup_find_all(const LsModelRow *model, Oid contacts);
+extern LsLookup *ls_lookup_of(List *lookups, const char *alias);
+extern uint32 ls_lookup_hash_key(LsLookup *lookup, Datum key);
+extern uint32 ls_lookup_hash_contact(LsLookup *lookup, Datum value);
 extern char *ls_lookup_equals(const LsLookup *lookup,
 							  const char *key,
 							  const char *value,

@@ -370,6 +370,19 @@ enter_table_map(LsModel *model, const LsTableMap *map)
 	return entry;
 }
 
+/* find_links: the columns that lookups are by. */
+static AttrNumber *
+find_links(const LsModel *model, Oid relid)
+{
+	AttrNumber *links = palloc0(sizeof(AttrNumber) * (list_length(model->lookups) + 1));
+	ListCell *cell;
+
+	foreach(cell, model->lookups)
+		links[foreach_current_index(cell)] =
+			ls_relation_column(relid, ((LsLookup *) lfirst(cell))->row->contact_column);
+	return links;
+}
+
 /*
  * ls_model_table_map: how to read rows of a table that has the model's trigger.
  */
@@ -388,6 +401,7 @@ ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 	{
 		map.key = ls_relation_column(relid, model->row->contact_id);
 		map.key_type = ls_key_stored_type(getBaseType(get_atttype(relid, map.key)));
+		map.links = find_links(model, relid);
 	}
 	if (model->row->stage_column != NULL)
 		map.stage = ls_relation_column(relid, model->row->stage_column);

@@ -70,8 +70,9 @@ typedef struct LsTableMap
 	Oid key_type;	/* as stored */
 	LsRowMap *fit;
 	LsRowMap *population;
-	AttrNumber stage; /* column of the stage; 0 = there is none */
-	LsRowMap *life;	  /* what the lifecycle looks at; NULL = not known yet */
+	AttrNumber *links; /* columns that lookups are by, in the lookups' order */
+	AttrNumber stage;  /* column of the stage; 0 = there is none */
+	LsRowMap *life;	   /* what the lifecycle looks at; NULL = not known yet */
 } LsTableMap;
 
 /* Changes whenever a pointer to a model, or a map of a row type, may be stale. */
@@ -92,6 +93,9 @@ extern LsCondScope *ls_model_scope_with(const LsModelRow *row,
 										Oid relid,
 										List *lookups);
 extern LsCondScope *ls_model_scope(const LsModelRow *row, Oid relid);
+extern LsCondScope *ls_model_score_scope_with(const LsModelRow *row,
+											  Oid relid,
+											  List *lookups);
 extern LsCondScope *ls_model_score_scope(const LsModelRow *row, Oid relid);
 extern LsCondScope *ls_model_event_scope(const LsModelRow *row,
 										 Oid contacts,

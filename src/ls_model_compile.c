@@ -93,19 +93,28 @@ ls_model_scope(const LsModelRow *row, Oid relid)
 }
 
 /*
- * ls_model_score_scope: what conditions of transitions and actions may name: the
- * score of a contact and its columns, also as score.column and contact.column.
+ * ls_model_score_scope_with: what conditions of transitions and actions may name: the
+ * score of a contact, also as score.column, and what other conditions may.
+ */
+LsCondScope *
+ls_model_score_scope_with(const LsModelRow *row, Oid relid, List *lookups)
+{
+	LsCondScope *scope = ls_model_scope_with(row, relid, lookups);
+
+	scope->relations = lcons(make_relation("score", ls_catalog_relid("score"), false),
+							 scope->relations);
+	return scope;
+}
+
+/*
+ * ls_model_score_scope: the same with all lookups of the model.
+ *
+ * Errors: where one cannot be used.
  */
 LsCondScope *
 ls_model_score_scope(const LsModelRow *row, Oid relid)
 {
-	LsCondScope *scope = ls_model_scope(row, relid);
-	LsCondRelation *score = palloc0(sizeof(LsCondRelation));
-
-	score->alias = "score";
-	score->relid = ls_catalog_relid("score");
-	scope->relations = lcons(score, scope->relations);
-	return scope;
+	return ls_model_score_scope_with(row, relid, ls_lookup_find_all(row, relid));
 }
 
 /*

@@ -35,7 +35,8 @@ static const char *const upkeep_tables[] = {"score",
 											"score_history",
 											"outbox",
 											"delivery",
-											"adjustment"};
+											"adjustment",
+											"score_daily"};
 
 /*
  * ls_objects_relid: a per-model table or view; InvalidOid where there is none.

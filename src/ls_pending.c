@@ -73,6 +73,7 @@ add_model(LsLevel *level, const char *model, Oid key_type)
 	pending->model = pstrdup(model);
 	pending->key_type = key_type;
 	pending->notes.parent = level->context;
+	pending->lookups.parent = level->context;
 	level->models = lappend(level->models, pending);
 	MemoryContextSwitchTo(old);
 	return pending;
@@ -138,6 +139,7 @@ merge_rest(LsPendingModel *into, const LsPendingModel *from)
 		into->everyone = from->everyone;
 	ls_pending_sweep(into, from->sweep);
 	into->queue |= from->queue;
+	ls_lookup_note_merge(&into->lookups, &from->lookups);
 }
 
 /* merge_note: of a level that commits. */
@@ -324,6 +326,7 @@ ls_pending_take(LsPendingModel *pending)
 									 MCXT_ALLOC_HUGE);
 	for (int i = 0; i < pending->notes.n; i++)
 		take_note(taken, &pending->notes.items[i]);
+	taken->lookups = ls_lookup_note_take(&pending->lookups);
 	pending->swept = true;
 	pending->everyone = NULL;
 	pending->queue = false;
@@ -342,6 +345,8 @@ ls_pending_release(LsTaken *taken)
 {
 	if (taken->context != NULL)
 		MemoryContextDelete(taken->context);
+	if (taken->lookups.context != NULL)
+		MemoryContextDelete(taken->lookups.context);
 }
 
 /*
@@ -369,7 +374,25 @@ ls_pending_is_empty(const LsPendingModel *pending)
 	for (int i = 0; i < pending->notes.n; i++)
 		if (!pending->notes.items[i].applied)
 			return false;
-	return pending->everyone == NULL && (!pending->sweep || pending->swept);
+	return pending->everyone == NULL && (!pending->sweep || pending->swept) &&
+		   ls_lookup_note_is_empty(&pending->lookups);
+}
+
+/*
+ * ls_pending_has_lookups: has this transaction changed lookups of the model, and not
+ * yet applied it?
+ */
+bool
+ls_pending_has_lookups(const char *model)
+{
+	for (LsLevel *level = current; level != NULL; level = level->above)
+	{
+		const LsPendingModel *pending = find_model(level, model);
+
+		if (pending != NULL && !ls_lookup_note_is_empty(&pending->lookups))
+			return true;
+	}
+	return false;
 }
 
 /*

@@ -11,6 +11,7 @@
 
 #include "ls_apply.h"
 #include "ls_engagement.h"
+#include "ls_lookup_note.h"
 #include "ls_note.h"
 
 #define LS_WAS_OFF "lead_scoring.apply was off"
@@ -25,6 +26,7 @@ typedef struct LsPendingModel
 	bool swept;			  /* that was done, should the subtransaction commit */
 	bool queue;			  /* leave it all to the next refresh: lead_scoring.apply */
 	LsNotes notes;
+	LsLookupNotes lookups;
 } LsPendingModel;
 
 /* LsTaken: what is to be applied of a model. */
@@ -37,6 +39,7 @@ typedef struct LsTaken
 	int n;
 	LsChange *changes;
 	MemoryContext context; /* what they are in; NULL = not theirs alone */
+	LsLookupNotes lookups;
 } LsTaken;
 
 extern LsPendingModel *ls_pending_model(const char *model, Oid key_type);
@@ -50,6 +53,7 @@ extern LsTaken *ls_pending_take(LsPendingModel *pending);
 extern void ls_pending_release(LsTaken *taken);
 extern bool ls_pending_is_empty(const LsPendingModel *pending);
 extern bool ls_pending_any(void);
+extern bool ls_pending_has_lookups(const char *model);
 extern bool ls_pending_has(const char *model, LsKey key);
 extern void ls_pending_spoil(const char *model, const LsChange *changes, int n);
 extern void ls_pending_copy_down(void);

@@ -72,6 +72,7 @@ drain_queue(LsRun *run)
 	int n;
 	int64 batches;
 
+	ls_batch_drain_lookups(run);
 	ls_batch_begin(run);
 	(void) ls_objects_execute(
 		psprintf("SELECT count(*) FROM %s WHERE contact_id IS NOT NULL",
@@ -92,6 +93,8 @@ drain_queue(LsRun *run)
 
 		ls_batch_begin(run);
 		n = take_queue(run, &changes);
+		if (!ls_batch_pass_lookups(run, changes, n))
+			n = 0;
 		ls_batch_recompute(run, changes, n);
 		ls_batch_end(run);
 	} while (n > 0 && --batches > 0);
@@ -104,12 +107,12 @@ find_mark(const LsRun *run)
 	bool is_null;
 	Datum id;
 
-	(void)
-		ls_objects_execute(psprintf("SELECT max(id) FROM %s WHERE contact_id IS NULL",
-									run->objects->queue),
-						   0,
-						   NULL,
-						   NULL);
+	(void) ls_objects_execute(psprintf("SELECT max(id) FROM %s"
+									   " WHERE contact_id IS NULL AND lookup IS NULL",
+									   run->objects->queue),
+							  0,
+							  NULL,
+							  NULL);
 	id = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
 	return is_null ? 0 : DatumGetInt64(id);
 }
@@ -123,7 +126,8 @@ delete_marks(const LsRun *run, int64 mark)
 
 	(void) ls_objects_execute(
 		psprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s"
-				 " WHERE contact_id IS NULL AND id <= $1 FOR UPDATE SKIP LOCKED)",
+				 " WHERE contact_id IS NULL AND lookup IS NULL AND id <= $1"
+				 " FOR UPDATE SKIP LOCKED)",
 				 run->objects->queue,
 				 run->objects->queue),
 		1,
@@ -242,7 +246,7 @@ rescore(LsRun *run)
 	drain_queue(run);
 	ls_batch_begin(run);
 	stamp = ls_model_get(run->model)->life_stamp;
-	run->is_activation = !ls_model_get(run->model)->row->has_scored_stamp;
+	run->is_activation |= !ls_model_get(run->model)->row->has_scored_stamp;
 	mark = find_mark(run);
 	ls_batch_end(run);
 	walk(run);
@@ -374,14 +378,18 @@ run_batches(LsRun run, void (*work)(LsRun *run))
 
 /*
  * ls_refresh_everyone: score all contacts in the current transaction, which has
- * locked them against writes. enrol: transitions and actions are for them, too.
- * Gives their number.
+ * locked them against writes. is_new: they were in no lifecycle of the model so far;
+ * enrol: transitions and actions are for them, too. Gives their number.
  */
 uint64
-ls_refresh_everyone(const char *model, bool enrol)
+ls_refresh_everyone(const char *model, bool is_new, bool enrol)
 {
-	return run_batches((LsRun){.model = model, .alone = true, .fire_actions = enrol},
-					   rescore);
+	LsRun run = {.model = model,
+				 .alone = true,
+				 .is_activation = is_new,
+				 .fire_actions = enrol};
+
+	return run_batches(run, rescore);
 }
 
 /* call: of a procedure (model text [, INOUT contacts bigint]). */

@@ -6,6 +6,6 @@
 
 #include "postgres.h"
 
-extern uint64 ls_refresh_everyone(const char *model, bool enrol);
+extern uint64 ls_refresh_everyone(const char *model, bool is_new, bool enrol);
 
 #endif /* LS_REFRESH_H */

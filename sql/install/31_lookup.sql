@@ -61,3 +61,9 @@ CREATE FUNCTION lead_scoring.contact_row_sql(model text, contact text) RETURNS t
     LANGUAGE c STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION lead_scoring.contact_row_sql(text, text) IS
     'The SQL of a contact under this alias, with its lookups where lookup_joins() joins them. NULL for a NULL argument.';
+
+CREATE FUNCTION lead_scoring.lookup_changed() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'ls_sql_lookup_changed'
+    LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.lookup_changed() IS
+    'Trigger on lookups, with the model as its argument: notes which rows changed; the scores of their contacts follow at commit. Made by activate().';

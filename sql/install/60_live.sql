@@ -108,14 +108,19 @@ $sql$, target, key_type, replace(model, '''', ''''''));
 CREATE TABLE %1$s (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     contact_id %2$s,
+    lookup name,
+    lookup_key text,
     reason text NOT NULL,
     cause text NOT NULL DEFAULT 'event',
     queued_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ON %1$s (contact_id);
+CREATE INDEX ON %1$s (id) WHERE lookup IS NOT NULL;
 COMMENT ON TABLE %1$s IS 'Contacts of model %3$s that the next refresh looks at.';
 COMMENT ON COLUMN %1$s.id IS 'Order of arrival.';
-COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact. NULL: everyone.';
+COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact. NULL: everyone, or, with lookup, those whose row there has lookup_key.';
+COMMENT ON COLUMN %1$s.lookup IS 'Alias of a lookup whose row was changed. NULL: none.';
+COMMENT ON COLUMN %1$s.lookup_key IS 'Key of the changed row. NULL: none.';
 COMMENT ON COLUMN %1$s.reason IS 'Why it could not be done at once.';
 COMMENT ON COLUMN %1$s.cause IS 'What changed: event, contact, rule change, time, manual, adjustment or activation.';
 COMMENT ON COLUMN %1$s.queued_at IS 'Since when it waits.';

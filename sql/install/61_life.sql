@@ -26,55 +26,72 @@ CREATE TRIGGER %2$I AFTER TRUNCATE ON %3$s
     FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.contact_changed(%4$L);
 $sql$, model || '_statement', model || '_truncate', part, model);
     END LOOP;
-    RETURN script || lead_scoring.event_triggers_sql(model)
+    RETURN script || lead_scoring.followed_triggers_sql(model)
         || lead_scoring.adjustment_triggers_sql(model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.triggers_sql(text) IS
     'The SQL that puts the model''s triggers on its contacts. NULL for a NULL name.';
 
-CREATE FUNCTION lead_scoring.event_triggers_sql(model text) RETURNS text
+-- followed(model): the tables besides the contacts whose changes change scores. A view
+-- has no triggers.
+CREATE FUNCTION lead_scoring.followed(model text, OUT relation regclass, OUT kind text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT c.oid::regclass, source.kind
+      FROM (SELECT to_regclass(s.relation) AS relation, 'event' AS kind
+              FROM lead_scoring.event_source AS s WHERE s.model = followed.model
+            UNION
+            SELECT to_regclass(l.relation), 'lookup'
+              FROM lead_scoring.lookup AS l WHERE l.model = followed.model) AS source
+      JOIN pg_class AS c ON c.oid = source.relation AND c.relkind IN ('r', 'p')
+     ORDER BY c.oid, source.kind;
+END;
+COMMENT ON FUNCTION lead_scoring.followed(text) IS
+    'Tables of the model''s event sources (event) and lookups (lookup), which have triggers of it. Nothing for a NULL name.';
+
+CREATE FUNCTION lead_scoring.followed_triggers_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    events regclass;
+    one record;
     part regclass;
     script text := '';
 BEGIN
-    FOR events IN
-        SELECT DISTINCT c.oid::regclass
-          FROM lead_scoring.event_source AS s
-          JOIN pg_class AS c ON c.oid = s.relation::regclass AND c.relkind IN ('r', 'p')
-         WHERE s.model = event_triggers_sql.model
+    FOR one IN
+        SELECT f.relation, f.kind, model || '_' || f.kind AS name
+          FROM lead_scoring.followed(model) AS f
+          JOIN pg_class AS c ON c.oid = f.relation
            -- Those of another role stay, and cannot be dropped by us.
-           AND (pg_has_role(current_user, c.relowner, 'USAGE')
-                OR NOT EXISTS (SELECT FROM pg_trigger AS t
-                                WHERE t.tgrelid = c.oid
-                                  AND t.tgname = event_triggers_sql.model || '_event'))
-         ORDER BY 1
+         WHERE pg_has_role(current_user, c.relowner, 'USAGE')
+            OR NOT EXISTS (SELECT FROM pg_trigger AS t
+                            WHERE t.tgrelid = c.oid AND t.tgname = model || '_' || f.kind)
     LOOP
         script := script || format($sql$
 CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %2$s
-    FOR EACH ROW EXECUTE FUNCTION lead_scoring.event_changed(%3$L);
-$sql$, model || '_event', events, model);
+    FOR EACH ROW EXECUTE FUNCTION lead_scoring.%3$I(%4$L);
+$sql$, one.name, one.relation, one.kind || '_changed', model);
+        -- A statement on a partition fires the statement triggers of that one only.
         FOR part IN
-            SELECT events UNION SELECT relid FROM pg_partition_tree(events)
+            SELECT one.relation UNION SELECT relid FROM pg_partition_tree(one.relation)
         LOOP
             script := script || format($sql$
 CREATE TRIGGER %1$I AFTER INSERT OR UPDATE OR DELETE ON %3$s
-    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.event_changed(%4$L);
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.%4$I(%5$L);
 CREATE TRIGGER %2$I AFTER TRUNCATE ON %3$s
-    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.event_changed(%4$L);
-$sql$, model || '_event_statement', model || '_event_truncate', part, model);
+    FOR EACH STATEMENT EXECUTE FUNCTION lead_scoring.%4$I(%5$L);
+$sql$, one.name || '_statement', one.name || '_truncate', part, one.kind || '_changed', model);
         END LOOP;
     END LOOP;
     RETURN script;
 END
 $$;
-COMMENT ON FUNCTION lead_scoring.event_triggers_sql(text) IS
-    'The SQL that puts the model''s triggers on its events. NULL for a NULL name.';
+COMMENT ON FUNCTION lead_scoring.followed_triggers_sql(text) IS
+    'The SQL that puts the model''s triggers on its events and lookups. NULL for a NULL name.';
 
 CREATE FUNCTION lead_scoring.deactivation_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
@@ -89,12 +106,13 @@ BEGIN
       INTO found
       FROM pg_trigger AS t
       JOIN pg_class AS c ON c.oid = t.tgrelid
-     -- Also from tables that are no longer among its event sources.
+     -- Also from tables that are no longer among its event sources and lookups.
      WHERE (t.tgfoid = 'lead_scoring.contact_changed'::regproc
             AND t.tgrelid IN (SELECT lead_scoring.contacts_of(model)
                                UNION SELECT relid
                                        FROM pg_partition_tree(lead_scoring.contacts_of(model)))
          OR t.tgfoid IN ('lead_scoring.event_changed'::regproc,
+                         'lead_scoring.lookup_changed'::regproc,
                          'lead_scoring.adjustment_changed'::regproc)
             AND pg_has_role(current_user, c.relowner, 'USAGE'))
        AND t.tgparentid = 0
@@ -126,6 +144,13 @@ CREATE FUNCTION lead_scoring.activate(
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION lead_scoring.activate(text, boolean, boolean) IS
     'Makes the model live: its tables, view and triggers, and the scores of the contacts that are there; may be called again. enrol_existing: contacts that exist already enter the lifecycle too; without initial_scoring they wait for rescore().';
+
+CREATE FUNCTION lead_scoring.promote(model text, enrol_existing boolean DEFAULT false)
+    RETURNS void
+    AS 'MODULE_PATHNAME', 'ls_sql_promote'
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION lead_scoring.promote(text, boolean) IS
+    'A live shadow becomes active: it moves stages and fires actions from now on. Contacts keep their stage and nothing happens for what is true already, unless enrol_existing.';
 
 CREATE FUNCTION lead_scoring.deactivate(model text) RETURNS void
     AS 'MODULE_PATHNAME', 'ls_sql_deactivate'

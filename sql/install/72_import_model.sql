@@ -116,7 +116,8 @@ CREATE FUNCTION lead_scoring.import_rows(document jsonb) RETURNS void
     AS 'MODULE_PATHNAME', 'ls_sql_import_rows'
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
-    SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres';
+    SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres'
+    SET client_min_messages = warning;
 COMMENT ON FUNCTION lead_scoring.import_rows(jsonb) IS
     'Internal: checks a document and runs its import_steps(); errors name the path in the document. Nothing for a NULL document.';
 

@@ -32,29 +32,28 @@ BEGIN ATOMIC
               LATERAL pg_partition_tree(lead_scoring.contacts_of(m.name)) AS tree
          WHERE m.name = trigger_problems.model
     )
-    , events AS (
-        SELECT DISTINCT tree.relid, tree.relid = to_regclass(s.relation) AS is_root, s.model
-          FROM lead_scoring.event_source AS s,
-               LATERAL (SELECT to_regclass(s.relation)::oid AS relid
-                         UNION SELECT relid FROM pg_partition_tree(to_regclass(s.relation))) AS tree
-         WHERE s.model = trigger_problems.model
+    , followed AS (
+        SELECT DISTINCT tree.relid, tree.relid = f.relation AS is_root, f.kind
+          FROM lead_scoring.followed(trigger_problems.model) AS f,
+               LATERAL (SELECT f.relation::oid AS relid
+                         UNION SELECT relid FROM pg_partition_tree(f.relation)) AS tree
     ), all_wanted AS (
         SELECT to_regclass(format('%I.%I', m.objects_schema, m.name || '_adjustment'))::oid AS relid,
                m.name || kind.suffix AS tgname,
-               'lead_scoring.adjustment_changed'::regproc AS tgfoid
+               'adjustment' AS kind
           FROM lead_scoring.model AS m
           JOIN pg_class AS c ON c.oid = lead_scoring.contacts_of(m.name) AND c.relkind IN ('r', 'p')
          CROSS JOIN (VALUES ('_adjustment'), ('_adjustment_statement'),
                             ('_adjustment_truncate')) AS kind (suffix)
          WHERE m.name = trigger_problems.model
         UNION
-        SELECT relid, tgname, 'lead_scoring.contact_changed'::regproc FROM wanted
+        SELECT relid, tgname, 'contact' FROM wanted
         UNION
-        SELECT e.relid, e.model || kind.suffix, 'lead_scoring.event_changed'::regproc
-          FROM events AS e
-         CROSS JOIN (VALUES ('_event', true), ('_event_statement', false),
-                            ('_event_truncate', false)) AS kind (suffix, root_only)
-         WHERE e.is_root OR NOT kind.root_only
+        SELECT f.relid, concat(trigger_problems.model, '_', f.kind, name.suffix), f.kind
+          FROM followed AS f
+         CROSS JOIN (VALUES ('', true), ('_statement', false), ('_truncate', false))
+               AS name (suffix, root_only)
+         WHERE f.is_root OR NOT name.root_only
     )
     SELECT format('trigger %I on %s', w.tgname, w.relid::regclass),
            CASE WHEN t.oid IS NULL THEN 'is missing' ELSE 'is disabled' END
@@ -62,11 +61,29 @@ BEGIN ATOMIC
       JOIN pg_class AS c ON c.oid = w.relid AND c.relkind IN ('r', 'p')
       LEFT JOIN pg_trigger AS t
         ON t.tgrelid = w.relid AND t.tgname = w.tgname
-       AND t.tgfoid = w.tgfoid
+       AND t.tgfoid = format('lead_scoring.%I', w.kind || '_changed')::regproc
      WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A');
 END;
 COMMENT ON FUNCTION lead_scoring.trigger_problems(text) IS
     'Triggers that an active model should have and has not, or that are disabled.';
+
+CREATE FUNCTION lead_scoring.has_index(relation regclass, "column" name) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT NOT EXISTS (SELECT FROM pg_class AS c
+                         JOIN pg_attribute AS a
+                           ON a.attrelid = c.oid AND a.attname = has_index."column"
+                              AND NOT a.attisdropped
+                        WHERE c.oid = has_index.relation AND c.relkind IN ('r', 'p'))
+        OR EXISTS (SELECT FROM pg_index AS i
+                     JOIN pg_attribute AS a
+                       ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                    WHERE i.indrelid = has_index.relation AND a.attname = has_index."column"
+                      AND i.indisvalid AND i.indpred IS NULL);
+END;
+COMMENT ON FUNCTION lead_scoring.has_index(regclass, name) IS
+    'Has the table an index of all rows that begins with the column? True also where there is no such table or column.';
 
 CREATE FUNCTION lead_scoring.index_problems(
     model text, OUT object text, OUT problem text, OUT suggestion text
@@ -79,16 +96,20 @@ BEGIN ATOMIC
                   s.relation, s.contact_id),
            format('CREATE INDEX ON %s (%I).', s.relation, s.contact_id)
       FROM lead_scoring.event_source AS s
-      JOIN pg_class AS c ON c.oid = to_regclass(s.relation) AND c.relkind IN ('r', 'p')
-      JOIN pg_attribute AS a
-        ON a.attrelid = c.oid AND a.attname = s.contact_id AND NOT a.attisdropped
      WHERE s.model = index_problems.model
-       AND NOT EXISTS (SELECT FROM pg_index AS i
-                        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
-                          AND i.indkey[0] = a.attnum);
+       AND NOT lead_scoring.has_index(to_regclass(s.relation), s.contact_id)
+    UNION ALL
+    SELECT format('lookup "%s"', l.alias),
+           format('%s has no index that begins with column "%s": each write of a row of %s reads all contacts',
+                  lead_scoring.contacts_of(l.model), l.contact_column, l.relation),
+           format('CREATE INDEX ON %s (%I).', lead_scoring.contacts_of(l.model), l.contact_column)
+      FROM lead_scoring.lookup AS l
+      JOIN pg_class AS c ON c.oid = to_regclass(l.relation) AND c.relkind IN ('r', 'p')
+     WHERE l.model = index_problems.model
+       AND NOT lead_scoring.has_index(lead_scoring.contacts_of(l.model), l.contact_column);
 END;
 COMMENT ON FUNCTION lead_scoring.index_problems(text) IS
-    'Event sources of the model whose events of one contact cannot be found by an index.';
+    'Event sources and lookups of the model of which those that belong together cannot be found by an index.';
 
 CREATE FUNCTION lead_scoring.score_problems(model text, OUT object text, OUT problem text)
     RETURNS SETOF record
@@ -121,8 +142,12 @@ BEGIN
           FROM %2$s WHERE contact_id IS NOT NULL
            AND reason NOT LIKE 'its score could not be written: %%' GROUP BY reason
         UNION ALL
+        SELECT 'queue', format('rows of lookup "%%s" whose contacts wait for refresh(): ', lookup)
+                            || count(*) || ', ' || reason
+          FROM %2$s WHERE lookup IS NOT NULL GROUP BY lookup, reason
+        UNION ALL
         SELECT DISTINCT 'queue', 'all scores may be behind: ' || reason
-          FROM %2$s WHERE contact_id IS NULL
+          FROM %2$s WHERE contact_id IS NULL AND lookup IS NULL
         UNION ALL
         SELECT 'scores', 'made by other rules than those of now: ' || count(*)
           FROM %1$s WHERE stamp <> %3$s HAVING count(*) > 0
@@ -135,7 +160,8 @@ BEGIN
         CASE WHEN EXISTS (SELECT FROM lead_scoring.rule_problems(model))
              THEN 'NULL' ELSE quote_literal(lead_scoring.model_stamp(model)) END,
         lead_scoring.contacts_of(model), m.contact_id)
-        || 'UNION ALL' || lead_scoring.life_problems_sql(model);
+        || 'UNION ALL' || lead_scoring.life_problems_sql(model)
+        || lead_scoring.deal_problems_sql(model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.score_problems_sql(text) IS
@@ -171,6 +197,7 @@ BEGIN
                coalesce(p.hint, 'Change or delete it.')
           FROM lead_scoring.rule_problems(model) AS p;
     RETURN QUERY SELECT * FROM lead_scoring.event_problems(model);
+    RETURN QUERY SELECT * FROM lead_scoring.report_problems(model);
     RETURN QUERY SELECT 'advice', l.object, l.problem, l.suggestion
                    FROM lead_scoring.lint_problems(model) AS l;
     -- A clone is a shadow before it is activated.
@@ -203,6 +230,8 @@ BEGIN
                     WHEN s.object = 'outbox'
                     THEN format('Look at what the workers said in %s; to try again, set their status to waiting.',
                                 lead_scoring.object_name(model, 'delivery'))
+                    WHEN s.object = 'deals'
+                    THEN 'Look at contact_id in lead_scoring.deal_source: reports leave them out.'
                     WHEN s.object LIKE 'stage %'
                     THEN 'Add it to lead_scoring.stage, or give the contacts another stage.'
                     ELSE refresh END

@@ -37,9 +37,9 @@ BEGIN
                    s.engagement AS stored_engagement, s.intent AS stored_intent,
                    did.engagement, did.intent, by_hand.points,
                    CASE WHEN s.problem IS NULL
-                        THEN lead_scoring.fit_score(c.*, %5$L, coalesce(s.scored_at, now()))
+                        THEN lead_scoring.fit_score(%12$s, %5$L, coalesce(s.scored_at, now()))
                    END AS fit
-              FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
+              FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I%13$s
              CROSS JOIN LATERAL (%9$s) AS by_hand
              CROSS JOIN LATERAL (%8$s) AS did
              WHERE c.%3$I IS NOT NULL AND NOT by_hand.is_excluded
@@ -54,7 +54,7 @@ BEGIN
                                             AND a.valid_until <= now())
                         THEN false
                         WHEN s.problem IS NULL
-                        THEN lead_scoring.in_population(c.*, %5$L, coalesce(s.scored_at, now()))
+                        THEN lead_scoring.in_population(%12$s, %5$L, coalesce(s.scored_at, now()))
                         ELSE true END
         )
         SELECT id::text, stored_fit, fit, stored_total,
@@ -68,14 +68,14 @@ BEGIN
         UNION ALL
         SELECT s.contact_id::text, s.fit, NULL::float8, s.total, NULL::float8
           FROM %2$s AS s
-          LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id
+          LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id%13$s
          CROSS JOIN LATERAL (%11$s) AS by_hand
          WHERE CASE WHEN s.stamp <> %6$s OR s.due_at <= s.scored_at
                       OR EXISTS (SELECT FROM %4$s AS q
                                   WHERE q.contact_id = s.contact_id OR q.contact_id IS NULL)
                     THEN false
                     WHEN c.%3$I IS NULL OR by_hand.is_excluded THEN true
-                    ELSE NOT lead_scoring.in_population(c.*, %5$L, s.scored_at) END
+                    ELSE NOT lead_scoring.in_population(%12$s, %5$L, s.scored_at) END
         $sql$, lead_scoring.contacts_of(model),
         format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
         format('%I.%I', m.objects_schema, model || '_queue'), model,
@@ -94,7 +94,8 @@ BEGIN
              ELSE 'SELECT 0::float8 AS engagement, 0::float8 AS intent' END,
         lead_scoring.by_hand_sql(model, format('c.%I', m.contact_id), 'coalesce(s.scored_at, now())'),
         format('%I.%I', m.objects_schema, model || '_adjustment'),
-        lead_scoring.by_hand_sql(model, 's.contact_id', 's.scored_at'));
+        lead_scoring.by_hand_sql(model, 's.contact_id', 's.scored_at'),
+        lead_scoring.contact_row_sql(model, 'c'), lead_scoring.lookup_joins(model, 'c'));
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.verify_sql(text) IS

@@ -221,6 +221,31 @@ END
 $$;
 CALL say('person');
 SELECT * FROM agree('many');
+-- At random: events, adjustments of every kind, times that begin and end.
+SELECT setseed(0.4) \g /dev/null
+CREATE FUNCTION some_time() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+    $$SELECT now() + (floor(random() * 400) - 250) * interval '37 minutes'$$;
+CREATE PROCEDURE at_random() LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO deed (contact, what, at, worth)
+    SELECT 1 + floor(random() * 9), (ARRAY['view', 'open', 'asked', 'basket', 'order'])[1 + floor(random() * 5)],
+           some_time(), floor(random() * 3) FROM generate_series(1, 60);
+    DELETE FROM deed WHERE random() < 0.2;
+    INSERT INTO person_adjustment (contact_id, kind, points, valid_from, valid_until)
+    SELECT c, kind, CASE kind WHEN 'points' THEN c * 5 - 20 END, least(a, b), CASE WHEN a <> b THEN greatest(a, b) END
+      FROM (SELECT 1 + floor(random() * 9) AS c, (ARRAY['points', 'points', 'reset', 'exclude'])[1 + floor(random() * 4)] AS kind,
+                   some_time() AS a, some_time() AS b FROM generate_series(1, 12)) AS r;
+    UPDATE person_adjustment SET valid_until = NULL WHERE random() < 0.1;
+    UPDATE person_adjustment SET contact_id = 1 + floor(random() * 9) WHERE random() < 0.1;
+    DELETE FROM person_adjustment WHERE random() < 0.4;
+END
+$$;
+SELECT format(statement, n) FROM generate_series(1, 8) AS n,
+       unnest(ARRAY['CALL at_random()', $$SELECT * FROM agree('at random, %s')$$]) AS statement \gexec
+DELETE FROM deed;
+INSERT INTO deed (contact, what, at) VALUES
+    (6, 'view', now() - interval '3 days'), (6, 'view', now() - interval '2 days'), (6, 'asked', now() - interval '1 day');
+
 MERGE INTO person_adjustment AS a USING (VALUES (1), (2), (88)) AS s (id) ON a.contact_id = s.id
  WHEN MATCHED AND a.kind = 'exclude' THEN DELETE
  WHEN MATCHED THEN UPDATE SET contact_id = a.contact_id + 1

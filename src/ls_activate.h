@@ -1,0 +1,15 @@
+/*
+ * ls_activate.h: the life of a model.
+ */
+#ifndef LS_ACTIVATE_H
+#define LS_ACTIVATE_H
+
+#include "postgres.h"
+
+#include "storage/lockdefs.h"
+
+#include "ls_catalog.h"
+
+extern void ls_activate_lock(const LsModelRow *row, Oid contacts, LOCKMODE mode);
+
+#endif /* LS_ACTIVATE_H */

@@ -1,0 +1,84 @@
+/*
+ * ls_apply_remove.c: contacts that are no more, and what was recorded of them.
+ */
+#include "ls_apply.h"
+
+#include "ls_compat.h"
+
+#include "utils/lsyscache.h"
+
+/* What goes with the contact itself; who only leaves the population keeps it. */
+static const char *const records[] = {"stage_history",
+									  "score_history",
+									  "outbox",
+									  "adjustment",
+									  "score_daily"};
+
+static char *
+name_of(const LsObjects *objects, const char *suffix)
+{
+	return ls_objects_name(ls_model_get(objects->model)->row, suffix);
+}
+
+/*
+ * remove_records: of the contacts with these keys. A row that somebody has locked
+ * stays: a commit must not wait for who looks through the records.
+ */
+static void
+remove_records(const LsObjects *objects, const char *suffix, Oid *types, Datum *keys)
+{
+	const char *table = name_of(objects, suffix);
+
+	(void) ls_objects_execute(
+		psprintf("DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM %s AS r"
+				 " WHERE r.contact_id = ANY ($1) FOR UPDATE SKIP LOCKED))",
+				 table,
+				 table),
+		1,
+		types,
+		keys);
+}
+
+static void
+remove_deliveries(const LsObjects *objects, Oid *types, Datum *keys)
+{
+	const char *delivery = name_of(objects, "delivery");
+
+	(void) ls_objects_execute(
+		psprintf("DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM %s AS d"
+				 " JOIN %s AS o ON o.id = d.outbox_id WHERE o.contact_id = ANY ($1)"
+				 " FOR UPDATE OF d SKIP LOCKED))",
+				 delivery,
+				 delivery,
+				 name_of(objects, "outbox")),
+		1,
+		types,
+		keys);
+}
+
+/*
+ * ls_apply_remove: the score rows of contacts that are gone or not scored any
+ * more; of those that are gone also all records.
+ */
+void
+ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n)
+{
+	int all = LS_OUTCOME(LS_GONE) | LS_OUTCOME(LS_OUTSIDE);
+	Oid types[1] = {get_array_type(objects->key_type)};
+	Datum keys[1] = {ls_apply_some_keys(objects, changes, n, all)};
+	bool is_gone = false;
+
+	(void) ls_objects_execute(psprintf("DELETE FROM %s WHERE contact_id = ANY ($1)",
+									   objects->score),
+							  1,
+							  types,
+							  keys);
+	for (int i = 0; i < n; i++)
+		is_gone |= changes[i].outcome == LS_GONE;
+	if (!is_gone)
+		return;
+	keys[0] = ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_GONE));
+	remove_deliveries(objects, types, keys);
+	for (int i = 0; i < lengthof(records); i++)
+		remove_records(objects, records[i], types, keys);
+}
