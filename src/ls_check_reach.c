@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(ls_sql_is_out_of_reach);
 /* LsReach: the condition, and what is known of the scores that it looks at. */
 typedef struct LsReach
 {
+	const LsModelRow *row;
 	const LsCondScope *scope;
 	const char *condition;
 	ArrayType *low; /* of fit, engagement, intent, total */
@@ -111,12 +112,15 @@ static void
 prove(void *arg)
 {
 	LsReach *reach = arg;
-	LsCond *cond = ls_cond_read(reach->scope, reach->condition, BOOLOID);
+	LsCond *cond;
 	List *wanted;
 	List *known;
 	Expr *expr;
 	LsGuard guard;
 
+	reach->scope =
+		ls_model_score_scope(reach->row, ls_relation_of_model(reach->row, false));
+	cond = ls_cond_read(reach->scope, reach->condition, BOOLOID);
 	ls_guard_enter_reading(&guard, reach->scope->owner, LS_SAFE_PATH);
 	expr = (Expr *) eval_const_expressions(NULL, cond->expr);
 	ls_guard_leave(&guard);
@@ -143,15 +147,13 @@ prove(void *arg)
 Datum
 ls_sql_is_out_of_reach(PG_FUNCTION_ARGS)
 {
-	LsModelRow *row;
 	LsReach reach = {0};
 	ErrorData *error;
 
 	for (int i = 0; i < 5; i++)
 		if (PG_ARGISNULL(i))
 			PG_RETURN_NULL();
-	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
-	reach.scope = ls_model_score_scope(row, ls_relation_of_model(row, false));
+	reach.row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	reach.condition = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	reach.low = PG_GETARG_ARRAYTYPE_P(2);
 	reach.high = PG_GETARG_ARRAYTYPE_P(3);
