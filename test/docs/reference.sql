@@ -44,7 +44,7 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
     ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
-    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows');
+    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows'), ('needs_activation');
 INSERT INTO inner_function VALUES
     ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),

@@ -243,6 +243,7 @@ INSERT INTO pg_temp.label VALUES
     ('lock_model(text)', 'volatile', 'strict', 'unsafe'),
     ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
     ('model_fingerprint(text)', 'stable', 'strict', 'safe'),
+    ('needs_activation(jsonb, jsonb)', 'immutable', 'called', 'safe'),
     ('name_of_row(jsonb)', 'immutable', 'strict', 'safe');
 
 -- Two models side by side.

@@ -266,6 +266,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.values_sql('["a"]', false, NULL, NULL)$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.resolve_roles('crm.contacts', NULL, '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.check_mapping('{}')$$,           'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.needs_activation('{}', '{}')$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.name_of_row('{"name": "a"}')$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.fill_row('{"name": "a"}', '{}', '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.full_row('fit_rule', 'crm', '{"name": "ours"}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
