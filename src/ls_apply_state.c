@@ -9,6 +9,7 @@
 #include "ls_compat.h"
 #include "ls_engagement.h"
 #include "ls_fit.h"
+#include "ls_lifecycle.h"
 #include "ls_points.h"
 #include "ls_relation.h"
 
@@ -329,6 +330,15 @@ read_one_by_one(const LsReading *all)
 	}
 }
 
+/* prepare: all of the model that says when a score changes by itself, to somebody. */
+static void
+prepare(LsModel *model)
+{
+	(void) ls_engagement_get(model);
+	if (ls_lifecycle_is_needed(model))
+		(void) ls_lifecycle_get(model);
+}
+
 /*
  * read_all: again, by the new rules, where those changed while it waited for the
  * events. The scores of the contacts are by the old ones then, and so is the stamp.
@@ -342,13 +352,14 @@ read_all(LsReading *reading)
 	{
 		LsModel *model = reading->model;
 
-		(void) ls_engagement_get(model);
+		prepare(model);
 		if (ls_attempt(read_states, reading, &error))
 			return true;
 		reading->model = ls_model_get(reading->objects->model);
 		if (reading->model == model)
-			break;
+			return false;
 	}
+	prepare(reading->model);
 	return false;
 }
 
