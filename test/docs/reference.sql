@@ -50,6 +50,9 @@ INSERT INTO inner_function VALUES
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
     ('stored_row'), ('values_sql'), ('score_condition_sql'), ('score_lateral_sql'), ('compare_sql');
 INSERT INTO inner_function VALUES
+    ('clamp'), ('is_out_of_reach'), ('lint_problems'), ('lint_review'), ('lint_rules'),
+    ('lint_scores'), ('rule_bounds');
+INSERT INTO inner_function VALUES
     ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
     ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),
     ('report_view_sql'), ('reports'), ('reports_sql'), ('same_deals'), ('state_then_sql'), ('by_hand_then_sql'), ('seconds'),

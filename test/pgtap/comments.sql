@@ -262,6 +262,17 @@ INSERT INTO pg_temp.label VALUES
     ('score_condition_sql(text, text)', 'stable', 'strict', 'safe'),
     ('score_lateral_sql(text, text)', 'stable', 'strict', 'safe');
 
+-- The linter.
+INSERT INTO pg_temp.label VALUES
+    ('clamp(double precision, double precision, double precision)', 'immutable', 'called', 'safe'),
+    ('is_out_of_reach(text, text, double precision[], double precision[], text[], text)', 'stable', 'called', 'unsafe'),
+    ('lint_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('lint_review(text)', 'stable', 'strict', 'safe'),
+    ('lint_rules(text)', 'stable', 'strict', 'safe'),
+    ('lint_scores(text)', 'stable', 'strict', 'unsafe'),
+    ('rule_bounds(text)', 'stable', 'strict', 'safe'),
+    ('score_bounds(text)', 'stable', 'strict', 'safe');
+
 -- Templates.
 INSERT INTO pg_temp.label VALUES
     ('apply_row(name, text, jsonb, boolean)', 'volatile', 'called', 'unsafe'),
