@@ -23,8 +23,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-bool ls_apply_at_commit = false;
-
 /* LsEvaluation: one contact against the rules. */
 typedef struct LsEvaluation
 {

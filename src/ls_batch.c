@@ -55,6 +55,7 @@ ls_batch_begin(LsRun *run)
 	MemoryContextReset(run->batch);
 	MemoryContextSwitchTo(run->batch);
 	run->objects = read_objects(run->model);
+	run->objects->at_end = run->commits;
 	/* The tables before the score rows, as those who write do: whoever has locked
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);

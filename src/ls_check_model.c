@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "ls_attempt.h"
+#include "ls_catalog_life.h"
 #include "ls_compat.h"
 #include "ls_error.h"
 #include "ls_objects.h"
@@ -240,6 +241,71 @@ try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	return found;
 }
 
+/* try_milestones: on the events of each. */
+static void
+try_milestones(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	List *sources = ls_catalog_sources(row->name);
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_milestones(row->name))
+	{
+		const LsEngagementRow *milestone = lfirst(cell);
+		const LsSourceRow *source = ls_catalog_source_of(milestone, sources);
+		Oid relid = source == NULL ? InvalidOid : ls_relation_by_name(source->relation);
+
+		if (OidIsValid(relid))
+			try_expression(result,
+						   ls_model_event_scope(row, contacts, relid),
+						   "milestone",
+						   milestone->name,
+						   milestone->condition,
+						   BOOLOID);
+	}
+}
+
+/* try_lifecycle: transitions, actions, and what they look at. */
+static void
+try_lifecycle(ReturnSetInfo *result, const LsModelRow *row, Oid contacts, List *lookups)
+{
+	LsCondScope *scope = ls_model_score_scope_with(row, contacts, lookups);
+	ListCell *cell;
+
+	if (row->stage_column != NULL && get_attnum(contacts, row->stage_column) <= 0)
+		put_problem(result,
+					"stage column",
+					row->stage_column,
+					psprintf("%s has no such column", ls_relation_name(contacts)),
+					"Write its name of now into lead_scoring.model.stage_column.");
+	foreach(cell, ls_catalog_transitions(row->name))
+	{
+		const LsTransitionRow *transition = lfirst(cell);
+
+		if (transition->enabled)
+			try_expression(result,
+						   scope,
+						   "transition",
+						   psprintf("%s to %s",
+									transition->from_stage,
+									transition->to_stage),
+						   transition->condition,
+						   BOOLOID);
+	}
+	foreach(cell, ls_catalog_actions(row->name))
+	{
+		const LsActionRow *action = lfirst(cell);
+
+		if (action->enabled)
+			try_expression(result,
+						   scope,
+						   "action",
+						   action->name,
+						   action->condition,
+						   BOOLOID);
+	}
+	try_milestones(result, row, contacts);
+}
+
 /*
  * rule_problems(model text) -> setof (kind, name, problem, hint): conditions that
  * can no longer be read.
@@ -250,13 +316,15 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	LsModelRow *row;
 	LsCondScope *scope;
+	List *lookups;
 	Oid contacts;
 	ListCell *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	contacts = ls_relation_of_model(row, false);
-	scope = ls_model_scope_with(row, contacts, try_lookups(result, row, contacts));
+	lookups = try_lookups(result, row, contacts);
+	scope = ls_model_scope_with(row, contacts, lookups);
 	try_expression(result, scope, "population", NULL, row->population, BOOLOID);
 	foreach(cell, ls_catalog_fit_rules(row->name))
 	{
@@ -271,6 +339,7 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 						   BOOLOID);
 	}
 	try_events(result, row, contacts);
+	try_lifecycle(result, row, contacts, lookups);
 	return (Datum) 0;
 }
 
