@@ -3,6 +3,7 @@
  */
 #include "ls_apply.h"
 
+#include "ls_apply_array.h"
 #include "ls_compat.h"
 
 #include "utils/lsyscache.h"
@@ -57,6 +58,32 @@ remove_deliveries(const LsObjects *objects, Oid *types, Datum *keys)
 }
 
 /*
+ * was_there: was it a contact at all? What people say of one who is yet to come, or
+ * is just being written by somebody else, must wait for it.
+ */
+static bool
+was_there(const LsChange *change)
+{
+	return change->outcome == LS_GONE &&
+		   (change->stored != NULL || change->cause == LS_CAUSE_CONTACT);
+}
+
+/* keys_of_gone: of those whose records go. */
+static Datum
+keys_of_gone(const LsObjects *objects, const LsChange *changes, int n, bool *any)
+{
+	LsArray keys = ls_array_begin(objects->key_type, n);
+
+	for (int i = 0; i < n; i++)
+		if (was_there(&changes[i]))
+			ls_array_add(&keys,
+						 ls_key_to_datum(objects->key_type, changes[i].key),
+						 false);
+	*any = keys.n > 0;
+	return ls_array_end(&keys);
+}
+
+/*
  * ls_apply_remove: the score rows of contacts that are gone or not scored any
  * more; of those that are gone also all records.
  */
@@ -66,18 +93,16 @@ ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n)
 	int all = LS_OUTCOME(LS_GONE) | LS_OUTCOME(LS_OUTSIDE);
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum keys[1] = {ls_apply_some_keys(objects, changes, n, all)};
-	bool is_gone = false;
+	bool is_gone;
 
 	(void) ls_objects_execute(psprintf("DELETE FROM %s WHERE contact_id = ANY ($1)",
 									   objects->score),
 							  1,
 							  types,
 							  keys);
-	for (int i = 0; i < n; i++)
-		is_gone |= changes[i].outcome == LS_GONE;
+	keys[0] = keys_of_gone(objects, changes, n, &is_gone);
 	if (!is_gone)
 		return;
-	keys[0] = ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_GONE));
 	remove_deliveries(objects, types, keys);
 	for (int i = 0; i < lengthof(records); i++)
 		remove_records(objects, records[i], types, keys);

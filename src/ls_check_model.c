@@ -21,6 +21,7 @@
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_rule_problems);
+PG_FUNCTION_INFO_V1(ls_sql_deal_problems);
 PG_FUNCTION_INFO_V1(ls_sql_upkeep_problem);
 PG_FUNCTION_INFO_V1(ls_sql_score_problems);
 PG_FUNCTION_INFO_V1(ls_sql_verify);
@@ -198,50 +199,7 @@ try_events(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	}
 }
 
-/* stub_of: enough of a lookup that cannot be used for conditions to be read. */
-static LsLookup *
-stub_of(const LsLookupRow *row)
-{
-	LsLookup *stub = palloc0(sizeof(LsLookup));
-
-	stub->row = row;
-	stub->relid = ls_relation_by_name(row->relation);
-	return OidIsValid(stub->relid) ? stub : NULL;
-}
-
-/* try_lookups: gives those whose relation is there. */
-static List *
-try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
-{
-	List *found = NIL;
-	ListCell *cell;
-
-	foreach(cell, ls_catalog_lookups(row->name))
-	{
-		const LsLookupRow *one = lfirst(cell);
-		LsLookupFault fault;
-		LsLookup *lookup = ls_lookup_find(one, contacts, &fault);
-
-		if (lookup == NULL)
-		{
-			put_problem(result, "lookup", one->alias, fault.problem, fault.hint);
-			lookup = stub_of(one);
-		}
-		if (lookup == NULL)
-			continue;
-		found = lappend(found, lookup);
-		if (!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
-			put_problem(result,
-						"lookup",
-						one->alias,
-						psprintf("who owns the contacts may not read %s",
-								 one->relation),
-						"Grant SELECT on it, and USAGE on its schema.");
-	}
-	return found;
-}
-
-/* try_milestones: on the events of each. */
+/* try_milestones: those of a source that can be read. */
 static void
 try_milestones(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 {
@@ -264,11 +222,84 @@ try_milestones(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	}
 }
 
+static void
+try_deals(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	const LsDealRow *deals = ls_catalog_deals(row->name);
+	Oid relid = deals == NULL ? InvalidOid : ls_relation_by_name(deals->relation);
+	LsCondScope *scope;
+
+	if (deals != NULL && !OidIsValid(relid))
+		put_problem(result,
+					"deal source",
+					NULL,
+					psprintf("relation %s does not exist", deals->relation),
+					"Write its name of now into lead_scoring.deal_source.relation.");
+	if (!OidIsValid(relid))
+		return;
+	if (!ls_relation_may_select(relid, ls_relation_owner(contacts)))
+		put_problem(result,
+					"deal source",
+					NULL,
+					psprintf("who owns the contacts may not read %s", deals->relation),
+					"Grant SELECT on it, and USAGE on its schema.");
+	scope = ls_model_deal_scope(row, contacts, relid);
+	try_expression(result,
+				   scope,
+				   "contact_id of deal source",
+				   NULL,
+				   deals->contact_id,
+				   InvalidOid);
+	try_expression(result,
+				   scope,
+				   "amount of deal source",
+				   NULL,
+				   deals->amount,
+				   FLOAT8OID);
+	try_expression(result,
+				   scope,
+				   "created_at of deal source",
+				   NULL,
+				   deals->created_at,
+				   InvalidOid);
+	try_expression(result,
+				   scope,
+				   "closed_at of deal source",
+				   NULL,
+				   deals->closed_at,
+				   InvalidOid);
+	try_expression(result, scope, "won of deal source", NULL, deals->won, BOOLOID);
+}
+
+/* try_lookups: can they be used, and be read by upkeep? */
+static void
+try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_lookups(row->name))
+	{
+		const LsLookupRow *one = lfirst(cell);
+		LsLookupFault fault;
+		LsLookup *lookup = ls_lookup_find(one, contacts, &fault);
+
+		if (lookup == NULL)
+			put_problem(result, "lookup", one->alias, fault.problem, fault.hint);
+		else if (!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
+			put_problem(result,
+						"lookup",
+						one->alias,
+						psprintf("who owns the contacts may not read %s",
+								 one->relation),
+						"Grant SELECT on it, and USAGE on its schema.");
+	}
+}
+
 /* try_lifecycle: transitions, actions, and what they look at. */
 static void
-try_lifecycle(ReturnSetInfo *result, const LsModelRow *row, Oid contacts, List *lookups)
+try_lifecycle(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 {
-	LsCondScope *scope = ls_model_score_scope_with(row, contacts, lookups);
+	LsCondScope *scope = ls_model_score_scope(row, contacts);
 	ListCell *cell;
 
 	if (row->stage_column != NULL && get_attnum(contacts, row->stage_column) <= 0)
@@ -303,7 +334,6 @@ try_lifecycle(ReturnSetInfo *result, const LsModelRow *row, Oid contacts, List *
 						   action->condition,
 						   BOOLOID);
 	}
-	try_milestones(result, row, contacts);
 }
 
 /*
@@ -316,15 +346,14 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	LsModelRow *row;
 	LsCondScope *scope;
-	List *lookups;
 	Oid contacts;
 	ListCell *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	contacts = ls_relation_of_model(row, false);
-	lookups = try_lookups(result, row, contacts);
-	scope = ls_model_scope_with(row, contacts, lookups);
+	try_lookups(result, row, contacts);
+	scope = ls_model_scope(row, contacts);
 	try_expression(result, scope, "population", NULL, row->population, BOOLOID);
 	foreach(cell, ls_catalog_fit_rules(row->name))
 	{
@@ -339,7 +368,25 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 						   BOOLOID);
 	}
 	try_events(result, row, contacts);
-	try_lifecycle(result, row, contacts, lookups);
+	try_lifecycle(result, row, contacts);
+	try_milestones(result, row, contacts);
+	return (Datum) 0;
+}
+
+/*
+ * deal_problems(model text) -> setof (kind, name, problem, hint): why deals cannot
+ * be read
+ */
+Datum
+ls_sql_deal_problems(PG_FUNCTION_ARGS)
+{
+	LsModelRow *row;
+
+	InitMaterializedSRF(fcinfo, 0);
+	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
+	try_deals((ReturnSetInfo *) fcinfo->resultinfo,
+			  row,
+			  ls_relation_of_model(row, false));
 	return (Datum) 0;
 }
 

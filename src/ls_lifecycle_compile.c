@@ -207,7 +207,7 @@ compile(LsModel *model, MemoryContext scratch)
 	life->model = model;
 	compile_stages(life);
 	MemoryContextSwitchTo(scratch);
-	draft.scope = ls_model_score_scope(model->row, model->relid);
+	draft.scope = ls_model_score_scope_with(model->row, model->relid, model->lookups);
 	compile_transitions(&draft);
 	compile_actions(&draft);
 	compile_matcher(&draft);

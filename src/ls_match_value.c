@@ -33,6 +33,16 @@ evaluate(LsMatcher *m, const LsOutput *output, bool *is_null)
 }
 
 /*
+ * ls_match_value_column: the column that the value is, for ls_match_column; -1
+ * where it is something else.
+ */
+int
+ls_match_value_column(const LsMatcher *matcher, int number)
+{
+	return matcher->outputs[number].column;
+}
+
+/*
  * ls_match_value: a value for the row loaded last. What is not a plain column
  * stays valid until the next row is matched.
  *
@@ -45,6 +55,5 @@ ls_match_value(LsMatcher *matcher, int number, bool *is_null)
 
 	if (output->column < 0)
 		return evaluate(matcher, output, is_null);
-	*is_null = matcher->row->tts_isnull[output->column];
-	return matcher->row->tts_values[output->column];
+	return ls_match_column(matcher, output->column, is_null);
 }

@@ -10,7 +10,8 @@ BEGIN ATOMIC
            CASE WHEN m.objects_schema IS NOT NULL
                 THEN format('%I.%I', m.objects_schema, m.name || '_' || o.suffix) END
       FROM lead_scoring.model AS m
-     CROSS JOIN (VALUES (-12, 'monthly', 'v'::"char"),
+     CROSS JOIN (VALUES (-13, 'rule_stats', 'v'::"char"),
+                        (-12, 'monthly', 'v'),
                         (-11, 'rising', 'v'),
                         (-10, 'freshness', 'v'),
                         (-9, 'distribution', 'v'),

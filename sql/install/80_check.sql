@@ -160,7 +160,8 @@ BEGIN
         CASE WHEN EXISTS (SELECT FROM lead_scoring.rule_problems(model))
              THEN 'NULL' ELSE quote_literal(lead_scoring.model_stamp(model)) END,
         lead_scoring.contacts_of(model), m.contact_id)
-        || 'UNION ALL' || lead_scoring.life_problems_sql(model);
+        || 'UNION ALL' || lead_scoring.life_problems_sql(model)
+        || lead_scoring.deal_problems_sql(model);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.score_problems_sql(text) IS
@@ -196,6 +197,7 @@ BEGIN
                coalesce(p.hint, 'Change or delete it.')
           FROM lead_scoring.rule_problems(model) AS p;
     RETURN QUERY SELECT * FROM lead_scoring.event_problems(model);
+    RETURN QUERY SELECT * FROM lead_scoring.report_problems(model);
     -- A clone is a shadow before it is activated.
     IF m.status NOT IN ('active', 'shadow') OR m.objects_schema IS NULL THEN
         RETURN;
@@ -228,6 +230,8 @@ BEGIN
                     WHEN s.object = 'outbox'
                     THEN format('Look at what the workers said in %s; to try again, set their status to waiting.',
                                 lead_scoring.object_name(model, 'delivery'))
+                    WHEN s.object = 'deals'
+                    THEN 'Look at contact_id in lead_scoring.deal_source: reports leave them out.'
                     WHEN s.object LIKE 'stage %'
                     THEN 'Add it to lead_scoring.stage, or give the contacts another stage.'
                     ELSE refresh END

@@ -55,6 +55,14 @@ CREATE FUNCTION lead_scoring.same_deals(model text, relation text) RETURNS boole
 COMMENT ON FUNCTION lead_scoring.same_deals(text, text) IS
     'True where the model''s deals are in this relation (NULL: nowhere); else it raises: activate() must be called. NULL for a NULL model.';
 
+CREATE FUNCTION lead_scoring.stored_state(
+    state lead_scoring.engagement, moment timestamptz, model text
+) RETURNS lead_scoring.engagement
+    AS 'MODULE_PATHNAME', 'ls_sql_stored_state'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.stored_state(lead_scoring.engagement, timestamptz, text) IS
+    'The state, where it was made by the rules of now and says what the contact had done by the moment. NULL: the events must be read.';
+
 CREATE TYPE lead_scoring.report AS (
     suffix text,
     about text,
@@ -72,18 +80,19 @@ COMMENT ON COLUMN lead_scoring.report.query IS 'What it selects.';
 -- The functions below write parts of queries with names in braces, for report_query();
 -- a brace of the user's is written {open}.
 
--- people_sql(model): those whom the model scores, as of the clock: contact_id, since,
--- entered_at, stage_now, and the segments as s1, s2, ... It is built on <model>_scored,
--- which knows whom the model scores and reads only what is asked of it.
+-- people_sql(model): those whom the model scores, as of the clock: contact_id, the
+-- contact's row, since, entered_at, enrolled_at, stage_now, what is stored, and the
+-- segments as s1, s2, ... It is built on <model>_scored, which knows whom the model scores
+-- and reads only what is asked of it.
 CREATE FUNCTION lead_scoring.people_sql(model text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format($sql$(
-        SELECT contact.{id} AS contact_id,
+        SELECT contact.{id} AS contact_id, contact,
             lead_scoring.contact_since(contact.*, {model}) AS since,
             coalesce(lead_scoring.contact_since(contact.*, {model}), score.enrolled_at) AS entered_at,
-            score.enrolled_at,
+            score.enrolled_at, score.problem, score.engagement_state,
             coalesce(CASE WHEN (SELECT m.stage_column FROM lead_scoring.model AS m WHERE m.name = {model}) IS NULL
                           THEN score.stage
                           ELSE lead_scoring.column_text(contact.*,
@@ -102,6 +111,30 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION lead_scoring.people_sql(text) IS
     'The part of report views that gives the contacts, with their segments. NULL for a NULL name.';
+
+-- state_then_sql(model): the state of one of `people`, p, as of at.moment: the stored one
+-- where that is kept by triggers and will do, else from the events that by_hand has left.
+CREATE FUNCTION lead_scoring.state_then_sql(model text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    events text := lead_scoring.state_sql(model, 'p.contact_id', 'at.moment', 'by_hand.reset_at');
+BEGIN
+    events := replace(events, '{', '{open}');
+    IF EXISTS (SELECT FROM lead_scoring.event_source AS s
+                 JOIN pg_class AS c ON c.oid = to_regclass(s.relation)
+                WHERE s.model = state_then_sql.model AND c.relkind NOT IN ('r', 'p'))
+       OR EXISTS (SELECT FROM pg_class AS c
+                   WHERE c.oid = lead_scoring.contacts_of(model) AND c.relkind NOT IN ('r', 'p')) THEN
+        RETURN events;
+    END IF;
+    RETURN format('CASE WHEN stored.state IS NOT NULL THEN stored.state ELSE %s END', events);
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.state_then_sql(text) IS
+    'The part of report views that gives the engagement state of a moment. NULL for a NULL name.';
 
 -- milestones_sql(model): contact_id, milestone, reached_at of events up to the clock.
 CREATE FUNCTION lead_scoring.milestones_sql(model text) RETURNS text
@@ -128,3 +161,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION lead_scoring.milestones_sql(text) IS
     'The part of report views that gives who reached which milestone when. NULL for a NULL name.';
+
+CREATE FUNCTION lead_scoring.by_hand_then_sql(model text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT replace(lead_scoring.by_hand_sql(by_hand_then_sql.model, 'p.contact_id', 'at.moment'), '{', '{open}');
+END;
+COMMENT ON FUNCTION lead_scoring.by_hand_then_sql(text) IS
+    'The part of report views that gives what people said of one of those contacts by hand, as of at.moment. NULL for a NULL name.';

@@ -14,7 +14,7 @@ BEGIN ATOMIC
             'next_stage', 'Stage that came next. NULL: the contact is still there.'],
         $sql$
 WITH people AS (
-    SELECT p.* FROM {people} AS p
+    SELECT p.contact_id, p.entered_at, p.stage_now{p.segments} FROM {people} AS p
 ), first_move AS (
     SELECT DISTINCT ON (h.contact_id) h.contact_id, h.from_stage, h.to_stage, h.changed_at
     FROM {stage_history} AS h
@@ -47,7 +47,8 @@ END;
 COMMENT ON FUNCTION lead_scoring.report_stays() IS 'The view <model>_stays.';
 
 -- deals_sql(model): contact_id, opened_at, closed_at, won, amount of the deals up to the
--- clock; what happened later is not known yet. Without a deal source, stages tell: a deal
+-- clock, and the moment of the score that is set against the outcome. What happened after
+-- the clock is not known yet. Without a deal source, stages tell: a deal
 -- is open in the last stage without an outcome, and a stage from which a contact came to
 -- an outcome has been a deal.
 CREATE FUNCTION lead_scoring.deals_sql(model text) RETURNS text
@@ -65,7 +66,11 @@ BEGIN
             CASE WHEN (source.deal).won IS NOT NULL AND (source.deal).closed_at <= lead_scoring.as_of()
                  THEN (source.deal).closed_at END AS closed_at,
             CASE WHEN (source.deal).closed_at <= lead_scoring.as_of() THEN (source.deal).won END AS won,
-            (source.deal).amount AS amount
+            (source.deal).amount AS amount,
+            coalesce(CASE WHEN (source.deal).won IS NOT NULL AND (source.deal).closed_at <= lead_scoring.as_of()
+                          THEN (source.deal).closed_at - make_interval(secs => lead_scoring.seconds(
+                              (SELECT d.score_before FROM lead_scoring.deal_source AS d WHERE d.model = {model}))) END,
+                     (source.deal).opened_at) AS moment
         FROM (SELECT lead_scoring.deal_of(deal.*, {model}, %1$L) AS deal FROM %2$s AS deal OFFSET 0) AS source
         JOIN {contact} AS contact
           ON contact.{id}::text COLLATE "C" = (source.deal).contact_id COLLATE "C"
@@ -77,7 +82,8 @@ BEGIN
         SELECT stay.contact_id, coalesce(stay.entered_at, score.enrolled_at) AS opened_at,
             CASE WHEN next.outcome IS NOT NULL THEN stay.left_at END AS closed_at,
             next.outcome = 'won' AS won,
-            NULL::float8 AS amount
+            NULL::float8 AS amount,
+            coalesce(stay.entered_at, score.enrolled_at) AS moment
         FROM {stays} AS stay
         LEFT JOIN {score} AS score ON score.contact_id = stay.contact_id
         LEFT JOIN lead_scoring.stage AS stage ON stage.model = {model} AND stage.name = stay.stage
@@ -125,13 +131,8 @@ SELECT p.contact_id, deal.opened_at, deal.closed_at,
     CASE WHEN known.id IS NULL THEN lead_scoring.band(was.total, {model}) ELSE known.band END AS band{p.named}
 FROM {people} AS p
 JOIN {deals source} AS deal ON deal.contact_id = p.contact_id
-LEFT JOIN lead_scoring.deal_source AS source ON source.model = {model}
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN deal.closed_at IS NOT NULL AND source.score_before IS NOT NULL
-                THEN deal.closed_at - make_interval(secs => lead_scoring.seconds(source.score_before))
-                ELSE deal.opened_at END AS moment
-    OFFSET 0
-) AS at
+CROSS JOIN LATERAL (SELECT deal.moment) AS at
+CROSS JOIN LATERAL ({by hand}) AS by_hand
 LEFT JOIN LATERAL (
     SELECT h.id, h.fit, h.engagement, h.intent, h.total, h.band
     FROM {score_history} AS h
@@ -139,46 +140,31 @@ LEFT JOIN LATERAL (
     ORDER BY h.changed_at DESC, h.id DESC
     LIMIT 1
 ) AS known ON true
-CROSS JOIN LATERAL {score then} AS was
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN known.id IS NULL AND p.problem IS NULL
+                THEN lead_scoring.stored_state(p.engagement_state, at.moment, {model}) END AS state
+    OFFSET 0
+) AS stored
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN known.id IS NULL AND p.problem IS NULL
+                THEN lead_scoring.fit_score(p.contact, {model}, at.moment) END AS fit,
+        CASE WHEN known.id IS NULL AND p.problem IS NULL THEN {state then} END AS state
+    OFFSET 0
+) AS now
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN known.id IS NULL THEN now.fit ELSE known.fit END AS fit,
+        CASE WHEN known.id IS NULL THEN lead_scoring.engagement_score(now.state, at.moment, p.since)
+             ELSE known.engagement END AS engagement,
+        CASE WHEN known.id IS NULL THEN lead_scoring.intent_score(now.state, at.moment, p.since)
+             ELSE known.intent END AS intent
+    OFFSET 0
+) AS part
+CROSS JOIN LATERAL (
+    SELECT part.fit, part.engagement, part.intent,
+        CASE WHEN known.id IS NULL THEN lead_scoring.total_score(part.fit, part.engagement, part.intent, {model}, by_hand.points)
+             ELSE known.total END AS total
+    OFFSET 0
+) AS was
 $sql$;
 END;
 COMMENT ON FUNCTION lead_scoring.report_deals() IS 'The view <model>_deals.';
-
--- score_then_sql(model): the scores of p.contact_id as of at.moment: of the row `known` of
--- history, or else from the contact and its events.
-CREATE FUNCTION lead_scoring.score_then_sql(model text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT format($sql$(
-    SELECT known.fit, known.engagement, known.intent, known.total WHERE known.id IS NOT NULL
-    UNION ALL
-    SELECT one.fit, one.engagement, one.intent,
-        lead_scoring.total_score(one.fit, one.engagement, one.intent, {model}, one.points)
-    FROM (
-        SELECT now.fit, now.points,
-            lead_scoring.engagement_score(now.state, at.moment, now.since) AS engagement,
-            lead_scoring.intent_score(now.state, at.moment, now.since) AS intent
-        FROM (
-            SELECT CASE WHEN score.problem IS NULL
-                        THEN lead_scoring.fit_score(contact.*, {model}, at.moment) END AS fit,
-                %s AS state,
-                lead_scoring.contact_since(contact.*, {model}) AS since,
-                by_hand.points
-            FROM {contact} AS contact
-            LEFT JOIN {score} AS score ON score.contact_id = contact.{id}
-            CROSS JOIN LATERAL (%s) AS by_hand
-            WHERE contact.{id} = p.contact_id AND known.id IS NULL
-            OFFSET 0
-        ) AS now
-        OFFSET 0
-    ) AS one
-)$sql$,
-        replace(lead_scoring.state_sql(m.name, format('contact.%I', m.contact_id), 'at.moment',
-                                       'by_hand.reset_at'), '{', '{open}'),
-        replace(lead_scoring.by_hand_sql(m.name, format('contact.%I', m.contact_id), 'at.moment'),
-                '{', '{open}'))
-      FROM lead_scoring.model AS m WHERE m.name = score_then_sql.model;
-END;
-COMMENT ON FUNCTION lead_scoring.score_then_sql(text) IS
-    'The part of report views that gives the score of a moment in the past. NULL for a NULL name.';

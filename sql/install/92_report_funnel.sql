@@ -94,7 +94,7 @@ WITH stage AS (
     SELECT w.contact_id, min(w.at) AS at
     FROM (SELECT s.contact_id, s.entered_at AS at FROM stay AS s WHERE s.outcome = 'won'
           UNION ALL
-          SELECT d.contact_id, d.closed_at FROM {deals} AS d WHERE d.outcome = 'won') AS w
+          SELECT d.contact_id, d.closed_at FROM {deals source} AS d WHERE d.won) AS w
     GROUP BY w.contact_id
 ), span AS (
     SELECT 'in stage' AS measure, s.stage AS from_stage, NULL::text AS to_stage,
@@ -111,8 +111,9 @@ WITH stage AS (
     FROM {people} AS p
     JOIN won ON won.contact_id = p.contact_id
     UNION ALL
-    SELECT 'deal', 'opened', d.outcome, d.contact_id, d.opened_at, d.closed_at
-    FROM {deals} AS d
+    SELECT 'deal', 'opened', CASE WHEN d.won THEN 'won' ELSE 'lost' END, d.contact_id, d.opened_at, d.closed_at
+    FROM {deals source} AS d
+    WHERE d.won IS NOT NULL
 ), timed AS (
     SELECT span.measure, span.from_stage, span.to_stage,
         date_trunc('month', span.ended AT TIME ZONE {zone})::date AS month,

@@ -39,7 +39,7 @@ WITH band AS (
       AND NOT (h.cause = 'activation' AND h.from_band IS NULL)
     GROUP BY h.contact_id, band.label
     UNION ALL
-    SELECT d.contact_id, 'deal', NULL, min(d.opened_at) FROM {deals} AS d GROUP BY d.contact_id
+    SELECT d.contact_id, 'deal', NULL, min(d.opened_at) FROM {deals source} AS d GROUP BY d.contact_id
 ), reached AS (
     SELECT r.contact_id, r.milestone, r.reached_at FROM {milestones} AS r
 ), closed AS (

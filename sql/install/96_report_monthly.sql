@@ -21,7 +21,7 @@ BEGIN ATOMIC
 WITH band AS (
     SELECT t.label, t.min_score FROM lead_scoring.threshold AS t WHERE t.model = {model} AND t.score = 'total'
 ), people AS (
-    SELECT p.* FROM {people} AS p
+    SELECT p.contact_id{p.segments} FROM {people} AS p
 ), change AS (
     SELECT h.contact_id, h.changed_at, h.total,
         row_number() OVER past = 1 AS is_first,

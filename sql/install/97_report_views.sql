@@ -16,7 +16,8 @@ BEGIN ATOMIC
     UNION ALL SELECT (lead_scoring.report_distribution()).*
     UNION ALL SELECT (lead_scoring.report_freshness()).*
     UNION ALL SELECT (lead_scoring.report_rising()).*
-    UNION ALL SELECT (lead_scoring.report_monthly()).*;
+    UNION ALL SELECT (lead_scoring.report_monthly()).*
+    UNION ALL SELECT (lead_scoring.report_rule_stats()).*;
 END;
 COMMENT ON FUNCTION lead_scoring.reports() IS
     'The report views of every model, each after those that it is built on.';
@@ -47,7 +48,7 @@ BEGIN
         RETURN (SELECT coalesce(string_agg(format(', %s.s%s AS %I', x, s.place, s.name), '' ORDER BY s.place), '')
                   FROM lead_scoring.segment_names(model.segments, columns) WITH ORDINALITY AS s (name, place));
     WHEN 'sets' THEN
-        RETURN coalesce(format(', (%s), (%s.month%s)', substr(list, 3), x, list), '');
+        RETURN CASE WHEN n = 0 THEN '' ELSE format(', (%s), (%s.month%s)', substr(list, 3), x, list) END;
     WHEN 'detail' THEN
         RETURN CASE WHEN n = 0
                     THEN format('CASE GROUPING(%s.month) WHEN 0 THEN ''month'' ELSE ''all'' END', x)
@@ -89,7 +90,7 @@ CREATE FUNCTION lead_scoring.report_columns(columns text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT array_agg(columns[i] ORDER BY i) FROM generate_series(1, cardinality(columns), 2) AS i;
+    SELECT coalesce(array_agg(columns[i] ORDER BY i), '{}') FROM generate_series(1, cardinality(columns), 2) AS i;
 END;
 COMMENT ON FUNCTION lead_scoring.report_columns(text[]) IS
     'Every other one: the names of columns that stand before their comments.';
@@ -105,20 +106,37 @@ DECLARE
     m lead_scoring.model;
     query text := report.query;
     columns text[] := lead_scoring.report_columns(report.columns);
+    part text;
+    writer name;
     texts text[];
     names text[];
-    written text := '';
+    meanings jsonb;
+    written text;
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
-    query := replace(query, '{people}', lead_scoring.people_sql(model));
-    query := replace(query, '{deals source}', lead_scoring.deals_sql(model));
-    query := replace(query, '{milestones}', lead_scoring.milestones_sql(model));
-    query := replace(query, '{score then}', lead_scoring.score_then_sql(model));
-    texts := regexp_split_to_array(query, '\{[^{}]*\}');
-    names := ARRAY(SELECT m2.token[1] FROM regexp_matches(query, '\{([^{}]*)\}', 'g') AS m2 (token));
-    FOR i IN 1 .. cardinality(texts) LOOP
-        written := concat(written, texts[i], lead_scoring.report_name(m, names[i], columns));
+    FOR part, writer IN
+        VALUES ('{people}', 'people_sql'), ('{deals source}', 'deals_sql'), ('{milestones}', 'milestones_sql'),
+               ('{state then}', 'state_then_sql'), ('{by hand}', 'by_hand_then_sql')
+    LOOP
+        CONTINUE WHEN strpos(query, part) = 0;
+        EXECUTE format('SELECT lead_scoring.%I($1)', writer) INTO STRICT written USING model;
+        query := replace(query, part, written);
     END LOOP;
+    texts := regexp_split_to_array(query, '\{[^{}]*\}');
+    names := ARRAY(SELECT t.token[1] FROM regexp_matches(query, '\{([^{}]*)\}', 'g') AS t (token));
+    meanings := (SELECT jsonb_object_agg(n.name, lead_scoring.report_name(m, n.name, columns))
+                   FROM (SELECT DISTINCT unnest(names)) AS n (name));
+    written := '';
+    FOR i IN 1 .. cardinality(texts) LOOP
+        written := written || texts[i];
+        IF i <= cardinality(names) THEN
+            written := written || (meanings ->> names[i]);
+        END IF;
+    END LOOP;
+    IF written IS NULL THEN
+        RAISE EXCEPTION 'a name in the query of report "%" stands for nothing', report.suffix
+            USING ERRCODE = 'internal_error';
+    END IF;
     RETURN btrim(written, E'\n');
 END
 $$;
@@ -157,13 +175,10 @@ BEGIN ATOMIC
     SELECT EXISTS (SELECT
                      FROM pg_rewrite AS r
                      JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                     LEFT JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+                     LEFT JOIN pg_class AS c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
                     WHERE r.ev_class = to_regclass(target)
-                      AND (d.refclassid = 'pg_proc'::regclass
-                           AND d.refobjid IN (SELECT p.oid FROM pg_proc AS p
-                                               WHERE p.pronamespace = 'lead_scoring'::regnamespace)
-                        OR d.refclassid = 'pg_class'::regclass
-                           AND d.refobjid IN (SELECT c.oid FROM pg_class AS c
-                                               WHERE c.relnamespace = 'lead_scoring'::regnamespace)));
+                      AND coalesce(p.pronamespace, c.relnamespace) = 'lead_scoring'::regnamespace);
 END;
 COMMENT ON FUNCTION lead_scoring.is_report(text) IS
     'Is the relation of that name a view that depends on this extension? NULL for a NULL name.';

@@ -185,8 +185,11 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
-    ($$SELECT lead_scoring.live_state(s, 1, 'crm', lead_scoring.sources_stamp('crm'), 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), lead_scoring.as_of(), 1, NULL) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_anew('crm', lead_scoring.sources_stamp('crm'), 'new', 1, NULL, s, lead_scoring.as_of(), 0) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_column_sql('fit')$$,        'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.is_watched('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.adjustment_changed()$$,          '39P01', '39P01', '39P01', '39P01', '39P01'),
@@ -300,6 +303,17 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.is_report('crm.crm_stays')$$,    'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.report_query('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.report_view_sql('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.stored_state(s, '2026-01-01', 'crm') FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.rule_stats(r, s, '2026-01-01', NULL, true, 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r, tool.state$$,
+        'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.rule_stats_accumulate(NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$,
+        '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.rule_stats_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
+    ($$SELECT lead_scoring.snapshot('crm')$$,               'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT lead_scoring.reader_grants('crm', 'x')$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.deal_problems('crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.report_problems('crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT 1 WHERE lead_scoring.snapshot_sql('crm') <> ''$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT 1 WHERE lead_scoring.reports_sql('crm') <> ''$$, 'ok', 'ok', 'ok', 'refused', 'refused');
 
 CREATE FUNCTION tool.holds(call text, role name, expected text) RETURNS text LANGUAGE plpgsql AS $$
@@ -339,12 +353,12 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_now_sql', 'live_anew_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
-   AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'score_then_sql',
-                         'old_reports_sql', 'report_name')
+   AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
+                         'old_reports_sql', 'report_name', 'deal_problems_sql')
    AND p.proname <> ALL (SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r)
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));
 SELECT is(array_agg(p.oid::regprocedure::text), NULL, 'no function runs as its owner')
@@ -912,6 +926,9 @@ CALL lead_scoring.rescore('crm', NULL) \g /dev/null
 SELECT is(array_agg(contact_id ORDER BY contact_id), ARRAY[60, 61, 62, 63, 64],
           'rows that the owner does not see himself keep their scores')
   FROM crm.crm_score WHERE contact_id >= 60;
+-- The view is that of the event sources at activation.
+SELECT lead_scoring.activate('crm') \g /dev/null
+GRANT SELECT ON crm.events TO ls_reader;
 SET ROLE ls_reader;
 SELECT results_eq('SELECT contact_id FROM crm.crm_scored ORDER BY 1', 'SELECT id FROM crm.contacts ORDER BY 1',
                   'the view shows the contacts that its reader may see');
