@@ -480,6 +480,7 @@ ls_apply_sweep(const LsObjects *objects)
 		last = changes[n - 1].key;
 		n = ls_apply_orphans(objects, &last, &changes);
 	}
+	ls_apply_sweep_records(objects);
 }
 
 /*

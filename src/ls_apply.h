@@ -160,6 +160,7 @@ extern void ls_apply_states(const LsObjects *objects,
 
 /* ls_apply_remove.c */
 extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n);
+extern void ls_apply_sweep_records(const LsObjects *objects);
 
 /* ls_apply_write.c */
 extern void ls_apply_upsert(const LsObjects *objects,

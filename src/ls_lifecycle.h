@@ -86,6 +86,7 @@ extern bool ls_memory_has(const LsMemory *memory, char what, const char *name);
 extern void ls_memory_set(LsMemory *memory, char what, const char *name, bool on);
 extern bool ls_memory_moment(const LsMemory *memory, const char *name, int64 *at_us);
 extern void ls_memory_set_moment(LsMemory *memory, const char *name, int64 at_us);
+extern const char *ls_memory_join_fired(const char *into, const char *from);
 extern void ls_memory_forget_all(LsMemory *memory, char what);
 
 #define LS_MEMORY_HOLDS '+' /* the condition of an action */

@@ -198,6 +198,8 @@ BEGIN
           FROM lead_scoring.rule_problems(model) AS p;
     RETURN QUERY SELECT * FROM lead_scoring.event_problems(model);
     RETURN QUERY SELECT * FROM lead_scoring.report_problems(model);
+    RETURN QUERY SELECT 'advice', l.object, l.problem, l.suggestion
+                   FROM lead_scoring.lint_problems(model) AS l;
     -- A clone is a shadow before it is activated.
     IF m.status NOT IN ('active', 'shadow') OR m.objects_schema IS NULL THEN
         RETURN;
@@ -239,4 +241,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.check_model(text) IS
-    'Every problem found with a model: severity (error, warning), object, problem, suggestion. No row: all is well.';
+    'Every problem found with a model: severity (error: it does not work; warning: it hardly does what was meant; advice: of the linter), object, problem, suggestion. No error and no warning: all is well.';
