@@ -105,7 +105,7 @@ write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 	if (reason != NULL)
 		ls_apply_queue(objects, taken->changes, taken->n, reason);
 	else
-		ls_apply_changes(objects, taken->changes, taken->n, false);
+		ls_apply_changes(objects, taken->changes, taken->n);
 }
 
 /*
