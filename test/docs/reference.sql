@@ -44,11 +44,14 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
     ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
-    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows');
+    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows'), ('needs_activation');
 INSERT INTO inner_function VALUES
     ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
     ('stored_row'), ('values_sql'), ('score_condition_sql'), ('score_lateral_sql'), ('compare_sql');
+INSERT INTO inner_function VALUES
+    ('clamp'), ('is_out_of_reach'), ('lint_problems'), ('lint_review'), ('lint_rules'),
+    ('lint_scores'), ('rule_bounds');
 INSERT INTO inner_function VALUES
     ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
     ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),
