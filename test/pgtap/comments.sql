@@ -111,6 +111,7 @@ INSERT INTO pg_temp.label VALUES
     ('missing_table_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('objects(text)', 'stable', 'strict', 'safe'),
     ('promote(text, boolean)', 'volatile', 'strict', 'unsafe'),
+    ('sequences_sql(text)', 'stable', 'strict', 'safe'),
     ('outbox_sql(text)', 'stable', 'strict', 'safe'),
     ('engagement_accumulate(internal, record, text)', 'stable', 'called', 'safe'),
     ('engagement_accumulate(internal, record, text, text)', 'stable', 'called', 'safe'),
