@@ -355,6 +355,41 @@ ls_lookup_hash_contact(LsLookup *lookup, Datum value)
 			   : 0;
 }
 
+/* stub_of: enough of a lookup that cannot be used for conditions to be read. */
+static LsLookup *
+stub_of(const LsLookupRow *row)
+{
+	LsLookup *stub = palloc0(sizeof(LsLookup));
+
+	stub->row = row;
+	stub->relid = ls_relation_by_name(row->relation);
+	return OidIsValid(stub->relid) ? stub : NULL;
+}
+
+/*
+ * ls_lookup_find_readable: those of a model whose columns conditions may name, by
+ * alias. Some may not be good for more: what is wrong with one must not keep other
+ * rules from being written.
+ */
+List *
+ls_lookup_find_readable(const LsModelRow *model, Oid contacts)
+{
+	List *found = NIL;
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_lookups(model->name))
+	{
+		LsLookupFault fault;
+		LsLookup *lookup = ls_lookup_find(lfirst(cell), contacts, &fault);
+
+		if (lookup == NULL)
+			lookup = stub_of(lfirst(cell));
+		if (lookup != NULL)
+			found = lappend(found, lookup);
+	}
+	return found;
+}
+
 /* ---- as SQL ----------------------------------------------------------- */
 
 static char *
