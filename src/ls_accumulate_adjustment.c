@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "ls_adjust.h"
 #include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_flush.h"
@@ -138,6 +139,8 @@ ls_sql_adjustment_changed(PG_FUNCTION_ARGS)
 				errmsg("adjustment_changed() is an AFTER trigger with the model as its "
 					   "argument"),
 				errhint("Call lead_scoring.activate() to create it."));
+	if (ls_adjust_is_removing)
+		return PointerGetDatum(NULL);
 	if ((TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
 		 TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) &&
 		find_said(data->tg_trigger->tgargs[0], RelationGetRelid(data->tg_relation)))

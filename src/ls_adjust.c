@@ -19,6 +19,8 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+bool ls_adjust_is_removing = false;
+
 /* is_empty: did nobody ever say anything? */
 static bool
 is_empty(const LsObjects *objects)

@@ -19,6 +19,9 @@ typedef struct LsAdjustment
 	TimestampTz changes_at; /* when any row begins or ends; infinity = never */
 } LsAdjustment;
 
+/* Upkeep itself deletes from the table; its triggers need not look. */
+extern bool ls_adjust_is_removing;
+
 extern void ls_adjust_lock(const LsObjects *objects);
 extern void ls_adjust_read(const LsObjects *objects,
 						   LsChange *changes,

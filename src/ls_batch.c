@@ -26,27 +26,6 @@
 #define REPORT_EVERY_MS 5000
 #define MAX_GIVEN_UP 1000
 
-static LsObjects *
-read_objects(const char *name)
-{
-	LsModelRow *row = ls_catalog_model(name, false);
-	Oid contacts = ls_relation_of_model(row, false);
-	const char *problem;
-
-	if (!ls_relation_may_change_model(row, GetUserId()))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("permission denied for model \"%s\"", name),
-				errhint("Only who owns its contacts, or is a member of that role, may "
-						"refresh its scores."));
-	if (!ls_objects_usable(row, contacts, &problem))
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("scores of model \"%s\" cannot be written: %s", name, problem),
-				errhint("Call lead_scoring.activate(%s).", quote_literal_cstr(name)));
-	return ls_objects_of(row, contacts);
-}
-
 /* ls_batch_begin: everything is read again: it may have changed since the commit. */
 void
 ls_batch_begin(LsRun *run)
@@ -54,7 +33,8 @@ ls_batch_begin(LsRun *run)
 	CHECK_FOR_INTERRUPTS();
 	MemoryContextReset(run->batch);
 	MemoryContextSwitchTo(run->batch);
-	run->objects = read_objects(run->model);
+	run->objects = ls_objects_open(run->model, "refresh its scores");
+	run->objects->at_end = run->commits;
 	/* The tables before the score rows, as those who write do: whoever has locked
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);
@@ -334,13 +314,21 @@ ls_batch_recompute(LsRun *run, LsChange *changes, int n)
 	ls_batch_apply(run, locked, nlocked);
 }
 
+static void
+sweep_records(void *arg)
+{
+	ls_apply_sweep_records(arg);
+}
+
 /*
- * ls_batch_sweep: delete the scores of contacts that are no more.
+ * ls_batch_sweep: delete the scores of contacts that are no more, and what is
+ * recorded of them.
  */
 void
 ls_batch_sweep(LsRun *run)
 {
 	LsChange *changes;
+	ErrorData *error;
 	LsKey last;
 	int n = ls_apply_orphans(run->objects, NULL, &changes);
 
@@ -350,4 +338,12 @@ ls_batch_sweep(LsRun *run)
 		last = changes[n - 1].key;
 		n = ls_apply_orphans(run->objects, &last, &changes);
 	}
+	if (!ls_attempt(sweep_records, run->objects, &error))
+		ereport(WARNING,
+				errcode(error->sqlerrcode),
+				errmsg("model \"%s\": what is recorded of contacts that are gone could "
+					   "not be deleted",
+					   run->model),
+				errdetail("%s", error->message),
+				errhint("Look at the triggers of its tables."));
 }

@@ -271,22 +271,10 @@ try_deals(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	try_expression(result, scope, "won of deal source", NULL, deals->won, BOOLOID);
 }
 
-/* stub_of: enough of a lookup that cannot be used for conditions to be read. */
-static LsLookup *
-stub_of(const LsLookupRow *row)
-{
-	LsLookup *stub = palloc0(sizeof(LsLookup));
-
-	stub->row = row;
-	stub->relid = ls_relation_by_name(row->relation);
-	return OidIsValid(stub->relid) ? stub : NULL;
-}
-
-/* try_lookups: gives those whose relation is there. */
-static List *
+/* try_lookups: can they be used, and be read by upkeep? */
+static void
 try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 {
-	List *found = NIL;
 	ListCell *cell;
 
 	foreach(cell, ls_catalog_lookups(row->name))
@@ -296,14 +284,8 @@ try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 		LsLookup *lookup = ls_lookup_find(one, contacts, &fault);
 
 		if (lookup == NULL)
-		{
 			put_problem(result, "lookup", one->alias, fault.problem, fault.hint);
-			lookup = stub_of(one);
-		}
-		if (lookup == NULL)
-			continue;
-		found = lappend(found, lookup);
-		if (!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
+		else if (!ls_relation_may_select(lookup->relid, ls_relation_owner(contacts)))
 			put_problem(result,
 						"lookup",
 						one->alias,
@@ -311,7 +293,47 @@ try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 								 one->relation),
 						"Grant SELECT on it, and USAGE on its schema.");
 	}
-	return found;
+}
+
+/* try_lifecycle: transitions, actions, and what they look at. */
+static void
+try_lifecycle(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	LsCondScope *scope = ls_model_score_scope(row, contacts);
+	ListCell *cell;
+
+	if (row->stage_column != NULL && get_attnum(contacts, row->stage_column) <= 0)
+		put_problem(result,
+					"stage column",
+					row->stage_column,
+					psprintf("%s has no such column", ls_relation_name(contacts)),
+					"Write its name of now into lead_scoring.model.stage_column.");
+	foreach(cell, ls_catalog_transitions(row->name))
+	{
+		const LsTransitionRow *transition = lfirst(cell);
+
+		if (transition->enabled)
+			try_expression(result,
+						   scope,
+						   "transition",
+						   psprintf("%s to %s",
+									transition->from_stage,
+									transition->to_stage),
+						   transition->condition,
+						   BOOLOID);
+	}
+	foreach(cell, ls_catalog_actions(row->name))
+	{
+		const LsActionRow *action = lfirst(cell);
+
+		if (action->enabled)
+			try_expression(result,
+						   scope,
+						   "action",
+						   action->name,
+						   action->condition,
+						   BOOLOID);
+	}
 }
 
 /*
@@ -330,7 +352,8 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	contacts = ls_relation_of_model(row, false);
-	scope = ls_model_scope_with(row, contacts, try_lookups(result, row, contacts));
+	try_lookups(result, row, contacts);
+	scope = ls_model_scope(row, contacts);
 	try_expression(result, scope, "population", NULL, row->population, BOOLOID);
 	foreach(cell, ls_catalog_fit_rules(row->name))
 	{
@@ -345,6 +368,7 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 						   BOOLOID);
 	}
 	try_events(result, row, contacts);
+	try_lifecycle(result, row, contacts);
 	try_milestones(result, row, contacts);
 	return (Datum) 0;
 }

@@ -1,50 +1,42 @@
 /*
- * ls_check_sample.c: sample_problems: what shows only when conditions meet
- * events: a condition that is mostly null, a value that is no finite number, an
- * expression that raises.
+ * ls_check_sample.c: a query that tries conditions on some of the rows that they
+ * are about.
  */
-#include "postgres.h"
+#include "ls_check_sample.h"
 
 #include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_guard.h"
-#include "ls_model_cache.h"
 #include "ls_relation.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "fmgr.h"
-#include "funcapi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/tuplestore.h"
-
-PG_FUNCTION_INFO_V1(ls_sql_sample_problems);
+#include "utils/syscache.h"
 
 #define SAMPLE_ROWS 10000
 
-/* LsSample: the query on a rule, or on a source, and what it found. */
-typedef struct LsSample
+static char *
+print(const LsSample *sample, const char *text, Oid type)
 {
-	LsCondScope *scope;
-	const LsSourceRow *source;
-	const LsEngagementRow *rule; /* NULL: the source itself */
-	List *names;				 /* of char *: what each condition is called */
-	List *nulls;				 /* of char *: SQL that is null where it is */
-	int64 counts[32];			 /* events, bad values, then one for each of `nulls` */
-} LsSample;
+	LsCond *cond = ls_cond_read(sample->scope, text, type);
+
+	return ls_cond_deparse(cond->expr, sample->shown, true);
+}
 
 static void
 add_condition(LsSample *sample, const char *name, const char *text)
 {
-	LsCond *cond;
+	LsSampleCondition *condition;
 
 	if (text == NULL)
 		return;
-	cond = ls_cond_read(sample->scope, text, BOOLOID);
-	sample->names = lappend(sample->names, pstrdup(name));
-	sample->nulls =
-		lappend(sample->nulls, ls_cond_deparse(cond->expr, sample->scope, true));
+	condition = palloc0(sizeof(LsSampleCondition));
+	condition->name = name;
+	condition->sql = print(sample, text, BOOLOID);
+	sample->conditions = lappend(sample->conditions, condition);
 }
 
 static void
@@ -53,27 +45,23 @@ add_conditions(LsSample *sample)
 	const LsEngagementRow *rule = sample->rule;
 	ListCell *cell;
 
-	if (rule == NULL)
+	if (sample->fit != NULL)
+		add_condition(sample, "condition", sample->fit->condition);
+	else if (rule == NULL)
 	{
 		add_condition(sample, "condition", sample->source->condition);
 		add_condition(sample, "activity", sample->source->activity);
-		return;
 	}
-	add_condition(sample, "condition", rule->condition);
-	add_condition(sample, "unless", rule->unless);
-	add_condition(sample, "hit", rule->hit);
-	foreach(cell, rule->steps)
-		add_condition(sample,
-					  psprintf("steps[%d]", foreach_current_index(cell) + 1),
-					  lfirst(cell));
-}
-
-static char *
-print(const LsSample *sample, const char *text, Oid type)
-{
-	LsCond *cond = ls_cond_read(sample->scope, text, type);
-
-	return ls_cond_deparse(cond->expr, sample->scope, true);
+	else
+	{
+		add_condition(sample, "condition", rule->condition);
+		add_condition(sample, "unless", rule->unless);
+		add_condition(sample, "hit", rule->hit);
+		foreach(cell, rule->steps)
+			add_condition(sample,
+						  psprintf("steps[%d]", foreach_current_index(cell) + 1),
+						  lfirst(cell));
+	}
 }
 
 /* write_bad_value: 1 where the event matches and its value is not finite. */
@@ -95,31 +83,87 @@ write_bad_value(StringInfo sql, const LsSample *sample)
 					 print(sample, rule->value, FLOAT8OID));
 }
 
+static void
+write_age(StringInfo sql, const LsSample *sample)
+{
+	if (sample->source == NULL || sample->rule != NULL)
+		appendStringInfoString(sql, "NULL");
+	else
+		appendStringInfo(sql,
+						 "extract(epoch FROM now() - min(event.%s) FILTER "
+						 "(WHERE isfinite(event.%s)))::int8",
+						 quote_identifier(sample->source->occurred_at),
+						 quote_identifier(sample->source->occurred_at));
+}
+
+/*
+ * write_rows: spread over the whole of a big table, as its first rows are often
+ * the oldest.
+ */
+static void
+write_rows(StringInfo sql, Oid relid)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class class;
+	double share = 1.0;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	if (class->relkind == RELKIND_RELATION || class->relkind == RELKIND_MATVIEW ||
+		class->relkind == RELKIND_PARTITIONED_TABLE)
+		share = class->reltuples > 0 ? SAMPLE_ROWS / class->reltuples : 1.0;
+	ReleaseSysCache(tuple);
+	appendStringInfo(sql, "SELECT * FROM %s", ls_relation_name(relid));
+	if (share < 0.5)
+		appendStringInfo(sql,
+						 " TABLESAMPLE SYSTEM (%.9f) REPEATABLE (0)",
+						 100.0 * share);
+	/* Of a sample the end is not cut off, unless statistics are far out. */
+	appendStringInfo(sql, " LIMIT %d", share < 0.5 ? 2 * SAMPLE_ROWS : SAMPLE_ROWS);
+}
+
 static char *
 write_query(LsSample *sample)
 {
-	const LsCondRelation *event;
+	const LsCondRelation *first = linitial(sample->shown->relations);
 	StringInfoData sql;
 	ListCell *cell;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT count(*), count(");
 	write_bad_value(&sql, sample);
-	appendStringInfoChar(&sql, ')');
-	foreach(cell, sample->nulls)
+	appendStringInfoString(&sql, "), ");
+	write_age(&sql, sample);
+	foreach(cell, sample->conditions)
+	{
+		const LsSampleCondition *condition = lfirst(cell);
+
 		appendStringInfo(&sql,
-						 ", count(*) FILTER (WHERE (%s) IS NULL)",
-						 (char *) lfirst(cell));
-	event = linitial(sample->scope->relations);
+						 ", count(*) FILTER (WHERE (%s) IS NULL)"
+						 ", count(*) FILTER (WHERE (%s))",
+						 condition->sql,
+						 condition->sql);
+	}
+	appendStringInfoString(&sql, " FROM (");
+	write_rows(&sql, first->relid);
 	appendStringInfo(&sql,
-					 " FROM (SELECT * FROM %s LIMIT %d) AS event",
-					 ls_relation_name(event->relid),
-					 SAMPLE_ROWS);
-	if (sample->rule != NULL && sample->source->condition != NULL)
-		appendStringInfo(&sql,
-						 " WHERE %s",
-						 print(sample, sample->source->condition, BOOLOID));
+					 ") AS %s%s CROSS JOIN (SELECT now()) AS moment (as_of)",
+					 first->alias,
+					 sample->joins);
+	if (sample->filter != NULL)
+		appendStringInfo(&sql, " WHERE %s", print(sample, sample->filter, BOOLOID));
 	return sql.data;
+}
+
+static int64
+count_of(int column)
+{
+	bool is_null;
+	Datum value =
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &is_null);
+
+	return is_null ? 0 : DatumGetInt64(value);
 }
 
 /* take: read, write and run the query, as the owner of the contacts. */
@@ -127,6 +171,7 @@ static void
 take(void *arg)
 {
 	LsSample *sample = arg;
+	ListCell *cell;
 	LsGuard guard;
 	char *sql;
 
@@ -135,141 +180,27 @@ take(void *arg)
 	ls_guard_enter(&guard, sample->scope->owner, LS_SAFE_PATH);
 	SPI_connect();
 	if (SPI_execute(sql, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "query on a sample of events failed");
-	for (int i = 0; i < SPI_tuptable->tupdesc->natts; i++)
+		elog(ERROR, "query on a sample failed");
+	sample->nrows = count_of(1);
+	sample->nbad = count_of(2);
+	sample->oldest_age_secs = count_of(3);
+	foreach(cell, sample->conditions)
 	{
-		bool is_null;
+		LsSampleCondition *condition = lfirst(cell);
 
-		sample->counts[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-														SPI_tuptable->tupdesc,
-														i + 1,
-														&is_null));
+		condition->nulls = count_of(4 + 2 * foreach_current_index(cell));
+		condition->trues = count_of(5 + 2 * foreach_current_index(cell));
 	}
 	SPI_finish();
 	ls_guard_leave(&guard);
 }
 
-static void
-put(ReturnSetInfo *result,
-	const char *severity,
-	const LsSample *sample,
-	const char *problem,
-	const char *suggestion)
-{
-	Datum values[4];
-	bool nulls[4] = {false, false, false, false};
-
-	values[0] = CStringGetTextDatum(severity);
-	values[1] = CStringGetTextDatum(
-		sample->rule == NULL ? psprintf("event source \"%s\"", sample->source->name)
-							 : psprintf("engagement rule \"%s\"", sample->rule->name));
-	values[2] = CStringGetTextDatum(problem);
-	values[3] = CStringGetTextDatum(suggestion);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-static void
-report(ReturnSetInfo *result, const LsSample *sample)
-{
-	int64 nevents = sample->counts[0];
-	ListCell *cell;
-
-	if (sample->counts[1] > 0)
-		put(result,
-			"warning",
-			sample,
-			psprintf("value is NaN or infinite for " INT64_FORMAT " of " INT64_FORMAT
-					 " events looked at",
-					 sample->counts[1],
-					 nevents),
-			"Such a value counts as 0: correct the events, or leave them out by the "
-			"condition.");
-	foreach(cell, sample->names)
-	{
-		int64 nulls = sample->counts[2 + foreach_current_index(cell)];
-
-		if (2 * nulls > nevents)
-			put(result,
-				"warning",
-				sample,
-				psprintf("%s is null for " INT64_FORMAT " of " INT64_FORMAT
-						 " events looked at",
-						 (char *) lfirst(cell),
-						 nulls,
-						 nevents),
-				"Null is not true: compare with IS NOT DISTINCT FROM, or use coalesce(), "
-				"where such events should match.");
-	}
-}
-
-static void
-look_at(ReturnSetInfo *result,
-		LsCondScope *scope,
-		const LsSourceRow *source,
-		const LsEngagementRow *rule)
-{
-	LsSample sample = {.scope = scope, .source = source, .rule = rule};
-	ErrorData *error;
-
-	if (ls_attempt(take, &sample, &error))
-		report(result, &sample);
-	else
-		put(result,
-			"error",
-			&sample,
-			psprintf("fails on the events: %s", error->message),
-			"Put the case that fails outside of the expression.");
-}
-
-static void
-look_at_source(ReturnSetInfo *result,
-			   const LsModelRow *row,
-			   Oid contacts,
-			   List *sources,
-			   const LsSourceRow *source)
-{
-	Oid relid = ls_relation_by_name(source->relation);
-	LsCondScope *scope;
-	ListCell *cell;
-
-	if (!OidIsValid(relid))
-		return;
-	scope = ls_model_event_scope(row, contacts, relid);
-	look_at(result, scope, source, NULL);
-	foreach(cell, ls_catalog_engagement_rules(row->name))
-	{
-		const LsEngagementRow *rule = lfirst(cell);
-
-		if (rule->enabled && ls_catalog_source_of(rule, sources) == source)
-			look_at(result, scope, source, rule);
-	}
-}
-
 /*
- * sample_problems(model text) -> setof (severity, object, problem, suggestion): the
- * enabled rules on at most SAMPLE_ROWS events of each source; as the owner of the
- * contacts, restricted.
+ * ls_sample_take: try the sample's conditions on about SAMPLE_ROWS rows. False
+ * where that raises: then `error` says what.
  */
-Datum
-ls_sql_sample_problems(PG_FUNCTION_ARGS)
+bool
+ls_sample_take(LsSample *sample, ErrorData **error)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LsModelRow *row;
-	List *sources;
-	ListCell *cell;
-	Oid contacts;
-
-	InitMaterializedSRF(fcinfo, 0);
-	row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
-	contacts = ls_relation_of_model(row, false);
-	if (!ls_relation_may_change(contacts, GetUserId()))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("permission denied for the events of model \"%s\"", row->name),
-				errhint("Only who owns its contacts, or is a member of that role, may "
-						"check them."));
-	sources = ls_catalog_sources(row->name);
-	foreach(cell, sources)
-		look_at_source(result, row, contacts, sources, lfirst(cell));
-	return (Datum) 0;
+	return ls_attempt(take, sample, error);
 }

@@ -61,6 +61,13 @@
 #define ls_take_nullingrels(var, from) ((void) (from))
 #endif
 
+/* Memory that will be needed soon. */
+#ifdef __GNUC__
+#define ls_prefetch(address) __builtin_prefetch(address)
+#else
+#define ls_prefetch(address) ((void) (address))
+#endif
+
 /* A setting's own memory: PostgreSQL frees it with guc_free (16) or free (15). */
 #if PG_VERSION_NUM >= 160000
 #define ls_guc_malloc(size) guc_malloc(LOG, (size))

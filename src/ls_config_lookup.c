@@ -102,25 +102,21 @@ check_use(const LsUses *uses, const char *what, const char *text)
 			errhint("Change or disable that first."));
 }
 
-/* lookups_of: those of the model that can be used, but for one. */
+/* without: the lookups that conditions may name, but for one. */
 static List *
-lookups_of(const LsConfigRow *row, const char *without)
+without(const LsConfigRow *row, const char *alias)
 {
-	List *found = NIL;
+	List *others = NIL;
 	ListCell *cell;
 
-	foreach(cell, ls_catalog_lookups(row->model->name))
+	foreach(cell, ls_lookup_find_readable(row->model, row->relid))
 	{
-		LsLookupRow *one = lfirst(cell);
-		LsLookupFault fault;
-		LsLookup *lookup = without != NULL && strcmp(one->alias, without) == 0
-							   ? NULL
-							   : ls_lookup_find(one, row->relid, &fault);
+		LsLookup *lookup = lfirst(cell);
 
-		if (lookup != NULL)
-			found = lappend(found, lookup);
+		if (strcmp(lookup->row->alias, alias) != 0)
+			others = lappend(others, lookup);
 	}
-	return found;
+	return others;
 }
 
 static void
@@ -173,13 +169,12 @@ check_life_uses(const LsUses *uses)
 static void
 check_uses(const LsConfigRow *row, List *after)
 {
-	List *before = lookups_of(row, NULL);
 	LsUses uses = {row,
-				   ls_model_scope_with(row->model, row->relid, before),
+				   ls_model_scope(row->model, row->relid),
 				   ls_model_scope_with(row->model, row->relid, after)};
 
 	check_fit_uses(&uses);
-	uses.before = ls_model_score_scope_with(row->model, row->relid, before);
+	uses.before = ls_model_score_scope(row->model, row->relid);
 	uses.after = ls_model_score_scope_with(row->model, row->relid, after);
 	check_life_uses(&uses);
 }
@@ -220,7 +215,7 @@ ls_config_check_lookup(LsConfigRow *row)
 
 		old.tuple = row->old;
 		check_uses(row,
-				   lappend(lookups_of(row, ls_config_required(&old, "alias")), lookup));
+				   lappend(without(row, ls_config_required(&old, "alias")), lookup));
 	}
 	ls_error_pop_place(&place);
 }
@@ -232,5 +227,5 @@ ls_config_check_lookup(LsConfigRow *row)
 void
 ls_config_delete_lookup(const LsConfigRow *row)
 {
-	check_uses(row, lookups_of(row, ls_config_required(row, "alias")));
+	check_uses(row, without(row, ls_config_required(row, "alias")));
 }

@@ -113,6 +113,8 @@ extern LsFrame *ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
 											LsFrame *frame);
 extern LsEngagement *ls_engagement_of_state(FunctionCallInfo fcinfo,
 											const LsState *state);
+extern void ls_engagement_check_state(const LsEngagement *engagement,
+									  const LsState *state);
 extern void ls_engagement_check_moment(const LsState *state,
 									   const LsEngagement *engagement,
 									   TimestampTz as_of);

@@ -95,12 +95,17 @@ load(LsMatcher *matcher, LsRowMap *map, const LsEventRow *event)
 		ls_match_load_row(matcher, map, event->row);
 }
 
-/* passes: does the event count at all, and when was it? */
+/* value_or_column: of what mostly is a plain column. */
+static inline Datum
+value_or_column(LsMatcher *matcher, int number, int column, bool *is_null)
+{
+	return likely(column >= 0) ? ls_match_column(matcher, column, is_null)
+							   : ls_match_value(matcher, number, is_null);
+}
+
+/* counts: does the event count at all, and when was it? */
 static inline bool
-passes(LsAccumulator *acc,
-	   const LsEventReader *reader,
-	   const LsEventRow *event,
-	   int64 *at_us)
+counts(const LsEventReader *reader, const LsEventRow *event, int64 *at_us)
 {
 	LsEventSource *source = reader->source;
 	const int *numbers;
@@ -108,28 +113,38 @@ passes(LsAccumulator *acc,
 	bool no_contact;
 
 	load(source->matcher, reader->map, event);
-	*at_us = DatumGetTimestampTz(
-		ls_match_value(source->matcher, LS_EVENT_OCCURRED_AT, &no_time));
-	(void) ls_match_value(source->matcher, LS_EVENT_CONTACT_ID, &no_contact);
+	*at_us = DatumGetTimestampTz(value_or_column(source->matcher,
+												 LS_EVENT_OCCURRED_AT,
+												 source->occurred_at,
+												 &no_time));
+	(void) value_or_column(source->matcher,
+						   LS_EVENT_CONTACT_ID,
+						   source->contact_id,
+						   &no_contact);
 	if (no_time || no_contact || TIMESTAMP_NOT_FINITE(*at_us))
 		return false;
 	if (reader->has_since && *at_us < reader->since_us)
 		return false;
-	if (source->gate != NULL)
-	{
-		load(source->gate, reader->gate, event);
-		if (ls_match_list(source->gate, 0, &numbers) == 0)
-			return false;
-	}
-	if (likely(*at_us <= acc->frame->as_of_us))
+	if (source->gate == NULL)
 		return true;
-	if (*at_us < acc->frame->until_us)
-		ls_accumulator_own_frame(acc)->until_us = *at_us;
+	load(source->gate, reader->gate, event);
+	return ls_match_list(source->gate, 0, &numbers) > 0;
+}
+
+/* is_past: is the event one up to the accumulator's moment? */
+static inline bool
+is_past(LsAccumulator *acc, int64 at_us)
+{
+	if (likely(at_us <= acc->frame->as_of_us))
+		return true;
+	if (at_us < acc->frame->until_us)
+		ls_accumulator_own_frame(acc)->until_us = at_us;
 	return false;
 }
 
 /*
- * ls_accumulator_add: one event.
+ * ls_accumulator_add: one event. It is matched while the memory of the accumulator
+ * is on its way; but no condition may fail on an event that does not count.
  *
  * Errors: what a condition raises, with the rule's name.
  */
@@ -141,11 +156,17 @@ ls_accumulator_add(LsAccumulator *acc,
 	LsEventSource *source = reader->source;
 	const int *numbers;
 	int64 at_us;
-	int n;
+	int n = 0;
 
-	if (!passes(acc, reader, event, &at_us))
+	ls_prefetch(acc);
+	if (!counts(reader, event, &at_us))
 		return;
-	n = ls_match_list(source->matcher, 0, &numbers);
+	if (!source->may_raise)
+		n = ls_match_list(source->matcher, 0, &numbers);
+	if (!is_past(acc, at_us))
+		return;
+	if (source->may_raise)
+		n = ls_match_list(source->matcher, 0, &numbers);
 	for (int i = 0; i < source->always.n; i++)
 		add_match(acc, source, &source->always.items[i], at_us);
 	for (int i = 0; i < n; i++)

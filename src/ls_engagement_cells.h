@@ -103,7 +103,10 @@ ls_accumulator_note_activity(LsAccumulator *acc, int64 at_us)
 {
 	int64 last_us = acc->last_activity_us;
 
-	acc->has_earlier_activity |= last_us != PG_INT64_MIN && last_us != at_us;
+	if (at_us == last_us)
+		return;
+	if (last_us != PG_INT64_MIN)
+		acc->has_earlier_activity = true;
 	if (at_us > last_us)
 		acc->last_activity_us = at_us;
 }

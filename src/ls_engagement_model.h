@@ -48,6 +48,9 @@ typedef struct LsEventSource
 	Oid relid;
 	LsMatcher *gate; /* which events count at all; NULL = all */
 	LsMatcher *matcher;
+	int occurred_at; /* the matcher's column; -1 = it is computed */
+	int contact_id;
+	bool may_raise; /* can a condition end in an error? */
 	LsFeeds always; /* what every event does */
 	LsFeeds *feeds; /* by the number of the condition in the matcher */
 	LsHash *hashes; /* by the number of the value */

@@ -97,17 +97,14 @@ ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
 }
 
 /*
- * ls_engagement_of_state: the rules that the state was made by.
+ * ls_engagement_check_state: was the state made by these rules?
  *
- * Errors: 42704, 42501; 55000 where the rules accumulate something else by now;
- * XX001 where it cannot be of these rules.
+ * Errors: 55000 where the rules accumulate something else by now; XX001 where it
+ * cannot be of these rules.
  */
-LsEngagement *
-ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state)
+void
+ls_engagement_check_state(const LsEngagement *engagement, const LsState *state)
 {
-	LsEngagement *engagement =
-		ls_engagement_of_name(fcinfo, ls_state_name(state), state->name_length);
-
 	if (state->fingerprint != engagement->fingerprint)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -123,6 +120,20 @@ ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state)
 					   ls_state_model_name(state)),
 				errhint("Aggregate the events again with "
 						"lead_scoring.engagement_agg()."));
+}
+
+/*
+ * ls_engagement_of_state: the rules that the state was made by.
+ *
+ * Errors: 42704, 42501; 55000 and XX001 as above.
+ */
+LsEngagement *
+ls_engagement_of_state(FunctionCallInfo fcinfo, const LsState *state)
+{
+	LsEngagement *engagement =
+		ls_engagement_of_name(fcinfo, ls_state_name(state), state->name_length);
+
+	ls_engagement_check_state(engagement, state);
 	return engagement;
 }
 

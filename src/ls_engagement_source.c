@@ -298,9 +298,11 @@ finish_source(LsSourceBuild *build)
 	ListCell *cell;
 
 	compile_gate(build);
-	if (build->rules != NIL || build->values != NIL)
-		source->matcher =
-			compile_matcher(build, build->rules, build->values, "engagement rule");
+	source->matcher =
+		compile_matcher(build, build->rules, build->values, "engagement rule");
+	source->occurred_at = ls_match_value_column(source->matcher, LS_EVENT_OCCURRED_AT);
+	source->contact_id = ls_match_value_column(source->matcher, LS_EVENT_CONTACT_ID);
+	source->may_raise = ls_match_may_raise(source->matcher);
 	source->always = keep_feeds(build, build->always);
 	source->feeds =
 		MemoryContextAlloc(build->context,

@@ -86,6 +86,7 @@ extern bool ls_memory_has(const LsMemory *memory, char what, const char *name);
 extern void ls_memory_set(LsMemory *memory, char what, const char *name, bool on);
 extern bool ls_memory_moment(const LsMemory *memory, const char *name, int64 *at_us);
 extern void ls_memory_set_moment(LsMemory *memory, const char *name, int64 at_us);
+extern const char *ls_memory_join_fired(const char *into, const char *from);
 extern void ls_memory_forget_all(LsMemory *memory, char what);
 
 #define LS_MEMORY_HOLDS '+' /* the condition of an action */
@@ -116,16 +117,20 @@ extern void ls_lifecycle_follow(const LsObjects *objects,
 								TimestampTz as_of,
 								List **moves,
 								List **firings);
+extern void ls_lifecycle_hold_back(LsChange *change,
+								   TimestampTz as_of,
+								   const char *reason);
 extern void ls_lifecycle_queue_held(const LsObjects *objects,
 									const LsChange *changes,
 									int n);
 
 /* ls_lifecycle_stage.c: the stage column of the contacts */
-extern bool ls_lifecycle_is_writing;
+extern bool ls_lifecycle_is_ours(void);
 extern void ls_lifecycle_write_stages(const LsObjects *objects,
 									  const LsModel *model,
 									  LsChange *changes,
-									  int n);
+									  int n,
+									  TimestampTz as_of);
 
 /* ls_lifecycle_record.c: histories, outbox, notifications */
 extern void ls_lifecycle_record(const LsObjects *objects,

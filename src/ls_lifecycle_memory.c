@@ -172,3 +172,28 @@ ls_memory_forget_all(LsMemory *memory, char what)
 		if (((LsRemembered *) lfirst(cell))->what == what)
 			memory->items = foreach_delete_current(memory->items, cell);
 }
+
+/*
+ * ls_memory_join_fired: two contacts become one: what happened to either of them has
+ * happened, at the later moment. Texts as in score rows; gives '' for nothing.
+ */
+const char *
+ls_memory_join_fired(const char *into, const char *from)
+{
+	LsMemory *memory = ls_memory_read(into);
+	const char *text;
+	ListCell *cell;
+
+	foreach(cell, ls_memory_read(from)->items)
+	{
+		const LsRemembered *item = lfirst(cell);
+		int64 at_us;
+
+		if (item->what != LS_MEMORY_FIRED ||
+			(ls_memory_moment(memory, item->name, &at_us) && at_us >= item->at_us))
+			continue;
+		ls_memory_set_moment(memory, item->name, item->at_us);
+	}
+	text = ls_memory_write(memory);
+	return text == NULL ? "" : text;
+}

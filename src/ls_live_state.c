@@ -1,17 +1,18 @@
 /*
- * ls_live_state.c: what the view and the writers of scores ask about stored
- * engagement states.
+ * ls_live_state.c: what the view and the writers of scores ask about stored rows.
  */
 #include "postgres.h"
 
 #include "ls_apply.h"
 #include "ls_compat.h"
-#include "ls_engagement.h"
 #include "ls_fit.h"
 #include "ls_guc.h"
+#include "ls_live.h"
 #include "ls_pending.h"
 
 #include "access/htup_details.h"
+#include "access/parallel.h"
+#include "access/xact.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -20,7 +21,7 @@
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_same_facts);
-PG_FUNCTION_INFO_V1(ls_sql_live_state);
+PG_FUNCTION_INFO_V1(ls_sql_live_now);
 PG_FUNCTION_INFO_V1(ls_sql_sources_stamp);
 PG_FUNCTION_INFO_V1(ls_sql_same_sources);
 PG_FUNCTION_INFO_V1(ls_sql_contact_since);
@@ -43,90 +44,167 @@ ls_sql_same_facts(PG_FUNCTION_ARGS)
 					   0);
 }
 
-/* LsLiveCall: what one place in a query needs, kept from row to row. */
-typedef struct LsLiveCall
+/* Arguments of live_now. */
+enum
 {
-	uint64 generation;
-	LsModel *model;
-	Oid user;
-	Oid key_type; /* of the contact's id */
-	text *name;
-} LsLiveCall;
+	A_MODEL,
+	A_SOURCES,
+	A_CONTACT_ID,
+	A_FIT,
+	A_BAND,
+	A_GRADE,
+	A_STATE,
+	A_SINCE,
+	A_SCORED_AT,
+	A_DUE_AT,
+	A_STAMP,
+	A_PROBLEM
+};
 
-static LsLiveCall *
-get_call(FunctionCallInfo fcinfo, text *name, int key_argument)
+/*
+ * is_pending: has this transaction changed the contact, and not yet applied it? A
+ * parallel worker does not know; but it knows whether anything was written.
+ */
+static bool
+is_pending(FunctionCallInfo fcinfo, const LsLiveCall *call)
 {
-	LsLiveCall *call = fcinfo->flinfo->fn_extra;
-	uint64 generation = ls_model_generation;
-	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	if (IsParallelWorker())
+		return TransactionIdIsValid(GetTopTransactionIdIfAny());
+	return ls_pending_any() &&
+		   (!OidIsValid(call->key_type) ||
+			ls_pending_has_lookups(call->model->row->name) ||
+			ls_pending_has(call->model->row->name,
+						   ls_key_from_datum(call->key_type,
+											 PG_GETARG_DATUM(A_CONTACT_ID))));
+}
 
-	if (call != NULL && call->generation == generation && call->user == GetUserId() &&
-		VARSIZE_ANY(name) == VARSIZE_ANY(call->name) &&
-		memcmp(name, call->name, VARSIZE_ANY(name)) == 0)
-		return call;
-	if (call == NULL)
-		call = MemoryContextAllocZero(context, sizeof(LsLiveCall));
-	fcinfo->flinfo->fn_extra = call;
-	call->generation = 0;
-	call->model = ls_fit_readable_model(name);
-	call->user = GetUserId();
-	call->key_type = ls_key_stored_type(
-		getBaseType(get_fn_expr_argtype(fcinfo->flinfo, key_argument)));
-	call->name = MemoryContextAlloc(context, VARSIZE_ANY(name));
-	memcpy(call->name, name, VARSIZE_ANY(name));
-	call->generation = generation;
-	return call;
+/* why_not_kept: why the row does not say what the facts say; NULL where it does. */
+static const char *
+why_not_kept(FunctionCallInfo fcinfo, LsLiveCall *call)
+{
+	const char *status = call->model->row->status;
+
+	if (PG_GETARG_INT64(A_STAMP) != call->model->stamp ||
+		(strcmp(status, "active") != 0 && strcmp(status, "shadow") != 0))
+		return "stale";
+	if (is_pending(fcinfo, call))
+		return "pending";
+	if (ls_live_is_in(&call->queue, call->key_type, PG_GETARG_DATUM(A_CONTACT_ID)))
+		return "queued";
+	return NULL;
+}
+
+/* freshness_at: of a row that is kept. Scored after the statement began: current. */
+static const char *
+freshness_at(FunctionCallInfo fcinfo, TimestampTz as_of)
+{
+	if (!PG_ARGISNULL(A_DUE_AT) && as_of >= PG_GETARG_TIMESTAMPTZ(A_DUE_AT))
+		return "due";
+	if (as_of < PG_GETARG_TIMESTAMPTZ(A_SCORED_AT) &&
+		as_of != GetCurrentTransactionStartTimestamp())
+		return "past";
+	return "current";
+}
+
+/* is_in_time: has nothing changed between the stored row's moment and this one? */
+static bool
+is_in_time(FunctionCallInfo fcinfo, TimestampTz as_of)
+{
+	return as_of >= PG_GETARG_TIMESTAMPTZ(A_SCORED_AT) &&
+		   (PG_ARGISNULL(A_DUE_AT) || as_of < PG_GETARG_TIMESTAMPTZ(A_DUE_AT));
 }
 
 static void
-refuse_sources(const LsModel *model)
+read_scores(FunctionCallInfo fcinfo,
+			LsLiveCall *call,
+			LsLive *live,
+			const LsState *state,
+			TimestampTz as_of)
 {
-	ereport(ERROR,
-			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			errmsg("event sources or lookups of model \"%s\" have changed since it was "
-				   "activated",
-				   model->row->name),
-			errhint("Call lead_scoring.activate(%s) again.",
-					quote_literal_cstr(model->row->name)));
-}
-
-static bool
-is_usable(const LsModel *model, const LsState *state, int64 stamp, TimestampTz as_of)
-{
-	return stamp == model->stamp && state->name_length == strlen(model->row->name) &&
-		   memcmp(ls_state_name(state), model->row->name, state->name_length) == 0 &&
-		   state->fingerprint == ls_engagement_get((LsModel *) model)->fingerprint &&
-		   as_of >= state->from_us && as_of < state->until_us;
+	live->fit = PG_GETARG_FLOAT8(A_FIT);
+	if (state != NULL)
+		ls_live_read(call,
+					 live,
+					 state,
+					 as_of,
+					 PG_ARGISNULL(A_SINCE) ? DT_NOBEGIN
+										   : PG_GETARG_TIMESTAMPTZ(A_SINCE));
+	/* In time no threshold is crossed. */
+	if (is_in_time(fcinfo, as_of))
+		ls_live_total(call->model,
+					  live,
+					  PG_ARGISNULL(A_BAND) ? 0 : PG_GETARG_DATUM(A_BAND),
+					  PG_ARGISNULL(A_GRADE) ? 0 : PG_GETARG_DATUM(A_GRADE));
+	else
+		ls_live_label(call->model, live);
 }
 
 /*
- * live_state(state engagement, stamp bigint, model text, sources bigint,
- * contact_id anyelement) -> engagement: the stored state, where it is all that
- * the events say as of lead_scoring.as_of(); else NULL: they must be read.
+ * read_kept: the scores from the stored fit and state; where those will not do, the
+ * contact is to be scored anew. False where the stored scores are right.
+ */
+static bool
+read_kept(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz as_of)
+{
+	const LsModel *model = call->model;
+	bool in_time = is_in_time(fcinfo, as_of);
+	const LsState *state;
+	bool is_adjusted;
+
+	if (in_time && !call->fades && !model->uses_as_of)
+		return false;
+	state = PG_ARGISNULL(A_STATE) ? NULL : PG_GETARG_ENGAGEMENT(A_STATE);
+	if (in_time && !ls_live_fades(call, state) && !model->uses_as_of)
+		return false;
+	is_adjusted = ls_live_is_in(&call->adjustments,
+								call->key_type,
+								PG_GETARG_DATUM(A_CONTACT_ID));
+	/* At another moment other events may count. */
+	if (state != NULL &&
+		(!ls_live_can_read(model, state, as_of) || (is_adjusted && !in_time)))
+		state = NULL;
+	live->has_state = state != NULL;
+	live->is_anew = model->uses_as_of || is_adjusted || PG_ARGISNULL(A_FIT) ||
+					(state == NULL && ls_model_has_behaviour(model));
+	if (live->is_anew)
+		return true;
+	read_scores(fcinfo, call, live, state, as_of);
+	return true;
+}
+
+/*
+ * live_now(model text, sources bigint, and columns of <model>_score) -> live: the
+ * scores as of lead_scoring.as_of(). NULL where they are just those of the row; with
+ * `anew` where they cannot be had from the row.
  *
  * Errors: 55000 where there are other event sources than at activation.
  */
 Datum
-ls_sql_live_state(PG_FUNCTION_ARGS)
+ls_sql_live_now(PG_FUNCTION_ARGS)
 {
+	LsLive live = {.last_activity = DT_NOBEGIN};
 	LsLiveCall *call;
-	const LsState *state;
+	TimestampTz as_of = ls_guc_as_of();
 
-	if (PG_ARGISNULL(2) || PG_ARGISNULL(3))
+	if (PG_ARGISNULL(A_MODEL) || PG_ARGISNULL(A_SOURCES) || PG_ARGISNULL(A_STAMP) ||
+		PG_ARGISNULL(A_CONTACT_ID) || PG_ARGISNULL(A_SCORED_AT))
 		PG_RETURN_NULL();
-	call = get_call(fcinfo, PG_GETARG_TEXT_PP(2), 4);
-	if (PG_GETARG_INT64(3) != call->model->sources_stamp)
-		refuse_sources(call->model);
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(4))
+	call = ls_live_call(fcinfo, PG_GETARG_TEXT_PP(A_MODEL), A_CONTACT_ID);
+	ls_live_check_sources(call->model, PG_GETARG_INT64(A_SOURCES));
+	live.freshness = why_not_kept(fcinfo, call);
+	live.is_anew = live.freshness != NULL;
+	if (!PG_ARGISNULL(A_PROBLEM) && PG_GETARG_INT64(A_STAMP) == call->model->stamp)
+	{
+		live.freshness = "failed";
+		live.problem = text_to_cstring(PG_GETARG_TEXT_PP(A_PROBLEM));
+		live.is_anew = false;
+	}
+	if (live.freshness != NULL)
+		return ls_live_row(fcinfo, &live);
+	live.freshness = freshness_at(fcinfo, as_of);
+	if (!read_kept(fcinfo, call, &live, as_of))
 		PG_RETURN_NULL();
-	state = PG_GETARG_ENGAGEMENT(0);
-	if (!is_usable(call->model, state, PG_GETARG_INT64(1), ls_guc_as_of()))
-		PG_RETURN_NULL();
-	if (OidIsValid(call->key_type) &&
-		ls_pending_has(call->model->row->name,
-					   ls_key_from_datum(call->key_type, PG_GETARG_DATUM(4))))
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	return ls_live_row(fcinfo, &live);
 }
 
 /* sources_stamp(model text) -> bigint: changes with the event sources */
@@ -144,10 +222,8 @@ ls_sql_sources_stamp(PG_FUNCTION_ARGS)
 Datum
 ls_sql_same_sources(PG_FUNCTION_ARGS)
 {
-	const LsModel *model = ls_fit_readable_model(PG_GETARG_TEXT_PP(0));
-
-	if (PG_GETARG_INT64(1) != model->sources_stamp)
-		refuse_sources(model);
+	ls_live_check_sources(ls_fit_readable_model(PG_GETARG_TEXT_PP(0)),
+						  PG_GETARG_INT64(1));
 	PG_RETURN_BOOL(true);
 }
 

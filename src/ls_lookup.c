@@ -18,6 +18,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -141,14 +142,17 @@ operator_schema(Oid operator)
 	return schema;
 }
 
-/* is_written_so: would PostgreSQL read "key = value" as this operator? */
+/*
+ * is_written_so: would PostgreSQL read "key = value" as this operator? One between
+ * a date and a timestamp, say, would follow the session's time zone.
+ */
 static bool
 is_written_so(Oid equals, Oid key_type, Oid contact_type)
 {
 	Operator found;
 	Oid oid;
 
-	if (!OidIsValid(equals))
+	if (!OidIsValid(equals) || op_volatile(equals) != PROVOLATILE_IMMUTABLE)
 		return false;
 	found = oper(NULL,
 				 list_make2(makeString(operator_schema(equals)),
@@ -238,6 +242,12 @@ find_index(LsLookup *lookup, Oid contacts, AttrNumber contact, LsLookupFault *fa
 								  lookup->row->relation,
 								  quote_identifier(lookup->row->key)));
 	lookup->key_type = get_atttype(lookup->relid, lookup->key);
+	if (!OidIsValid(get_array_type(getBaseType(lookup->key_type))))
+		return set_fault(fault,
+						 ERRCODE_DATATYPE_MISMATCH,
+						 psprintf("a key of type %s cannot be followed",
+								  format_type_be(lookup->key_type)),
+						 "Use another unique column.");
 	lookup->contact_type = get_atttype(contacts, contact);
 	foreach(cell, indexes)
 		if (use_index(lookup, lfirst_oid(cell), collation_of(contacts, contact)))
@@ -343,6 +353,41 @@ ls_lookup_hash_contact(LsLookup *lookup, Datum value)
 			   ? DatumGetUInt32(
 					 FunctionCall1Coll(&lookup->contact_hash, lookup->collation, value))
 			   : 0;
+}
+
+/* stub_of: enough of a lookup that cannot be used for conditions to be read. */
+static LsLookup *
+stub_of(const LsLookupRow *row)
+{
+	LsLookup *stub = palloc0(sizeof(LsLookup));
+
+	stub->row = row;
+	stub->relid = ls_relation_by_name(row->relation);
+	return OidIsValid(stub->relid) ? stub : NULL;
+}
+
+/*
+ * ls_lookup_find_readable: those of a model whose columns conditions may name, by
+ * alias. Some may not be good for more: what is wrong with one must not keep other
+ * rules from being written.
+ */
+List *
+ls_lookup_find_readable(const LsModelRow *model, Oid contacts)
+{
+	List *found = NIL;
+	ListCell *cell;
+
+	foreach(cell, ls_catalog_lookups(model->name))
+	{
+		LsLookupFault fault;
+		LsLookup *lookup = ls_lookup_find(lfirst(cell), contacts, &fault);
+
+		if (lookup == NULL)
+			lookup = stub_of(lfirst(cell));
+		if (lookup != NULL)
+			found = lappend(found, lookup);
+	}
+	return found;
 }
 
 /* ---- as SQL ----------------------------------------------------------- */

@@ -38,6 +38,7 @@ typedef struct LsLookupFault
 extern LsLookup *ls_lookup_find(const LsLookupRow *row,
 								Oid contacts,
 								LsLookupFault *fault);
+extern List *ls_lookup_find_readable(const LsModelRow *model, Oid contacts);
 extern List *ls_lookup_find_all(const LsModelRow *model, Oid contacts);
 extern LsLookup *ls_lookup_of(List *lookups, const char *alias);
 extern uint32 ls_lookup_hash_key(LsLookup *lookup, Datum key);

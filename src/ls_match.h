@@ -41,6 +41,7 @@ typedef struct LsMatchColumn
 /* LsMatchValue: an expression whose value is wanted for some rows. */
 typedef struct LsMatchValue
 {
+	const char *kind; /* of rule; NULL = that of the matcher */
 	const char *name; /* of the rule that it is for */
 	Node *expr;		  /* from LsCond */
 } LsMatchValue;
@@ -52,6 +53,13 @@ typedef enum LsMatchMode
 } LsMatchMode;
 
 typedef struct LsMatcher LsMatcher;
+
+/* LsMatchRow: the row at hand: what every matcher begins with. */
+typedef struct LsMatchRow
+{
+	Datum *values; /* by the matcher's own numbers of columns */
+	bool *nulls;
+} LsMatchRow;
 
 /* ls_match_compile.c */
 extern LsMatcher *ls_match_compile(List *rules,
@@ -70,6 +78,7 @@ extern LsMatcher *ls_match_compile_values(List *rules,
 
 /* ls_match_value.c */
 extern Datum ls_match_value(LsMatcher *matcher, int number, bool *is_null);
+extern int ls_match_value_column(const LsMatcher *matcher, int number);
 extern void ls_match_begin_values(LsMatcher *matcher, TimestampTz as_of);
 
 /* ls_match_eval.c */
@@ -103,5 +112,15 @@ extern bool ls_match_same_columns(const LsRowMap *map,
 								  int relno,
 								  HeapTuple old_tuple,
 								  HeapTuple new_tuple);
+
+/* ls_match_column: of the row loaded last; see ls_match_value_column. */
+static inline Datum
+ls_match_column(const LsMatcher *matcher, int column, bool *is_null)
+{
+	const LsMatchRow *row = (const LsMatchRow *) matcher;
+
+	*is_null = row->nulls[column];
+	return row->values[column];
+}
 
 #endif /* LS_MATCH_H */

@@ -282,15 +282,16 @@ ls_match_load_values(LsMatcher *matcher,
 					 const LsRowMap *map,
 					 const NullableDatum *values)
 {
-	const LsRelationMap *first = &map->relations[0];
-	TupleTableSlot *row = matcher->row;
+	const LsMapColumn *column = map->relations[0].columns;
+	const LsMapColumn *end = column + map->relations[0].ncolumns;
+	LsMatchRow hand = matcher->hand;
 
-	for (int i = 0; i < first->ncolumns; i++)
+	for (; column < end; column++)
 	{
-		const NullableDatum *value = &values[first->columns[i].attno - 1];
+		const NullableDatum *value = &values[column->attno - 1];
 
-		row->tts_values[first->columns[i].column] = value->value;
-		row->tts_isnull[first->columns[i].column] = value->isnull;
+		hand.values[column->column] = value->value;
+		hand.nulls[column->column] = value->isnull;
 	}
 }
 

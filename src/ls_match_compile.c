@@ -225,6 +225,7 @@ prepare_params(LsCompile *compile)
 	ListCell *cell;
 
 	matcher->nmoments = list_length(compile->moments);
+	matcher->runs_code |= matcher->nmoments > 0;
 	matcher->params = makeParamList(LS_COND_AS_OF + matcher->nmoments);
 	matcher->params->params[0].ptype = TIMESTAMPTZOID;
 	matcher->moments = palloc(sizeof(ExprState *) * (matcher->nmoments + 1));
@@ -250,10 +251,13 @@ prepare_guarded(LsCompile *compile)
 	foreach(cell, compile->guarded)
 	{
 		int i = foreach_current_index(cell);
+		LsGuarded *guarded = &matcher->guarded[i];
+		Node *expr = list_nth(compile->expressions, i);
 
-		matcher->guarded[i] = *(LsGuarded *) lfirst(cell);
-		matcher->guarded[i].state =
-			prepare_expression(list_nth(compile->expressions, i), matcher);
+		*guarded = *(LsGuarded *) lfirst(cell);
+		guarded->ntests = ls_match_make_tests(expr, &guarded->tests);
+		guarded->state = prepare_expression(expr, matcher);
+		matcher->runs_code |= guarded->ntests == 0;
 	}
 	list_free_deep(compile->guarded);
 }
@@ -266,6 +270,8 @@ prepare_row(LsMatcher *matcher)
 	for (int i = 0; i < matcher->ncolumns; i++)
 		matcher->row->tts_isnull[i] = true;
 	ExecStoreVirtualTuple(matcher->row);
+	matcher->hand.values = matcher->row->tts_values;
+	matcher->hand.nulls = matcher->row->tts_isnull;
 	matcher->context = CreateStandaloneExprContext();
 	matcher->context->ecxt_scantuple = matcher->row;
 }
@@ -280,6 +286,12 @@ prepare_subjects(LsMatcher *matcher)
 		if (subject->column < 0)
 			subject->state = prepare_expression(subject->expr, matcher);
 		ls_match_finish_subject(subject);
+		subject->is_set_of_texts =
+			subject->column >= 0 && subject->set != NULL && !subject->set->is_fixed &&
+			subject->ints == NULL && subject->ordered == NULL &&
+			subject->texts[0] == NULL && subject->texts[1] == NULL;
+		matcher->runs_code |= subject->state != NULL || subject->ordered != NULL ||
+							  subject->texts[0] != NULL || subject->texts[1] != NULL;
 	}
 }
 
@@ -295,7 +307,8 @@ simplify_outputs(LsCompile *compile, List *values)
 	{
 		const LsMatchValue *value = lfirst(cell);
 		LsOutput *output = &matcher->outputs[foreach_current_index(cell)];
-		LsPlace place = {.kind = matcher->place.kind,
+		const char *kind = value->kind == NULL ? matcher->place.kind : value->kind;
+		LsPlace place = {.kind = kind,
 						 .name = value->name,
 						 .model = matcher->place.model};
 		Node *expr;
@@ -303,6 +316,7 @@ simplify_outputs(LsCompile *compile, List *values)
 		ls_error_push_place(&place);
 		expr = simplify(compile, value->expr);
 		ls_error_pop_place(&place);
+		output->kind = pstrdup(kind);
 		output->name = value->name == NULL ? NULL : pstrdup(value->name);
 		output->column = IsA(expr, Var) ? ((Var *) expr)->varattno - 1 : -1;
 		compile->outputs = lappend(compile->outputs, expr);

@@ -4,7 +4,7 @@
  * The hot path: nothing is allocated here but what detoasting, lower() and the
  * executor need, and that is released with the next row.
  */
-#include "ls_match_int.h"
+#include "ls_match_set.h"
 
 #include "ls_compat.h"
 
@@ -26,22 +26,76 @@ count_rule(LsMatcher *m, int rule, int slot, double points)
 		m->hits[m->nhits++] = rule;
 }
 
-/* decide: ask the executor, once a row. */
-static void
-decide(LsMatcher *m, int number)
+/* LsSecurity: what was before begin_code. */
+typedef struct LsSecurity
 {
-	LsGuarded *guarded = &m->guarded[number];
+	Oid user;
+	int context;
+} LsSecurity;
+
+/*
+ * begin_code: as the owner of the contacts, restricted: should a condition come
+ * upon somebody's code after all (a domain's check, deep in a trusted function),
+ * it gains nothing from who happens to ask.
+ */
+static void
+begin_code(LsMatcher *m, LsSecurity *before)
+{
+	GetUserIdAndSecContext(&before->user, &before->context);
+	SetUserIdAndSecContext(m->owner,
+						   before->context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+	m->place.name = NULL;
+	ls_error_push_place(&m->place);
+}
+
+static void
+end_code(LsMatcher *m, const LsSecurity *before)
+{
+	ls_error_pop_place(&m->place);
+	SetUserIdAndSecContext(before->user, before->context);
+}
+
+static bool
+ask_executor(LsMatcher *m, const LsGuarded *guarded)
+{
 	bool is_null;
 	Datum value;
 
-	if (guarded->seen == m->row_number)
-		return;
-	guarded->seen = m->row_number;
 	m->place.name = guarded->name;
 	m->used_memory = true;
 	value = ExecEvalExprSwitchContext(guarded->state, m->context, &is_null);
 	m->place.name = NULL;
-	if (!is_null && DatumGetBool(value))
+	return !is_null && DatumGetBool(value);
+}
+
+/* is_true: where a row runs no code else, it begins here. */
+static bool
+is_true(LsMatcher *m, const LsGuarded *guarded)
+{
+	LsSecurity before;
+	bool holds;
+
+	if (likely(ls_match_run_tests(m, guarded, &holds)))
+		return holds;
+	if (m->runs_code)
+		return ask_executor(m, guarded);
+	begin_code(m, &before);
+	holds = ask_executor(m, guarded);
+	end_code(m, &before);
+	return holds;
+}
+
+/* decide: once a row. */
+static void
+decide(LsMatcher *m, int number)
+{
+	LsGuarded *guarded = &m->guarded[number];
+
+	if (guarded->seen == m->row_number)
+		return;
+	guarded->seen = m->row_number;
+	if (is_true(m, guarded))
 		count_rule(m, guarded->rule, guarded->slot, guarded->points);
 }
 
@@ -80,6 +134,13 @@ apply_range(LsMatcher *m, const LsRangeIndex *index, Datum key)
 		for (int node = slot + index->nslots; node > 0; node /= 2)
 			if (index->nodes[node].more != NULL)
 				apply_more(m, index->nodes[node].more);
+}
+
+/* apply_set: of what is at hand as it is. */
+static inline void
+apply_set(LsMatcher *m, const LsSubject *subject, const struct varlena *text)
+{
+	apply(m, ls_set_find(subject->set, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)));
 }
 
 static void
@@ -126,6 +187,25 @@ apply_bytes(LsMatcher *m, LsSubject *subject, Datum value)
 						 m);
 			MemoryContextSwitchTo(old);
 		}
+}
+
+/* match_set: a plain column of texts, some of which rules name. */
+static inline void
+match_set(LsMatcher *m, LsSubject *subject)
+{
+	Datum value = m->hand.values[subject->column];
+
+	if (m->hand.nulls[subject->column])
+	{
+		apply(m, &subject->if_null);
+		return;
+	}
+	apply(m, &subject->if_not_null);
+	if (unlikely(VARATT_IS_COMPRESSED(DatumGetPointer(value)) ||
+				 VARATT_IS_EXTERNAL(DatumGetPointer(value))))
+		apply_bytes(m, subject, value);
+	else
+		apply_set(m, subject, (struct varlena *) DatumGetPointer(value));
 }
 
 static void
@@ -196,59 +276,65 @@ set_as_of(LsMatcher *m, TimestampTz as_of)
 	m->has_as_of = true;
 }
 
-/* begin_row: forget the last one. */
+/* start_marks: after 2^32 rows, anew. */
 static void
+start_marks(LsMatcher *m)
+{
+	for (int i = 0; i < m->nguarded; i++)
+		m->guarded[i].seen = 0;
+	for (int i = 0; i < m->nsubjects; i++)
+		for (int j = 0; j < 2; j++)
+			if (m->subjects[i].texts[j] != NULL)
+				memset(m->subjects[i].texts[j]->seen,
+					   0,
+					   sizeof(uint32) * m->subjects[i].texts[j]->npatterns);
+	m->row_number = 1;
+}
+
+static void
+free_row(LsMatcher *m)
+{
+	ResetExprContext(m->context);
+	m->used_memory = false;
+}
+
+/* begin_row: forget the last one. */
+static inline void
 begin_row(LsMatcher *m, TimestampTz as_of)
 {
 	if (m->used_memory)
-	{
-		ResetExprContext(m->context);
-		m->used_memory = false;
-	}
+		free_row(m);
 	if (unlikely(!m->has_as_of || m->as_of != as_of))
 		set_as_of(m, as_of);
 	if (unlikely(++m->row_number == 0))
-	{
-		/* After 2^32 rows the marks start anew. */
-		for (int i = 0; i < m->nguarded; i++)
-			m->guarded[i].seen = 0;
-		for (int i = 0; i < m->nsubjects; i++)
-			for (int j = 0; j < 2; j++)
-				if (m->subjects[i].texts[j] != NULL)
-					memset(m->subjects[i].texts[j]->seen,
-						   0,
-						   sizeof(uint32) * m->subjects[i].texts[j]->npatterns);
-		m->row_number = 1;
-	}
-	memset(m->sums, 0, sizeof(double) * m->nslots);
+		start_marks(m);
+	if (m->mode == LS_MATCH_SUM)
+		memset(m->sums, 0, sizeof(double) * m->nslots);
 	m->nhits = 0;
 }
 
-/*
- * match_row: as the owner of the contacts, restricted: should a condition come
- * upon somebody's code after all (a domain's check, deep in a trusted function),
- * it gains nothing from who happens to ask.
- */
-static void
+static inline void
 match_row(LsMatcher *m, TimestampTz as_of)
 {
-	Oid user;
-	int security;
+	LsSecurity before;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(m->owner,
-						   security | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
-	m->place.name = NULL;
-	ls_error_push_place(&m->place);
+	if (m->runs_code)
+		begin_code(m, &before);
 	begin_row(m, as_of);
 	apply(m, &m->always);
 	for (int i = 0; i < m->nsubjects; i++)
-		match_subject(m, &m->subjects[i]);
+	{
+		LsSubject *subject = &m->subjects[i];
+
+		if (subject->is_set_of_texts)
+			match_set(m, subject);
+		else
+			match_subject(m, subject);
+	}
 	for (int i = 0; i < m->nevery; i++)
 		decide(m, m->every[i]);
-	ls_error_pop_place(&m->place);
-	SetUserIdAndSecContext(user, security);
+	if (m->runs_code)
+		end_code(m, &before);
 }
 
 /*
@@ -283,15 +369,11 @@ ls_match_list(LsMatcher *matcher, TimestampTz as_of, const int **numbers)
 void
 ls_match_begin_values(LsMatcher *matcher, TimestampTz as_of)
 {
-	Oid user;
-	int security;
+	LsSecurity before;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(matcher->owner,
-						   security | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
+	begin_code(matcher, &before);
 	begin_row(matcher, as_of);
-	SetUserIdAndSecContext(user, security);
+	end_code(matcher, &before);
 }
 
 /*
@@ -304,5 +386,8 @@ ls_match_may_raise(const LsMatcher *matcher)
 	for (int i = 0; i < matcher->noutputs; i++)
 		if (matcher->outputs[i].column < 0)
 			return true;
-	return matcher->nguarded > 0 || matcher->nmoments > 0;
+	for (int i = 0; i < matcher->nguarded; i++)
+		if (matcher->guarded[i].ntests == 0)
+			return true;
+	return matcher->nmoments > 0;
 }

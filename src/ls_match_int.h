@@ -193,8 +193,9 @@ typedef struct LsSubject
 	Node *expr;
 	Oid collation;
 	Oid type;
-	int column;		  /* position of the column, -1 = evaluate `state` */
-	ExprState *state; /* never raises */
+	int column;			  /* position of the column, -1 = evaluate `state` */
+	ExprState *state;	  /* never raises */
+	bool is_set_of_texts; /* a plain column, and nothing but a set of texts */
 	LsPayload if_null;
 	LsPayload if_not_null;
 	LsRangeIndex *ints;
@@ -203,7 +204,26 @@ typedef struct LsSubject
 	LsTextIndex *texts[2]; /* LIKE, ILIKE */
 } LsSubject;
 
-/* LsGuarded: a rule that the executor decides. */
+/*
+ * LsTest: a predicate on a plain column, to be decided on the spot. A set of texts
+ * is compared byte by byte.
+ */
+typedef struct LsTest
+{
+	LsPredicateKind kind; /* SET, RANGE or NULL */
+	bool negated;
+	bool is_text;
+	int column;
+	Oid type;
+	int64 lower; /* RANGE; both inclusive */
+	int64 upper;
+	int nvalues; /* SET */
+	const int64 *numbers;
+	const char *const *texts;
+	const int *lengths;
+} LsTest;
+
+/* LsGuarded: a rule that its tests decide, or the executor where it has none. */
 typedef struct LsGuarded
 {
 	int rule;
@@ -211,12 +231,15 @@ typedef struct LsGuarded
 	int slot;
 	double points;
 	uint32 seen; /* row in which it was decided last */
+	int ntests;	 /* all must hold; 0 = ask the executor */
+	const LsTest *tests;
 	ExprState *state;
 } LsGuarded;
 
 /* LsOutput: a value that is wanted for some rows. */
 typedef struct LsOutput
 {
+	const char *kind; /* of rule */
 	const char *name;
 	int column; /* position of the column, -1 = evaluate `state` */
 	ExprState *state;
@@ -224,13 +247,15 @@ typedef struct LsOutput
 
 struct LsMatcher
 {
+	LsMatchRow hand; /* the columns of the row at hand */
 	LsMatchMode mode;
 	int nslots;
-	Oid owner; /* as whom conditions are evaluated */
+	Oid owner;		/* as whom conditions are evaluated */
+	bool runs_code; /* does a row take more than a look into indexes? */
 
 	int ncolumns;
 	LsMatchColumn *columns;
-	TupleTableSlot *row; /* the columns of the row at hand */
+	TupleTableSlot *row; /* whose arrays `hand` has */
 
 	int nsubjects;
 	LsSubject *subjects;
@@ -294,9 +319,12 @@ extern void ls_set_insert(LsSetIndex **index,
 						  const LsPredicate *predicate,
 						  const LsTarget *target);
 extern void ls_set_finish(LsSetIndex *index);
-extern const LsPayload *ls_set_find(const LsSetIndex *index,
-									const char *bytes,
-									int length);
+
+/* ls_match_test.c */
+extern int ls_match_make_tests(Node *expr, const LsTest **tests);
+extern bool ls_match_run_tests(const LsMatcher *matcher,
+							   const LsGuarded *guarded,
+							   bool *holds);
 
 /* ls_match_text.c */
 extern void ls_text_insert(LsTextIndex **index,

@@ -13,6 +13,9 @@
 static Datum
 evaluate(LsMatcher *m, const LsOutput *output, bool *is_null)
 {
+	LsPlace place = {.kind = output->kind,
+					 .name = output->name,
+					 .model = m->place.model};
 	Oid user;
 	int security;
 	Datum value;
@@ -21,14 +24,22 @@ evaluate(LsMatcher *m, const LsOutput *output, bool *is_null)
 	SetUserIdAndSecContext(m->owner,
 						   security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
-	m->place.name = output->name;
-	ls_error_push_place(&m->place);
+	ls_error_push_place(&place);
 	m->used_memory = true;
 	value = ExecEvalExprSwitchContext(output->state, m->context, is_null);
-	ls_error_pop_place(&m->place);
-	m->place.name = NULL;
+	ls_error_pop_place(&place);
 	SetUserIdAndSecContext(user, security);
 	return value;
+}
+
+/*
+ * ls_match_value_column: the column that the value is, for ls_match_column; -1
+ * where it is something else.
+ */
+int
+ls_match_value_column(const LsMatcher *matcher, int number)
+{
+	return matcher->outputs[number].column;
 }
 
 /*
@@ -44,6 +55,5 @@ ls_match_value(LsMatcher *matcher, int number, bool *is_null)
 
 	if (output->column < 0)
 		return evaluate(matcher, output, is_null);
-	*is_null = matcher->row->tts_isnull[output->column];
-	return matcher->row->tts_values[output->column];
+	return ls_match_column(matcher, output->column, is_null);
 }

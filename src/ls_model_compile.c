@@ -82,14 +82,13 @@ ls_model_scope_with(const LsModelRow *row, Oid relid, List *lookups)
 }
 
 /*
- * ls_model_scope: the same with all lookups of the model.
- *
- * Errors: where one cannot be used.
+ * ls_model_scope: the same with the lookups of the model, for conditions that are
+ * only to be read.
  */
 LsCondScope *
 ls_model_scope(const LsModelRow *row, Oid relid)
 {
-	return ls_model_scope_with(row, relid, ls_lookup_find_all(row, relid));
+	return ls_model_scope_with(row, relid, ls_lookup_find_readable(row, relid));
 }
 
 /*
@@ -107,14 +106,13 @@ ls_model_score_scope_with(const LsModelRow *row, Oid relid, List *lookups)
 }
 
 /*
- * ls_model_score_scope: the same with all lookups of the model.
- *
- * Errors: where one cannot be used.
+ * ls_model_score_scope: the same with the lookups of the model, for conditions that
+ * are only to be read.
  */
 LsCondScope *
 ls_model_score_scope(const LsModelRow *row, Oid relid)
 {
-	return ls_model_score_scope_with(row, relid, ls_lookup_find_all(row, relid));
+	return ls_model_score_scope_with(row, relid, ls_lookup_find_readable(row, relid));
 }
 
 /*

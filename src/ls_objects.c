@@ -120,6 +120,33 @@ ls_objects_of(const LsModelRow *row, Oid contacts)
 	return objects;
 }
 
+/*
+ * ls_objects_open: for the current role to do something with all of the model.
+ *
+ * Errors: 42704; 42501 where it does not own the contacts; 55000 where the model is
+ * not active, or its tables are not as they should be.
+ */
+LsObjects *
+ls_objects_open(const char *model, const char *to_do)
+{
+	LsModelRow *row = ls_catalog_model(model, false);
+	Oid contacts = ls_relation_of_model(row, false);
+	const char *problem;
+
+	if (!ls_relation_may_change_model(row, GetUserId()))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for model \"%s\"", model),
+				errhint("Only who owns its contacts, or is a member of that role, may %s.",
+						to_do));
+	if (!ls_objects_usable(row, contacts, &problem))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("scores of model \"%s\" cannot be written: %s", model, problem),
+				errhint("Call lead_scoring.activate(%s).", quote_literal_cstr(model)));
+	return ls_objects_of(row, contacts);
+}
+
 /* LsKeptPlan: a plan is never used under another role than it was made for. */
 typedef struct LsPlanKey
 {

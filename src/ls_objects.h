@@ -25,9 +25,11 @@ typedef struct LsObjects
 	char *queue;
 	Oid adjustment_relid;
 	char *adjustment;
+	bool at_end; /* nothing of the user's comes after us in the transaction */
 } LsObjects;
 
 extern LsObjects *ls_objects_of(const LsModelRow *row, Oid contacts);
+extern LsObjects *ls_objects_open(const char *model, const char *to_do);
 extern bool ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason);
 extern Oid ls_objects_relid(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_name(const LsModelRow *row, const char *suffix);

@@ -379,6 +379,23 @@ ls_pending_is_empty(const LsPendingModel *pending)
 }
 
 /*
+ * ls_pending_has_lookups: has this transaction changed lookups of the model, and not
+ * yet applied it?
+ */
+bool
+ls_pending_has_lookups(const char *model)
+{
+	for (LsLevel *level = current; level != NULL; level = level->above)
+	{
+		const LsPendingModel *pending = find_model(level, model);
+
+		if (pending != NULL && !ls_lookup_note_is_empty(&pending->lookups))
+			return true;
+	}
+	return false;
+}
+
+/*
  * ls_pending_has: has this transaction changed the contact, or all, and not yet
  * applied it?
  */

@@ -53,6 +53,7 @@ extern LsTaken *ls_pending_take(LsPendingModel *pending);
 extern void ls_pending_release(LsTaken *taken);
 extern bool ls_pending_is_empty(const LsPendingModel *pending);
 extern bool ls_pending_any(void);
+extern bool ls_pending_has_lookups(const char *model);
 extern bool ls_pending_has(const char *model, LsKey key);
 extern void ls_pending_spoil(const char *model, const LsChange *changes, int n);
 extern void ls_pending_copy_down(void);

@@ -392,29 +392,48 @@ ls_refresh_everyone(const char *model, bool is_new, bool enrol)
 	return run_batches(run, rescore);
 }
 
+/*
+ * ls_refresh_may_commit: is it a procedure, called where it may commit?
+ */
+bool
+ls_refresh_may_commit(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		   !((CallContext *) fcinfo->context)->atomic;
+}
+
+/*
+ * ls_refresh_result: of a procedure: a row of one number, where it has an argument
+ * for that beyond `nargs` others.
+ */
+Datum
+ls_refresh_result(FunctionCallInfo fcinfo, int nargs, uint64 number)
+{
+	Datum values[1] = {Int64GetDatum((int64) number)};
+	bool nulls[1] = {false};
+	TupleDesc desc;
+
+	if (PG_NARGS() == nargs)
+		PG_RETURN_VOID();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "procedure must return a row");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
 /* call: of a procedure (model text [, INOUT contacts bigint]). */
 static Datum
 call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
 {
-	bool commits = fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
-				   !((CallContext *) fcinfo->context)->atomic;
 	LsRun run;
-	Datum values[1];
-	bool nulls[1] = {false};
-	TupleDesc desc;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("model must be given"),
 				errhint("Name a model of lead_scoring.model."));
-	run = (LsRun){.model = text_to_cstring(PG_GETARG_TEXT_PP(0)), .commits = commits};
-	values[0] = Int64GetDatum((int64) run_batches(run, work));
-	if (PG_NARGS() == 1)
-		PG_RETURN_VOID();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "procedure must return a row");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	run = (LsRun){.model = text_to_cstring(PG_GETARG_TEXT_PP(0)),
+				  .commits = ls_refresh_may_commit(fcinfo)};
+	return ls_refresh_result(fcinfo, 1, run_batches(run, work));
 }
 
 /*

@@ -6,6 +6,10 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
+extern bool ls_refresh_may_commit(FunctionCallInfo fcinfo);
+extern Datum ls_refresh_result(FunctionCallInfo fcinfo, int nargs, uint64 number);
 extern uint64 ls_refresh_everyone(const char *model, bool is_new, bool enrol);
 
 #endif /* LS_REFRESH_H */

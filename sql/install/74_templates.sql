@@ -54,6 +54,9 @@ BEGIN ATOMIC
   {"name": "Three newsletters in a row", "kind": "streak", "condition": "{newsletter_sent}", "hit": "{newsletter_opened}",
    "distinct_by": "{mail}", "at_least": 3, "points": 15},
   {"name": "Silent for 30 days", "kind": "inactive", "within": "30 days", "points": -30}],
+"threshold": [
+  {"score": "fit", "label": "A", "min_score": 15},
+  {"score": "fit", "label": "B", "min_score": 5}],
 "transition": [
   {"from_stage": "lead", "to_stage": "mql", "condition": "score.total >= 80", "description": "Marketing calls it qualified."}]
 }$json$),
@@ -73,7 +76,9 @@ BEGIN ATOMIC
 "threshold": [
   {"score": "total", "label": "hot", "min_score": 70},
   {"score": "total", "label": "warm", "min_score": 40},
-  {"score": "total", "label": "cold"}],
+  {"score": "total", "label": "cold"},
+  {"score": "engagement", "label": "1", "min_score": 25},
+  {"score": "engagement", "label": "2", "min_score": 10}],
 "transition": [
   {"from_stage": "lead", "to_stage": "mql", "condition": "score.total >= 70", "description": "To a sales rep."}],
 "action": [
@@ -91,7 +96,9 @@ BEGIN ATOMIC
 "threshold": [
   {"score": "total", "label": "hot", "min_score": 60},
   {"score": "total", "label": "warm", "min_score": 20},
-  {"score": "total", "label": "cold"}],
+  {"score": "total", "label": "cold"},
+  {"score": "engagement", "label": "1", "min_score": 15},
+  {"score": "engagement", "label": "2", "min_score": 0}],
 "transition": [
   {"from_stage": "lead", "to_stage": "mql", "condition": "score.total >= 60", "description": "About to buy."}],
 "action": [

@@ -105,7 +105,8 @@ BEGIN
          CROSS JOIN jsonb_array_elements(lead_scoring.initial_rows() -> p.part::text) AS i (contents)
          CROSS JOIN LATERAL lead_scoring.full_row(p.part, model, i.contents) AS f
          WHERE contents ? p.part::text
-           AND coalesce(i.contents ->> 'score', 'total') = 'total'
+           AND (p.part <> 'threshold'
+                OR i.contents ->> 'score' = 'total' AND contents -> 'threshold' @> '[{"score": "total"}]')
            AND NOT EXISTS (SELECT FROM jsonb_array_elements(contents -> p.part::text) AS t (contents)
                             WHERE (t.contents || jsonb_build_object('model', model)) @> f.key)
            AND lead_scoring.stored_row(p.part, f.key) = f."row"

@@ -136,11 +136,11 @@ BEGIN
           WHERE problem IS NOT NULL ORDER BY contact_id LIMIT 20)
         UNION ALL
         (SELECT DISTINCT 'contact ' || contact_id::text, reason FROM %2$s
-          WHERE reason LIKE 'its score could not be written: %%' ORDER BY 1 LIMIT 20)
+          WHERE reason LIKE 'its %% could not be %%' ORDER BY 1 LIMIT 20)
         UNION ALL
         SELECT 'queue', 'contacts that wait for refresh(): ' || count(*) || ', ' || reason
           FROM %2$s WHERE contact_id IS NOT NULL
-           AND reason NOT LIKE 'its score could not be written: %%' GROUP BY reason
+           AND reason NOT LIKE 'its %% could not be %%' GROUP BY reason
         UNION ALL
         SELECT 'queue', format('rows of lookup "%%s" whose contacts wait for refresh(): ', lookup)
                             || count(*) || ', ' || reason
@@ -198,6 +198,8 @@ BEGIN
           FROM lead_scoring.rule_problems(model) AS p;
     RETURN QUERY SELECT * FROM lead_scoring.event_problems(model);
     RETURN QUERY SELECT * FROM lead_scoring.report_problems(model);
+    RETURN QUERY SELECT 'advice', l.object, l.problem, l.suggestion
+                   FROM lead_scoring.lint_problems(model) AS l;
     -- A clone is a shadow before it is activated.
     IF m.status NOT IN ('active', 'shadow') OR m.objects_schema IS NULL THEN
         RETURN;
@@ -219,7 +221,9 @@ BEGIN
     RETURN QUERY
         SELECT CASE WHEN s.object LIKE 'contact %' THEN 'error' ELSE 'warning' END,
                s.object, s.problem,
-               CASE WHEN s.object LIKE 'contact %'
+               CASE WHEN s.problem LIKE 'its stage could not be %'
+                    THEN 'Look at the constraints and triggers of the contacts: these are called with search_path = pg_catalog, pg_temp; then ' || refresh
+                    WHEN s.object LIKE 'contact %'
                      AND s.problem LIKE '%could not be written: %'
                     THEN 'Look at the triggers and constraints of the score table, then ' || refresh
                     WHEN s.object LIKE 'contact %'
@@ -237,4 +241,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.check_model(text) IS
-    'Every problem found with a model: severity (error, warning), object, problem, suggestion. No row: all is well.';
+    'Every problem found with a model: severity (error: it does not work; warning: it hardly does what was meant; advice: of the linter), object, problem, suggestion. No error and no warning: all is well.';

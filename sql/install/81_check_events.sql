@@ -6,7 +6,7 @@ CREATE FUNCTION lead_scoring.sample_problems(
     AS 'MODULE_PATHNAME', 'ls_sql_sample_problems'
     LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION lead_scoring.sample_problems(text) IS
-    'What 10,000 events of each source show: conditions that are mostly null, values that are NaN or infinite, expressions that fail. Runs as the owner of the contacts.';
+    'What up to 10,000 events of each source and as many contacts show: conditions that are mostly null, or true of none or of all, values that are NaN or infinite, expressions that fail, events that do not reach back as far as a rule looks. Runs as the owner of the contacts.';
 
 CREATE FUNCTION lead_scoring.event_problems(
     model text, OUT severity text, OUT object text, OUT problem text, OUT suggestion text

@@ -26,7 +26,8 @@ INSERT INTO later VALUES
 CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
     ('event_changed'), ('followed'), ('followed_triggers_sql'), ('has_index'),
-    ('contact_row'), ('contact_row_sql'), ('lookup_changed'), ('lookup_joins'), ('live_behaviour_sql'), ('live_state'),
+    ('contact_row'), ('contact_row_sql'), ('lookup_changed'), ('lookup_joins'), ('live_now_sql'),
+    ('live_anew_sql'), ('live_now'), ('live_anew'), ('live_column_sql'), ('is_watched'),
     ('same_facts'), ('sources_stamp'), ('same_sources'), ('state_sql'), ('contact_since'),
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
@@ -43,11 +44,14 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
     ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
-    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows');
+    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows'), ('needs_activation');
 INSERT INTO inner_function VALUES
     ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),
     ('stored_row'), ('values_sql'), ('score_condition_sql'), ('score_lateral_sql'), ('compare_sql');
+INSERT INTO inner_function VALUES
+    ('clamp'), ('is_out_of_reach'), ('lint_problems'), ('lint_review'), ('lint_rules'),
+    ('lint_scores'), ('rule_bounds');
 INSERT INTO inner_function VALUES
     ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
     ('old_reports_sql'), ('people_sql'), ('everyone_sql'), ('is_watched'), ('report_columns'), ('report_name'), ('report_query'),

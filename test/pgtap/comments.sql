@@ -160,16 +160,29 @@ INSERT INTO pg_temp.label VALUES
     ('followed_triggers_sql(text)', 'stable', 'strict', 'safe'),
     ('lookup_changed()', 'volatile', 'called', 'unsafe'),
     ('adjustment_changed()', 'volatile', 'called', 'unsafe'),
+    ('erase(text, bigint)', 'volatile', 'strict', 'unsafe'),
+    ('erase(text, text)', 'volatile', 'strict', 'unsafe'),
+    ('erase(text, uuid)', 'volatile', 'strict', 'unsafe'),
+    ('merge_contacts(text, bigint, bigint)', 'volatile', 'strict', 'unsafe'),
+    ('merge_contacts(text, text, text)', 'volatile', 'strict', 'unsafe'),
+    ('merge_contacts(text, uuid, uuid)', 'volatile', 'strict', 'unsafe'),
+    ('prune(text, interval)', 'volatile', 'called', 'unsafe'),
+    ('prune(text, interval, bigint)', 'volatile', 'called', 'unsafe'),
     ('adjustment_triggers_sql(text)', 'stable', 'strict', 'safe'),
     ('by_hand_sql(text, text, text)', 'stable', 'strict', 'safe'),
     ('engagement_accumulate(internal, record, text, text, timestamp with time zone, timestamp with time zone)',
         'stable', 'called', 'safe'),
     ('engagement_agg_since(record, text, text, timestamp with time zone, timestamp with time zone)',
         'immutable', 'called', 'safe'),
-    ('live_behaviour_sql(text)', 'stable', 'strict', 'safe'),
-    ('live_state(lead_scoring.engagement, bigint, text, bigint, anyelement)',
-     'stable', 'called', 'restricted'),
     ('same_sources(text, bigint)', 'stable', 'strict', 'safe'),
+    ('is_watched(text)', 'stable', 'strict', 'safe'),
+    ('live_anew_sql(text)', 'stable', 'strict', 'safe'),
+    ('live_column_sql(text)', 'immutable', 'strict', 'safe'),
+    ('live_now_sql(text)', 'stable', 'strict', 'safe'),
+    ('live_anew(text, bigint, text, double precision, text, lead_scoring.engagement, timestamp with time zone, double precision)',
+     'stable', 'called', 'safe'),
+    ('live_now(text, bigint, anyelement, double precision, text, text, lead_scoring.engagement, timestamp with time zone, timestamp with time zone, timestamp with time zone, bigint, text)',
+     'stable', 'called', 'safe'),
     ('same_facts(lead_scoring.engagement, lead_scoring.engagement)',
      'immutable', 'strict', 'safe'),
     ('sources_stamp(text)', 'stable', 'strict', 'safe'),
@@ -238,6 +251,7 @@ INSERT INTO pg_temp.label VALUES
     ('lock_model(text)', 'volatile', 'strict', 'unsafe'),
     ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
     ('model_fingerprint(text)', 'stable', 'strict', 'safe'),
+    ('needs_activation(jsonb, jsonb)', 'immutable', 'called', 'safe'),
     ('name_of_row(jsonb)', 'immutable', 'strict', 'safe');
 
 -- Two models side by side.
@@ -248,6 +262,17 @@ INSERT INTO pg_temp.label VALUES
     ('mql_condition(text)', 'stable', 'strict', 'safe'),
     ('score_condition_sql(text, text)', 'stable', 'strict', 'safe'),
     ('score_lateral_sql(text, text)', 'stable', 'strict', 'safe');
+
+-- The linter.
+INSERT INTO pg_temp.label VALUES
+    ('clamp(double precision, double precision, double precision)', 'immutable', 'called', 'safe'),
+    ('is_out_of_reach(text, text, double precision[], double precision[], text[], text)', 'stable', 'called', 'unsafe'),
+    ('lint_problems(text)', 'stable', 'strict', 'unsafe'),
+    ('lint_review(text)', 'stable', 'strict', 'safe'),
+    ('lint_rules(text)', 'stable', 'strict', 'safe'),
+    ('lint_scores(text)', 'stable', 'strict', 'unsafe'),
+    ('rule_bounds(text)', 'stable', 'strict', 'safe'),
+    ('score_bounds(text)', 'stable', 'strict', 'safe');
 
 -- Templates.
 INSERT INTO pg_temp.label VALUES

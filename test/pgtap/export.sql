@@ -80,7 +80,7 @@ UPDATE lead_scoring.transition SET enabled = false WHERE model = (SELECT model F
 INSERT INTO lead_scoring.milestone SELECT model, 'called', 'web', $$type = 'call'$$, 'By sales' FROM m;
 INSERT INTO lead_scoring.action SELECT model, 'alert', 'score.total >= 80', 'change', '30 days', '2 days', 'called', '3 days',
     'hot_leads', '{"to": ["a", null], "n": 1.50}', true, 'At once' FROM m;
-INSERT INTO lead_scoring.deal_source SELECT model, '"C r m".deals', 'contact', 'eur * 2', 'opened', 'closed', 'won', '1 mon 10 days 00:00:01.5' FROM m;
+INSERT INTO lead_scoring.deal_source SELECT model, '"C r m".deals', 'contact', 'eur * 2', 'opened', 'closed', 'won', '7 days' FROM m;
 
 CREATE FUNCTION pg_temp.doc(model text DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS $$
     SELECT lead_scoring.export_model(coalesce($1, (SELECT model FROM m)))

@@ -185,8 +185,11 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
-    ($$SELECT lead_scoring.live_state(s, 1, 'crm', lead_scoring.sources_stamp('crm'), 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), lead_scoring.as_of(), 1, NULL) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_anew('crm', lead_scoring.sources_stamp('crm'), 'new', 1, NULL, s, lead_scoring.as_of(), 0) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_column_sql('fit')$$,        'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.is_watched('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.adjustment_changed()$$,          '39P01', '39P01', '39P01', '39P01', '39P01'),
@@ -224,6 +227,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.promote('crm')$$,                '55000', '55000', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.drop_model('crm')$$,             'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.refresh('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.erase('crm', 1)$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.merge_contacts('crm', 1, (SELECT max(id) FROM crm.contacts))$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$CALL lead_scoring.prune('crm', interval '1 year')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('crm', 'crm.contacts', 'id')$$, '42710', '42710', '42710', '42501', '42501'),
@@ -263,13 +269,14 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.values_sql('["a"]', false, NULL, NULL)$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.resolve_roles('crm.contacts', NULL, '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.check_mapping('{}')$$,           'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.needs_activation('{}', '{}')$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.name_of_row('{"name": "a"}')$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.fill_row('{"name": "a"}', '{}', '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.full_row('fit_rule', 'crm', '{"name": "ours"}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT 1 WHERE lead_scoring.stored_row('fit_rule', '{"model": "crm", "name": "ours"}') IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT lead_scoring.is_initial('threshold', '{"model": "crm"}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT 1 WHERE (lead_scoring.apply_row('fit_rule', 'crm', '{"name": "more", "condition": "true", "points": 1}', false)).applied$$, 'ok', 'ok', 'nothing', 'nothing', 'nothing'),
-    ($$SELECT * FROM lead_scoring.drop_initial('crm', '{"threshold": []}')$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT * FROM lead_scoring.drop_initial('crm', '{"transition": []}')$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT 1 WHERE (lead_scoring.events_of_template('crm', NULL)).relation IS NOT NULL$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT * FROM lead_scoring.apply_template('crm', 'hubspot')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.object_name('crm', 'outbox')$$,  'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -281,6 +288,14 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.compare_sql('crm', 'crm')$$,     'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT * FROM lead_scoring.compare('crm', 'crm')$$,  'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT * FROM lead_scoring.compare_weeks('crm', 'crm')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT lead_scoring.clamp(1, 2, 3)$$,                'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.is_out_of_reach('crm', 'true', '{}', '{}', '{}')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.lint_problems('crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT * FROM lead_scoring.lint_scores('crm')$$,     'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT count(*) FROM lead_scoring.lint_rules('crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT count(*) FROM lead_scoring.lint_review('crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT * FROM lead_scoring.rule_bounds('crm')$$,     'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT * FROM lead_scoring.score_bounds('crm')$$,    'ok', 'ok', 'ok', 'nothing', 'nothing'),
     ($$SELECT lead_scoring.contact_changed()$$,             '39P01', '39P01', '39P01', '39P01', '39P01'),
     ($$SELECT lead_scoring.check_config()$$,                '42501', '42501', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.config_changed()$$,              '42501', '42501', '42501', '42501', '42501'),
@@ -350,7 +365,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_behaviour_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_now_sql', 'live_anew_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
@@ -923,6 +938,9 @@ CALL lead_scoring.rescore('crm', NULL) \g /dev/null
 SELECT is(array_agg(contact_id ORDER BY contact_id), ARRAY[60, 61, 62, 63, 64],
           'rows that the owner does not see himself keep their scores')
   FROM crm.crm_score WHERE contact_id >= 60;
+-- The view is that of the event sources at activation.
+SELECT lead_scoring.activate('crm') \g /dev/null
+GRANT SELECT ON crm.events TO ls_reader;
 SET ROLE ls_reader;
 SELECT results_eq('SELECT contact_id FROM crm.crm_scored ORDER BY 1', 'SELECT id FROM crm.contacts ORDER BY 1',
                   'the view shows the contacts that its reader may see');
