@@ -310,7 +310,6 @@ INSERT INTO pg_temp.label VALUES
     ('reports_sql(text)', 'stable', 'strict', 'safe'),
     ('same_deals(text, text, text)', 'stable', 'called', 'safe'),
     ('everyone_sql(text)', 'stable', 'strict', 'safe'),
-    ('is_watched(text)', 'stable', 'strict', 'safe'),
     ('by_hand_then_sql(text)', 'stable', 'strict', 'safe'),
     ('deal_problems(text)', 'stable', 'strict', 'unsafe'),
     ('deal_problems_sql(text)', 'stable', 'strict', 'safe'),

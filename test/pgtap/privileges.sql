@@ -369,7 +369,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
-   AND p.proname NOT IN ('people_sql', 'everyone_sql', 'is_watched', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
+   AND p.proname NOT IN ('people_sql', 'everyone_sql', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
                          'old_reports_sql', 'report_name', 'deal_problems_sql')
    AND p.proname <> ALL (SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r)
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));
