@@ -258,7 +258,7 @@ count_behaviour(LsSegment *segment,
 		if (rule->timing.kind != LS_TIMING_INACTIVE)
 			counts[i].last_us = Max(counts[i].last_us, tally.last_us);
 	}
-	ls_engagement_close(call->engagement, state);
+	ls_engagement_close(call->engagement);
 }
 
 static void
