@@ -23,8 +23,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-bool ls_apply_at_commit = false;
-
 /* LsEvaluation: one contact against the rules. */
 typedef struct LsEvaluation
 {
@@ -129,6 +127,18 @@ settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found
 	change->stamp = found->stamp;
 }
 
+/* stage_of: the text form of the column, which for char(n) is without its padding. */
+static char *
+stage_of(HeapTuple contact, TupleDesc desc, int attno)
+{
+	char *stage = SPI_getvalue(contact, desc, attno);
+
+	if (stage != NULL &&
+		getBaseType(TupleDescAttr(desc, attno - 1)->atttypid) == BPCHAROID)
+		stage[bpchartruelen(stage, strlen(stage))] = '\0';
+	return stage;
+}
+
 /* note_contacts: the rows in SPI_tuptable, for the lifecycle. */
 static void
 note_contacts(const LsObjects *objects, LsModel *model, LsChange *changes, int n)
@@ -152,7 +162,7 @@ note_contacts(const LsObjects *objects, LsModel *model, LsChange *changes, int n
 		change->contact = contact;
 		change->reader = reader;
 		change->has_column = stage > 0;
-		change->column_stage = stage > 0 ? SPI_getvalue(contact, desc, stage) : NULL;
+		change->column_stage = stage > 0 ? stage_of(contact, desc, stage) : NULL;
 	}
 }
 

@@ -104,6 +104,7 @@ typedef struct LsChange
 	bool has_moved;					/* by a transition */
 	bool was_moved;					/* by a person */
 	const char *held_back;			/* why it keeps its place; NULL = it does not */
+	bool is_fault;					/* somebody must do something about that */
 	const char *problem;
 	int64 stamp; /* of the rules that said so */
 } LsChange;
@@ -134,9 +135,6 @@ extern void ls_apply_problem(const LsObjects *objects,
 							 const char *problem);
 
 extern void ls_apply_keep_life(LsChange *change);
-
-/* Is the transaction at its end? No trigger can be deferred any more. */
-extern bool ls_apply_at_commit;
 
 /* ls_apply_queue.c */
 extern const char *ls_apply_cause_name(LsCause cause);

@@ -39,6 +39,7 @@ ls_batch_begin(LsRun *run)
 	MemoryContextReset(run->batch);
 	MemoryContextSwitchTo(run->batch);
 	run->objects = ls_objects_open(run->model, "refresh its scores");
+	run->objects->at_end = run->commits;
 	/* The tables before the score rows, as those who write do: whoever has locked
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);

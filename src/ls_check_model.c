@@ -295,6 +295,47 @@ try_lookups(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
 	}
 }
 
+/* try_lifecycle: transitions, actions, and what they look at. */
+static void
+try_lifecycle(ReturnSetInfo *result, const LsModelRow *row, Oid contacts)
+{
+	LsCondScope *scope = ls_model_score_scope(row, contacts);
+	ListCell *cell;
+
+	if (row->stage_column != NULL && get_attnum(contacts, row->stage_column) <= 0)
+		put_problem(result,
+					"stage column",
+					row->stage_column,
+					psprintf("%s has no such column", ls_relation_name(contacts)),
+					"Write its name of now into lead_scoring.model.stage_column.");
+	foreach(cell, ls_catalog_transitions(row->name))
+	{
+		const LsTransitionRow *transition = lfirst(cell);
+
+		if (transition->enabled)
+			try_expression(result,
+						   scope,
+						   "transition",
+						   psprintf("%s to %s",
+									transition->from_stage,
+									transition->to_stage),
+						   transition->condition,
+						   BOOLOID);
+	}
+	foreach(cell, ls_catalog_actions(row->name))
+	{
+		const LsActionRow *action = lfirst(cell);
+
+		if (action->enabled)
+			try_expression(result,
+						   scope,
+						   "action",
+						   action->name,
+						   action->condition,
+						   BOOLOID);
+	}
+}
+
 /*
  * rule_problems(model text) -> setof (kind, name, problem, hint): conditions that
  * can no longer be read.
@@ -327,6 +368,7 @@ ls_sql_rule_problems(PG_FUNCTION_ARGS)
 						   BOOLOID);
 	}
 	try_events(result, row, contacts);
+	try_lifecycle(result, row, contacts);
 	try_milestones(result, row, contacts);
 	return (Datum) 0;
 }

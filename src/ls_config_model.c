@@ -85,6 +85,20 @@ check_column(const LsConfigRow *row, const char *column)
 		(void) ls_relation_column(row->relid, name);
 }
 
+/* check_stage_column: it is written to. */
+static void
+check_stage_column(const LsConfigRow *row)
+{
+	char *name = ls_config_text(row, "stage_column");
+
+	check_column(row, "stage_column");
+	if (name != NULL && get_attgenerated(row->relid, get_attnum(row->relid, name)))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("stages cannot be kept in the generated column \"%s\"", name),
+				errhint("Name another column, or none: then <model>_score has them."));
+}
+
 /*
  * ls_config_check_zone: time_zone, where it is given.
  */
@@ -343,7 +357,7 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 	ls_config_check_relkind(row->relid, "contacts");
 	keep_reserved(row);
 	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_id"));
-	check_column(row, "stage_column");
+	check_stage_column(row);
 	check_created(row);
 	check_segments(row);
 	check_path(row);

@@ -173,6 +173,10 @@ name_of(const LsConfigRow *row)
 {
 	if (strcmp(row->table, "lookup") == 0)
 		return ls_config_text(row, "alias");
+	if (strcmp(row->table, "transition") == 0)
+		return psprintf("%s to %s",
+						ls_config_required(row, "from_stage"),
+						ls_config_required(row, "to_stage"));
 	if (strcmp(row->table, "model") == 0 || SPI_fnumber(row->desc, "name") <= 0)
 		return NULL;
 	return ls_config_text(row, "name");
@@ -241,6 +245,22 @@ ls_config_place(const LsConfigRow *row)
 	return place;
 }
 
+/* is_switched_off: what can no longer be read may at least be disabled. */
+static bool
+is_switched_off(const LsConfigRow *row, const char *column, const char *text)
+{
+	LsConfigRow old = *row;
+	const char *before;
+	bool is_null;
+
+	if (row->old == NULL || SPI_fnumber(row->desc, "enabled") <= 0 ||
+		DatumGetBool(ls_config_value(row, "enabled", &is_null)))
+		return false;
+	old.tuple = row->old;
+	before = ls_config_text(&old, column);
+	return before != NULL && strcmp(before, text) == 0;
+}
+
 /*
  * ls_config_check_condition: read a condition (BOOLOID) or another expression of
  * the row, unless it is null or a dump is being restored.
@@ -253,7 +273,7 @@ ls_config_check_condition(const LsConfigRow *row,
 {
 	char *text = ls_config_text(row, column);
 
-	if (text != NULL && check_function_bodies)
+	if (text != NULL && check_function_bodies && !is_switched_off(row, column, text))
 		(void) ls_config_read(row, scope, column, text, type);
 }
 

@@ -52,6 +52,18 @@ ls_flush_warn(const char *model)
 					quote_literal_cstr(model)));
 }
 
+/* Is the transaction at its end? */
+static bool is_at_end = false;
+
+/* warn_of_faults: of contacts that could not be moved. */
+static void
+warn_of_faults(const LsObjects *objects, const LsTaken *taken)
+{
+	for (int i = 0; i < taken->n; i++)
+		if (taken->changes[i].is_fault && taken->changes[i].held_back != NULL)
+			ls_flush_warn(objects->model);
+}
+
 /* queue_everyone: a row without contact: all are stale. */
 static void
 queue_everyone(const LsObjects *objects, const char *reason)
@@ -103,9 +115,12 @@ write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 		taken->changes[i].events = LS_EVENTS_READ;
 	}
 	if (reason != NULL)
+	{
 		ls_apply_queue(objects, taken->changes, taken->n, reason);
-	else
-		ls_apply_changes(objects, taken->changes, taken->n, false);
+		return;
+	}
+	ls_apply_changes(objects, taken->changes, taken->n, false);
+	warn_of_faults(objects, taken);
 }
 
 /*
@@ -188,6 +203,7 @@ write_model(void *arg)
 				errhint("Call lead_scoring.activate(%s) again.",
 						quote_literal_cstr(row->name)));
 	objects = ls_objects_of(row, contacts);
+	objects->at_end = is_at_end;
 	/* At commit there is no snapshot any more, and planning wants one. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ls_guard_enter(&guard, objects->owner, LS_SAFE_PATH);
@@ -350,14 +366,14 @@ ls_flush_if_full(LsPendingModel *pending)
 static void
 flush_at_end(bool is_prepare)
 {
-	ls_apply_at_commit = true;
+	is_at_end = true;
 	PG_TRY();
 	{
 		flush(is_prepare);
 	}
 	PG_FINALLY();
 	{
-		ls_apply_at_commit = false;
+		is_at_end = false;
 	}
 	PG_END_TRY();
 }

@@ -109,8 +109,8 @@ ls_lifecycle_same_contact(const LsTableMap *map,
 						  HeapTuple old_tuple,
 						  HeapTuple new_tuple)
 {
-	if (map->stage > 0 && !ls_lifecycle_is_writing &&
-		!is_same_stage(map, desc, old_tuple, new_tuple))
+	if (map->stage > 0 && !is_same_stage(map, desc, old_tuple, new_tuple) &&
+		!ls_lifecycle_is_ours())
 		return false;
 	return ls_match_same_columns(map->life, 2, old_tuple, new_tuple);
 }
@@ -333,11 +333,10 @@ static void
 look_at_stage(LsLook *look)
 {
 	LsChange *change = look->change;
-	const char *stage = find_stage(look);
+	const char *stage = change->found_stage;
 	Bitmapset *entered = NULL;
 	bool is_placed = change->cause == LS_CAUSE_ACTIVATION && change->silent;
 
-	change->found_stage = stage;
 	if (change->stage == NULL)
 		begin_stage(look, stage);
 	else if (stage == NULL || strcmp(stage, change->stage) != 0)
@@ -460,6 +459,7 @@ ls_lifecycle_evaluate(LsLifecycle *life,
 					   change->total,
 					   change->band};
 
+	change->found_stage = find_stage(&look);
 	look.memory = ls_memory_read(change->memory);
 	look.is_live =
 		change->is_preview || strcmp(life->model->row->status, "active") == 0;

@@ -123,16 +123,20 @@ extern void ls_lifecycle_follow(const LsObjects *objects,
 								TimestampTz as_of,
 								List **moves,
 								List **firings);
+extern void ls_lifecycle_hold_back(LsChange *change,
+								   TimestampTz as_of,
+								   const char *reason);
 extern void ls_lifecycle_queue_held(const LsObjects *objects,
 									const LsChange *changes,
 									int n);
 
 /* ls_lifecycle_stage.c: the stage column of the contacts */
-extern bool ls_lifecycle_is_writing;
+extern bool ls_lifecycle_is_ours(void);
 extern void ls_lifecycle_write_stages(const LsObjects *objects,
 									  const LsModel *model,
 									  LsChange *changes,
-									  int n);
+									  int n,
+									  TimestampTz as_of);
 
 /* ls_lifecycle_record.c: histories, outbox, notifications */
 extern void ls_lifecycle_record(const LsObjects *objects,

@@ -62,7 +62,8 @@ add_condition(LsDraftLife *draft, const char *kind, const char *name, const char
 	cond = ls_cond_read(draft->scope, text, BOOLOID);
 	ls_error_pop_place(&place);
 	draft->life->is_daily |= cond->uses_as_of;
-	value->name = psprintf("%s \"%s\"", kind, name);
+	value->kind = kind;
+	value->name = name;
 	value->expr = cond->expr;
 	draft->values = lappend(draft->values, value);
 	return list_length(draft->values) - 1;

@@ -6,6 +6,7 @@
 #include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_contact.h"
+#include "ls_fit.h"
 
 #include "utils/timestamp.h"
 
@@ -56,6 +57,22 @@ evaluate(void *arg)
 						  &follow->firings);
 }
 
+/*
+ * ls_lifecycle_hold_back: the contact keeps its place, where it has one, and goes to
+ * the queue.
+ */
+void
+ls_lifecycle_hold_back(LsChange *change, TimestampTz as_of, const char *reason)
+{
+	ls_apply_keep_life(change);
+	if (change->stage == NULL && change->found_stage != NULL)
+	{
+		change->stage = change->found_stage;
+		change->stage_since = as_of;
+	}
+	change->held_back = reason;
+}
+
 /* follow_one: a condition that raises costs this contact's place only. */
 static void
 follow_one(LsFollow *follow)
@@ -73,9 +90,11 @@ follow_one(LsFollow *follow)
 		return;
 	follow->moves = list_truncate(follow->moves, nmoves);
 	follow->firings = list_truncate(follow->firings, nfirings);
-	ls_apply_keep_life(follow->change);
-	follow->change->held_back =
-		psprintf("its lifecycle could not be followed: %s", error->message);
+	follow->change->is_fault = true;
+	ls_lifecycle_hold_back(follow->change,
+						   follow->as_of,
+						   psprintf("its lifecycle could not be followed: %s",
+									ls_fit_describe(error)));
 }
 
 /* map_rows: of the contacts, as far as they are at hand. */
@@ -137,7 +156,7 @@ ls_lifecycle_follow(const LsObjects *objects,
 
 	ls_lifecycle_look(model, changes, n, as_of, moves, firings);
 	if (ls_lifecycle_is_needed(model))
-		ls_lifecycle_write_stages(objects, model, changes, n);
+		ls_lifecycle_write_stages(objects, model, changes, n, as_of);
 }
 
 /*

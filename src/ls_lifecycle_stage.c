@@ -12,19 +12,32 @@
 #include "ls_attempt.h"
 #include "ls_compat.h"
 
-#include "access/table.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
-/* Is the update at hand ours? Its trigger need not tell us. */
-bool ls_lifecycle_is_writing = false;
+/* While the column is written: as deep as this are triggers that are called for it. */
+static int our_depth = -1;
+
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(OidFunctionCall0(F_PG_TRIGGER_DEPTH));
+}
+
+/*
+ * ls_lifecycle_is_ours: is the update of the stage column at hand ours, so that its
+ * trigger need not tell us? What a trigger of the user's makes of it is not.
+ */
+bool
+ls_lifecycle_is_ours(void)
+{
+	return our_depth >= 0 && trigger_depth() == our_depth;
+}
 
 /* LsStageWrite: contacts whose stage column is to be written. */
 typedef struct LsStageWrite
@@ -33,39 +46,8 @@ typedef struct LsStageWrite
 	const char *column;
 	LsChange **changes;
 	int n;
+	TimestampTz as_of;
 } LsStageWrite;
-
-static void
-hold_back(LsChange *change, const char *reason)
-{
-	ls_apply_keep_life(change);
-	change->held_back = reason;
-}
-
-static void
-hold_all_back(LsStageWrite *write, const char *reason)
-{
-	for (int i = 0; i < write->n; i++)
-		hold_back(write->changes[i], reason);
-}
-
-/* has_deferred_triggers: which would no longer be called at commit. */
-static bool
-has_deferred_triggers(Oid relid)
-{
-	Relation rel = table_open(relid, AccessShareLock);
-	bool found = false;
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		found |= trigger->tginitdeferred && trigger->tgenabled != TRIGGER_DISABLED &&
-				 TRIGGER_FOR_UPDATE(trigger->tgtype);
-	}
-	table_close(rel, NoLock);
-	return found;
-}
 
 static Datum
 keys_of(const LsStageWrite *write)
@@ -166,7 +148,9 @@ drop_held(LsStageWrite *write)
 		if (write->changes[i]->held_back == NULL)
 			write->changes[n++] = write->changes[i];
 		else
-			hold_back(write->changes[i], write->changes[i]->held_back);
+			ls_lifecycle_hold_back(write->changes[i],
+								   write->as_of,
+								   write->changes[i]->held_back);
 	write->n = n;
 }
 
@@ -187,6 +171,39 @@ cast_of(const LsStageWrite *write)
 			   : psprintf("::%s", format_type_be_qualified(get_atttype(relid, attno)));
 }
 
+/*
+ * forbid_deferring: deferred triggers of the user's may not run as somebody else,
+ * and nobody would call them any more at commit. Where nothing else comes in the
+ * transaction, they can be called at once.
+ */
+static void
+forbid_deferring(const LsObjects *objects)
+{
+	if (objects->at_end)
+		(void) ls_objects_execute("SET CONSTRAINTS ALL IMMEDIATE", 0, NULL, NULL);
+}
+
+/* note_written: the rows in SPI_tuptable: key, and is the stage the one it got? */
+static void
+note_written(LsStageWrite *write)
+{
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		bool is_null;
+		LsChange *change = find(write, SPI_getbinval(row, desc, 1, &is_null));
+
+		if (change == NULL)
+			continue;
+		change->is_fault = !DatumGetBool(SPI_getbinval(row, desc, 2, &is_null));
+		change->held_back =
+			change->is_fault
+				? "its stage could not be written: a trigger made it another"
+				: NULL;
+	}
+}
+
 static void
 update_rows(void *arg)
 {
@@ -199,51 +216,60 @@ update_rows(void *arg)
 	for (int i = 0; i < write->n; i++)
 	{
 		ls_array_add_text(&stages, write->changes[i]->stage);
-		write->changes[i]->held_back = "a trigger of the contacts kept its stage";
+		write->changes[i]->is_fault = true;
+		write->changes[i]->held_back =
+			"its stage could not be written: a trigger kept the old one";
 	}
 	values[1] = ls_array_end(&stages);
+	forbid_deferring(objects);
 	(void) ls_objects_execute(
 		psprintf("UPDATE %s AS c SET %s = k.stage%s"
 				 " FROM ROWS FROM (unnest($1), unnest($2)) AS k (id, stage)"
-				 " WHERE c.%s = k.id RETURNING k.id",
+				 " WHERE c.%s = k.id"
+				 " RETURNING k.id, c.%s::text IS NOT DISTINCT FROM k.stage",
 				 objects->contacts,
 				 write->column,
 				 cast_of(write),
-				 objects->id),
+				 objects->id,
+				 write->column),
 		2,
 		types,
 		values);
-	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
-	{
-		bool is_null;
-		LsChange *change = find(write,
-								SPI_getbinval(SPI_tuptable->vals[i],
-											  SPI_tuptable->tupdesc,
-											  1,
-											  &is_null));
-
-		if (change != NULL)
-			change->held_back = NULL;
-	}
+	note_written(write);
 }
 
-/* try_update: false where it raised. */
+/*
+ * try_update: false where it raised. What triggers and foreign keys of the user's
+ * have to wait for must not keep his commit waiting, nor end it as a deadlock.
+ */
 static bool
 try_update(LsStageWrite *write, ErrorData **error)
 {
+	int outer = our_depth;
 	bool good;
 
-	ls_lifecycle_is_writing = true;
+	our_depth = trigger_depth() + 1;
 	PG_TRY();
 	{
-		good = ls_attempt(update_rows, write, error);
+		good = ls_attempt_briefly(update_rows, write, error);
 	}
 	PG_FINALLY();
 	{
-		ls_lifecycle_is_writing = false;
+		our_depth = outer;
 	}
 	PG_END_TRY();
 	return good;
+}
+
+/* hold_unwritten: one whose update raised. */
+static void
+hold_unwritten(LsChange *change, const ErrorData *error)
+{
+	change->is_fault = error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
+	change->held_back =
+		change->is_fault
+			? psprintf("its stage could not be written: %s", error->message)
+			: "what its triggers need is locked by somebody else";
 }
 
 /* update: all together; where that raises, one by one. */
@@ -262,8 +288,7 @@ update(LsStageWrite *write)
 		one.changes = &write->changes[i];
 		one.n = 1;
 		if (write->n == 1 || !try_update(&one, &error))
-			write->changes[i]->held_back =
-				psprintf("its stage could not be written: %s", error->message);
+			hold_unwritten(write->changes[i], error);
 	}
 }
 
@@ -275,9 +300,10 @@ void
 ls_lifecycle_write_stages(const LsObjects *objects,
 						  const LsModel *model,
 						  LsChange *changes,
-						  int n)
+						  int n,
+						  TimestampTz as_of)
 {
-	LsStageWrite write = {.objects = objects};
+	LsStageWrite write = {.objects = objects, .as_of = as_of};
 
 	if (model->row->stage_column == NULL)
 		return;
@@ -287,11 +313,6 @@ ls_lifecycle_write_stages(const LsObjects *objects,
 			write.changes[write.n++] = &changes[i];
 	if (write.n == 0)
 		return;
-	if (ls_apply_at_commit && has_deferred_triggers(objects->contacts_relid))
-	{
-		hold_all_back(&write, "the contacts have deferred triggers");
-		return;
-	}
 	write.column = quote_identifier(model->row->stage_column);
 	lock_rows(&write, ((LsStageRow *) linitial(model->stages))->name);
 	drop_held(&write);

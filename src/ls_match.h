@@ -41,6 +41,7 @@ typedef struct LsMatchColumn
 /* LsMatchValue: an expression whose value is wanted for some rows. */
 typedef struct LsMatchValue
 {
+	const char *kind; /* of rule; NULL = that of the matcher */
 	const char *name; /* of the rule that it is for */
 	Node *expr;		  /* from LsCond */
 } LsMatchValue;

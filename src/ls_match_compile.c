@@ -307,7 +307,8 @@ simplify_outputs(LsCompile *compile, List *values)
 	{
 		const LsMatchValue *value = lfirst(cell);
 		LsOutput *output = &matcher->outputs[foreach_current_index(cell)];
-		LsPlace place = {.kind = matcher->place.kind,
+		const char *kind = value->kind == NULL ? matcher->place.kind : value->kind;
+		LsPlace place = {.kind = kind,
 						 .name = value->name,
 						 .model = matcher->place.model};
 		Node *expr;
@@ -315,6 +316,7 @@ simplify_outputs(LsCompile *compile, List *values)
 		ls_error_push_place(&place);
 		expr = simplify(compile, value->expr);
 		ls_error_pop_place(&place);
+		output->kind = pstrdup(kind);
 		output->name = value->name == NULL ? NULL : pstrdup(value->name);
 		output->column = IsA(expr, Var) ? ((Var *) expr)->varattno - 1 : -1;
 		compile->outputs = lappend(compile->outputs, expr);

@@ -239,6 +239,7 @@ typedef struct LsGuarded
 /* LsOutput: a value that is wanted for some rows. */
 typedef struct LsOutput
 {
+	const char *kind; /* of rule */
 	const char *name;
 	int column; /* position of the column, -1 = evaluate `state` */
 	ExprState *state;

@@ -13,6 +13,9 @@
 static Datum
 evaluate(LsMatcher *m, const LsOutput *output, bool *is_null)
 {
+	LsPlace place = {.kind = output->kind,
+					 .name = output->name,
+					 .model = m->place.model};
 	Oid user;
 	int security;
 	Datum value;
@@ -21,12 +24,10 @@ evaluate(LsMatcher *m, const LsOutput *output, bool *is_null)
 	SetUserIdAndSecContext(m->owner,
 						   security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
-	m->place.name = output->name;
-	ls_error_push_place(&m->place);
+	ls_error_push_place(&place);
 	m->used_memory = true;
 	value = ExecEvalExprSwitchContext(output->state, m->context, is_null);
-	ls_error_pop_place(&m->place);
-	m->place.name = NULL;
+	ls_error_pop_place(&place);
 	SetUserIdAndSecContext(user, security);
 	return value;
 }

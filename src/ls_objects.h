@@ -25,6 +25,7 @@ typedef struct LsObjects
 	char *queue;
 	Oid adjustment_relid;
 	char *adjustment;
+	bool at_end; /* nothing of the user's comes after us in the transaction */
 } LsObjects;
 
 extern LsObjects *ls_objects_of(const LsModelRow *row, Oid contacts);

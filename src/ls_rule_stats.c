@@ -207,7 +207,7 @@ count_behaviour(LsRuleStats *stats,
 		if (rule->timing.kind != LS_TIMING_INACTIVE)
 			counts[i].last_us = Max(counts[i].last_us, tally.last_us);
 	}
-	ls_engagement_close(call->engagement, state);
+	ls_engagement_close(call->engagement);
 }
 
 static void

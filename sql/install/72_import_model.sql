@@ -121,6 +121,25 @@ CREATE FUNCTION lead_scoring.import_rows(document jsonb) RETURNS void
 COMMENT ON FUNCTION lead_scoring.import_rows(jsonb) IS
     'Internal: checks a document and runs its import_steps(); errors name the path in the document. Nothing for a NULL document.';
 
+-- What upkeep alone follows: a refresh will do. All else is in tables, triggers
+-- and views of the model.
+CREATE FUNCTION lead_scoring.needs_activation(before jsonb, after jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH outline AS (
+        SELECT (d.document - ARRAY['rule_group', 'fit_rule', 'engagement_rule', 'threshold',
+                                   'transition', 'action', 'model'])
+               || jsonb_build_object('model', jsonb_path_query_array(d.document -> 'model',
+                      '$.keyvalue() ? (@.key == "stage_column" || @.key == "created_column"
+                                       || @.key == "segments" || @.key == "time_zone").value')) AS parts
+          FROM (VALUES (before), (after)) AS d (document)
+    )
+    SELECT count(DISTINCT o.parts) > 1 FROM outline AS o;
+END;
+COMMENT ON FUNCTION lead_scoring.needs_activation(jsonb, jsonb) IS
+    'Do two documents of a live model differ in what activate() must follow, not only in its rules?';
+
 CREATE FUNCTION lead_scoring.import_model(document jsonb) RETURNS text
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -128,9 +147,15 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     model text := document #>> '{model,name}';
-    call text := 'SELECT lead_scoring.activate(' || quote_literal(model) || ').';
     before jsonb;
+    is_live boolean;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'import_model() cannot run in a transaction with a fixed snapshot'
+            USING ERRCODE = 'active_sql_transaction',
+                  DETAIL = 'It would miss rules that others have committed since.',
+                  HINT = 'Run it at isolation level READ COMMITTED.';
+    END IF;
     IF lead_scoring.lock_model(model) THEN
         before := lead_scoring.export_model(model);
     END IF;
@@ -139,21 +164,14 @@ BEGIN
         RETURN model;
     END IF;
     PERFORM lead_scoring.import_rows(document);
-    -- Tables, triggers and columns that upkeep looks at follow at activation.
-    IF EXISTS (SELECT FROM lead_scoring.model AS m
-                WHERE m.name = model AND m.status IN ('active', 'shadow')
-                  AND m.objects_schema IS NOT NULL)
-       AND before -> 'event_source' = document -> 'event_source'
-       AND before -> 'lookup' = document -> 'lookup'
-       AND before -> 'milestone' = document -> 'milestone'
-       AND before #> '{model,stage_column}' IS NOT DISTINCT FROM document #> '{model,stage_column}'
-       AND before #> '{model,segments}' IS NOT DISTINCT FROM document #> '{model,segments}'
-    THEN
-        call := 'CALL lead_scoring.refresh(' || quote_literal(model) || ').';
-    END IF;
+    is_live := EXISTS (SELECT FROM lead_scoring.model AS m
+                        WHERE m.name = model AND m.status IN ('active', 'shadow')
+                          AND m.objects_schema IS NOT NULL);
     RAISE NOTICE 'model "%" was %', model,
         CASE WHEN before IS NULL THEN 'made as a draft' ELSE 'changed' END
-        USING HINT = call;
+        USING HINT = CASE WHEN is_live AND NOT lead_scoring.needs_activation(before, lead_scoring.export_model(model))
+                          THEN 'CALL lead_scoring.refresh(' ELSE 'SELECT lead_scoring.activate(' END
+                     || quote_literal(model) || ').';
     RETURN model;
 END
 $$;

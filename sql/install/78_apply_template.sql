@@ -77,6 +77,11 @@ DECLARE
     done integer := 0;
     of integer := 0;
 BEGIN
+    IF model IS NULL OR template IS NULL THEN
+        RAISE EXCEPTION 'model and template must be given'
+            USING ERRCODE = 'null_value_not_allowed',
+                  HINT = 'Call apply_template(''b2b'', ''hubspot'').';
+    END IF;
     IF chosen IS NULL THEN
         RAISE EXCEPTION 'template "%" does not exist', template
             USING ERRCODE = 'undefined_object',

@@ -136,11 +136,11 @@ BEGIN
           WHERE problem IS NOT NULL ORDER BY contact_id LIMIT 20)
         UNION ALL
         (SELECT DISTINCT 'contact ' || contact_id::text, reason FROM %2$s
-          WHERE reason LIKE 'its score could not be written: %%' ORDER BY 1 LIMIT 20)
+          WHERE reason LIKE 'its %% could not be %%' ORDER BY 1 LIMIT 20)
         UNION ALL
         SELECT 'queue', 'contacts that wait for refresh(): ' || count(*) || ', ' || reason
           FROM %2$s WHERE contact_id IS NOT NULL
-           AND reason NOT LIKE 'its score could not be written: %%' GROUP BY reason
+           AND reason NOT LIKE 'its %% could not be %%' GROUP BY reason
         UNION ALL
         SELECT 'queue', format('rows of lookup "%%s" whose contacts wait for refresh(): ', lookup)
                             || count(*) || ', ' || reason
@@ -221,7 +221,9 @@ BEGIN
     RETURN QUERY
         SELECT CASE WHEN s.object LIKE 'contact %' THEN 'error' ELSE 'warning' END,
                s.object, s.problem,
-               CASE WHEN s.object LIKE 'contact %'
+               CASE WHEN s.problem LIKE 'its stage could not be %'
+                    THEN 'Look at the constraints and triggers of the contacts: these are called with search_path = pg_catalog, pg_temp; then ' || refresh
+                    WHEN s.object LIKE 'contact %'
                      AND s.problem LIKE '%could not be written: %'
                     THEN 'Look at the triggers and constraints of the score table, then ' || refresh
                     WHEN s.object LIKE 'contact %'

@@ -117,6 +117,15 @@ INSERT INTO lead_scoring.engagement_rule (model, name, kind, condition, hit, dis
     ('b2b', 'Three newsletters in a row', 'streak', $$type = 'newsletter_sent'$$,
         $$type = 'newsletter_opened'$$, $$props->>'mail'$$, 3, 15);
 
+-- Who asked for a demo goes straight to sales; sales is told of the very hot ones.
+INSERT INTO lead_scoring.milestone (model, name, source, condition) VALUES
+    ('b2b', 'demo', 'events', $$type = 'demo_form'$$);
+INSERT INTO lead_scoring.transition (model, from_stage, to_stage, condition) VALUES
+    ('b2b', 'lead', 'sql', $$'demo' = ANY (milestones)$$);
+INSERT INTO lead_scoring.action (model, name, condition, channel, payload) VALUES
+    ('b2b', 'alert sales', $$band = 'very hot'$$, 'hot_leads', '{"queue": "inside sales"}'),
+    ('b2b', 'long term', $$total < 20 AND stage_age > interval '90 days'$$, NULL, NULL);
+
 -- Scores everyone, and keeps the scores right from here on.
 SELECT lead_scoring.activate('b2b');
 

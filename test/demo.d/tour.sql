@@ -173,7 +173,42 @@ FROM crm.b2b_scored
 WHERE contact_id = :one_id;
 UPDATE crm.contacts SET tags = tags || 'do not call'::text WHERE id = :one_id;
 
-\echo '━━━ 6. No lock-in: the same model as plain SQL, for any PostgreSQL'
+-- Somebody who fits well, has not done much, and was never asked. These events are
+-- of this very moment, as everything that triggers see.
+RESET lead_scoring.as_of;
+SELECT s.contact_id AS id, c.first_name || ' ' || c.last_name AS name
+FROM crm.b2b_score AS s
+JOIN crm.contacts AS c ON c.id = s.contact_id
+WHERE s.stage = 'lead' AND s.total < 20 AND s.fit BETWEEN 30 AND 40
+ORDER BY s.fit DESC, s.contact_id
+LIMIT 1 \gset lead_
+
+\echo '━━━ 6. The lifecycle follows the scores:' :lead_name 'reads about prices, then asks for a demo'
+\echo
+
+INSERT INTO crm.events (contact_id, type, props, occurred_at, received_at) VALUES
+    (:lead_id, 'page_view', '{"page": "/pricing"}', now(), now());
+INSERT INTO crm.events (contact_id, type, props, occurred_at, received_at) VALUES
+    (:lead_id, 'demo_form', '{}', now(), now());
+SELECT h.from_stage AS "from", h.to_stage AS "to", h.cause,
+       round(h.fit) AS fit, round(h.engagement) AS engagement, round(h.intent) AS intent,
+       round(h.total) AS total
+FROM crm.b2b_stage_history AS h
+WHERE h.contact_id = :lead_id
+ORDER BY h.id;
+
+\echo 'What waits in the outbox for a worker, written with the same commit'
+\echo
+
+SELECT o.type AS action, o.payload->>'queue' AS queue, round((o.payload->>'total')::numeric) AS total,
+       o.payload->>'stage' AS stage, d.status
+FROM crm.b2b_outbox AS o
+JOIN crm.b2b_delivery AS d ON d.outbox_id = o.id
+WHERE o.contact_id = :lead_id;
+
+SET lead_scoring.as_of = :'now';
+
+\echo '━━━ 7. No lock-in: the same model as plain SQL, for any PostgreSQL'
 \echo
 
 \pset format unaligned

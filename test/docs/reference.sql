@@ -26,8 +26,8 @@ INSERT INTO later VALUES
 CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
     ('event_changed'), ('followed'), ('followed_triggers_sql'), ('has_index'),
-    ('contact_row'), ('contact_row_sql'), ('lookup_changed'), ('lookup_joins'), ('live_now_sql'),
-    ('live_anew_sql'), ('live_now'), ('live_anew'), ('live_column_sql'), ('is_watched'),
+    ('contact_row'), ('contact_row_sql'), ('lookup_changed'), ('lookup_joins'), ('live_source_sql'),
+    ('live_now'), ('uses_as_of'), ('live_column_sql'), ('is_watched'),
     ('same_facts'), ('sources_stamp'), ('same_sources'), ('state_sql'), ('contact_since'),
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
@@ -44,7 +44,7 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('check_document'), ('check_document_row'), ('config_columns'), ('config_defaults'),
     ('config_parts'), ('document_rows'), ('export_part'), ('import_rows'), ('import_steps'),
-    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows');
+    ('lock_model'), ('make_shadow'), ('name_of_row'), ('initial_rows'), ('needs_activation');
 INSERT INTO inner_function VALUES
     ('apply_row'), ('check_mapping'), ('drop_initial'), ('events_of_template'), ('fill_roles'),
     ('fill_row'), ('find_column'), ('full_row'), ('is_initial'), ('resolve_roles'),

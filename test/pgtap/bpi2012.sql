@@ -18,7 +18,7 @@ SELECT pg_stat_file(:'file', true) IS NULL AS is_missing \gset
 \quit
 \endif
 
-SELECT plan(22);
+SELECT plan(24);
 
 -- ------------------------------------------------------------------ the log
 
@@ -210,5 +210,15 @@ WHERE lead_scoring.engagement_score(s.state, m.as_of, a.reg_date) = c.engagement
 
 SELECT is_empty($$SELECT * FROM lead_scoring.check_model('bpi') WHERE problem NOT LIKE '%no max_count%'$$,
                 'check_model() finds nothing else than a rule without limit');
+
+-- ------------------------------------------------- as a document, and beside another
+
+SELECT lead_scoring.import_model(jsonb_set(lead_scoring.export_model('bpi'), '{model,name}', '"again"')) AS again \gset
+SELECT is(lead_scoring.model_fingerprint('again'), lead_scoring.model_fingerprint('bpi'), 'as a document, and back');
+-- Applications that were registered by then, each in the band of its scores.
+SELECT is((sum(contacts), sum(contacts) FILTER (WHERE band_a = band_b), sum(gain_mql + lose_mql))::text,
+          (SELECT format('(%s,%s,0)', count(*), count(*)) FROM bpi.applications, moment AS m WHERE m.n = 4 AND reg_date <= m.as_of),
+          'the two agree on every application')
+  FROM lead_scoring.compare('bpi', 'again', (SELECT as_of FROM moment WHERE n = 4));
 
 SELECT * FROM finish();

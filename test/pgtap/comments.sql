@@ -177,13 +177,11 @@ INSERT INTO pg_temp.label VALUES
         'immutable', 'called', 'safe'),
     ('same_sources(text, bigint)', 'stable', 'strict', 'safe'),
     ('is_watched(text)', 'stable', 'strict', 'safe'),
-    ('live_anew_sql(text)', 'stable', 'strict', 'safe'),
-    ('live_column_sql(text)', 'immutable', 'strict', 'safe'),
-    ('live_now_sql(text)', 'stable', 'strict', 'safe'),
-    ('live_anew(text, bigint, text, double precision, text, lead_scoring.engagement, timestamp with time zone, double precision)',
+    ('live_column_sql(text, text)', 'stable', 'strict', 'safe'),
+    ('live_source_sql(text)', 'stable', 'strict', 'safe'),
+    ('live_now(text, bigint, anyelement, record, double precision, text, text, lead_scoring.engagement, timestamp with time zone, timestamp with time zone, timestamp with time zone, bigint, text)',
      'stable', 'called', 'safe'),
-    ('live_now(text, bigint, anyelement, double precision, text, text, lead_scoring.engagement, timestamp with time zone, timestamp with time zone, timestamp with time zone, bigint, text)',
-     'stable', 'called', 'safe'),
+    ('uses_as_of(text)', 'stable', 'strict', 'safe'),
     ('same_facts(lead_scoring.engagement, lead_scoring.engagement)',
      'immutable', 'strict', 'safe'),
     ('sources_stamp(text)', 'stable', 'strict', 'safe'),
@@ -252,6 +250,7 @@ INSERT INTO pg_temp.label VALUES
     ('lock_model(text)', 'volatile', 'strict', 'unsafe'),
     ('make_shadow(text)', 'volatile', 'strict', 'unsafe'),
     ('model_fingerprint(text)', 'stable', 'strict', 'safe'),
+    ('needs_activation(jsonb, jsonb)', 'immutable', 'called', 'safe'),
     ('name_of_row(jsonb)', 'immutable', 'strict', 'safe');
 
 -- Two models side by side.

@@ -185,10 +185,11 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
-    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), lead_scoring.as_of(), 1, NULL) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.live_anew('crm', lead_scoring.sources_stamp('crm'), 'new', 1, NULL, s, lead_scoring.as_of(), 0) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, NULL, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), NULL, 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.live_column_sql('fit')$$,        'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT 1 WHERE lead_scoring.live_column_sql('crm', 'fit') <> ''$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT lead_scoring.uses_as_of('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.is_watched('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
@@ -270,6 +271,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.values_sql('["a"]', false, NULL, NULL)$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.resolve_roles('crm.contacts', NULL, '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.check_mapping('{}')$$,           'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.needs_activation('{}', '{}')$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.name_of_row('{"name": "a"}')$$,  'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.fill_row('{"name": "a"}', '{}', '{}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.full_row('fit_rule', 'crm', '{"name": "ours"}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
@@ -365,7 +367,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_now_sql', 'live_anew_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.

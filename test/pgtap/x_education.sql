@@ -17,7 +17,7 @@ SELECT pg_stat_file(:'file', true) IS NULL AS is_missing \gset
 \quit
 \endif
 
-SELECT plan(17);
+SELECT plan(20);
 
 -- ---------------------------------------------------------------- the leads
 
@@ -240,5 +240,17 @@ SELECT cmp_ok((sum(place) FILTER (WHERE bought)
               / (count(*) FILTER (WHERE bought) * count(*) FILTER (WHERE NOT bought)), '>=', 0.8,
               'of two leads, the one that bought has the higher score in 4 of 5 cases')
 FROM ranked;
+
+-- ------------------------------------------------- as a document, and beside another
+
+SELECT lead_scoring.import_model(jsonb_set(lead_scoring.export_model('school'), '{model,name}', '"again"')) AS again \gset
+SELECT is(lead_scoring.model_fingerprint('again'), lead_scoring.model_fingerprint('school'), 'as a document, and back');
+SELECT is((sum(contacts), sum(contacts) FILTER (WHERE band_a = band_b), sum(gain_mql + lose_mql))::text, '(9240,9240,0)',
+          'the two agree on every lead') FROM lead_scoring.compare('school', 'again');
+UPDATE lead_scoring.model SET fit_weight = 2 WHERE name = 'again';
+SELECT is((SELECT sum(gain_mql - lose_mql) FROM lead_scoring.compare('school', 'again')),
+          (SELECT count(*) FROM school."Leads" AS l WHERE 2 * lead_scoring.fit_score(l, 'school') >= 50)::numeric
+          - (SELECT count(*) FROM school."Leads" AS l WHERE lead_scoring.fit_score(l, 'school') >= 50),
+          'twice the weight: as many more are qualified as reach half of the score');
 
 SELECT * FROM finish();
