@@ -54,7 +54,7 @@ INSERT INTO inner_function VALUES
     ('lint_scores'), ('rule_bounds');
 INSERT INTO inner_function VALUES
     ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
-    ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),
+    ('old_reports_sql'), ('people_sql'), ('everyone_sql'), ('report_columns'), ('report_name'), ('report_query'),
     ('report_view_sql'), ('reports'), ('reports_sql'), ('same_deals'), ('state_then_sql'), ('by_hand_then_sql'), ('seconds'),
     ('deal_problems'), ('deal_problems_sql'), ('report_problems'), ('rule_stats_accumulate'), ('rule_stats_finish'),
     ('snapshot_sql'), ('stored_state'),
