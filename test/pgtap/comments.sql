@@ -167,6 +167,7 @@ INSERT INTO pg_temp.label VALUES
     ('merge_contacts(text, bigint, bigint)', 'volatile', 'strict', 'unsafe'),
     ('merge_contacts(text, text, text)', 'volatile', 'strict', 'unsafe'),
     ('merge_contacts(text, uuid, uuid)', 'volatile', 'strict', 'unsafe'),
+    ('preview(text)', 'stable', 'strict', 'unsafe'),
     ('prune(text, interval)', 'volatile', 'called', 'unsafe'),
     ('prune(text, interval, bigint)', 'volatile', 'called', 'unsafe'),
     ('adjustment_triggers_sql(text)', 'stable', 'strict', 'safe'),

@@ -230,6 +230,7 @@ INSERT INTO tool.matrix VALUES
     ($$CALL lead_scoring.refresh('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.erase('crm', 1)$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.merge_contacts('crm', 1, (SELECT max(id) FROM crm.contacts))$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.preview('crm')$$,  'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.prune('crm', interval '1 year')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
