@@ -26,8 +26,8 @@ INSERT INTO later VALUES
 CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
     ('event_changed'), ('followed'), ('followed_triggers_sql'), ('has_index'),
-    ('contact_row'), ('contact_row_sql'), ('lookup_changed'), ('lookup_joins'), ('live_now_sql'),
-    ('live_anew_sql'), ('live_now'), ('live_anew'), ('live_column_sql'), ('is_watched'),
+    ('contact_row'), ('contact_row_sql'), ('lookup_changed'), ('lookup_joins'), ('live_source_sql'),
+    ('live_now'), ('uses_as_of'), ('live_column_sql'), ('is_watched'),
     ('same_facts'), ('sources_stamp'), ('same_sources'), ('state_sql'), ('contact_since'),
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
@@ -54,7 +54,7 @@ INSERT INTO inner_function VALUES
     ('lint_scores'), ('rule_bounds');
 INSERT INTO inner_function VALUES
     ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
-    ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),
+    ('old_reports_sql'), ('people_sql'), ('everyone_sql'), ('report_columns'), ('report_name'), ('report_query'),
     ('report_view_sql'), ('reports'), ('reports_sql'), ('same_deals'), ('state_then_sql'), ('by_hand_then_sql'), ('seconds'),
     ('deal_problems'), ('deal_problems_sql'), ('report_problems'), ('rule_stats_accumulate'), ('rule_stats_finish'),
     ('snapshot_sql'), ('stored_state'),
