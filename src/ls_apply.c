@@ -434,6 +434,23 @@ label(const LsObjects *objects, LsChange *changes, int n)
 }
 
 /*
+ * ls_apply_score: what the changes do not say yet, as of the moment; what is stored
+ * and said by hand is known. Nothing is written.
+ */
+void
+ls_apply_score(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+{
+	ls_apply_plan(ls_model_get(objects->model), changes, n);
+	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
+		recompute(objects, changes, n, as_of);
+	ls_adjust_exclude(changes, n);
+	ls_apply_states(objects, changes, n, as_of);
+	ls_adjust_due(changes, n);
+	label(objects, changes, n);
+	read_others(objects, changes, n);
+}
+
+/*
  * ls_apply_changes: make the score rows what the changes say. The keys must be
  * distinct; the changes are put in order.
  */
@@ -448,19 +465,12 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 
 	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
 	ls_adjust_lock(objects);
-	rows = ls_rows_open(objects);
+	rows = ls_rows_open(objects, RowExclusiveLock);
 	n = lock_rows(objects, rows, changes, n);
 	/* The clock is read when nobody else can write the rows any more. */
 	as_of = GetCurrentTimestamp();
 	ls_adjust_read(objects, changes, n, as_of);
-	ls_apply_plan(ls_model_get(objects->model), changes, n);
-	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
-		recompute(objects, changes, n, as_of);
-	ls_adjust_exclude(changes, n);
-	ls_apply_states(objects, changes, n, as_of);
-	ls_adjust_due(changes, n);
-	label(objects, changes, n);
-	read_others(objects, changes, n);
+	ls_apply_score(objects, changes, n, as_of);
 	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
 	gone = count_outcome(changes, n, LS_GONE) + count_outcome(changes, n, LS_OUTSIDE);
 	ls_apply_write(objects, rows, changes, n, as_of);
@@ -528,7 +538,7 @@ ls_apply_sweep(const LsObjects *objects)
 void
 ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem)
 {
-	LsRows *rows = ls_rows_open(objects);
+	LsRows *rows = ls_rows_open(objects, RowExclusiveLock);
 
 	change->outcome = LS_FAILED;
 	change->problem = problem;

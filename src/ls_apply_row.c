@@ -95,14 +95,14 @@ is_on_key(const LsRows *rows, Relation index)
 }
 
 static Relation
-open_index(const LsRows *rows)
+open_index(const LsRows *rows, LOCKMODE mode)
 {
 	List *indexes = RelationGetIndexList(rows->rel);
 	ListCell *cell;
 
 	foreach(cell, indexes)
 	{
-		Relation index = index_open(lfirst_oid(cell), RowExclusiveLock);
+		Relation index = index_open(lfirst_oid(cell), mode);
 
 		if (is_on_key(rows, index))
 			return index;
@@ -117,22 +117,22 @@ open_index(const LsRows *rows)
 }
 
 /*
- * ls_rows_open: the score table, for reading and writing rows of it.
+ * ls_rows_open: the score table, for reading rows of it, or also for writing them.
  *
  * Errors: 42703, 55000 where it is not as it was made.
  */
 LsRows *
-ls_rows_open(const LsObjects *objects)
+ls_rows_open(const LsObjects *objects, LOCKMODE mode)
 {
 	LsRows *rows = palloc0(sizeof(LsRows));
 	TupleDesc desc;
 
 	rows->objects = objects;
-	rows->rel = table_open(objects->score_relid, RowExclusiveLock);
+	rows->rel = table_open(objects->score_relid, mode);
 	desc = RelationGetDescr(rows->rel);
 	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
 		rows->columns[i] = find_column(rows, ls_score_column_names[i]);
-	rows->index = open_index(rows);
+	rows->index = open_index(rows, mode);
 	rows->slot = table_slot_create(rows->rel, NULL);
 	rows->values = palloc(sizeof(Datum) * desc->natts);
 	rows->nulls = palloc(sizeof(bool) * desc->natts);
@@ -255,15 +255,13 @@ set_key(const LsRows *rows, ScanKey key)
 						   (Datum) 0);
 }
 
-/*
- * ls_rows_lock: find the rows of the changes, which are in the order of their keys,
- * and lock them; the changes then know what is stored. Gives the number of those
- * that have none, or one that is not to be had without waiting.
- *
- * Memory: rows are in the current context.
- */
-int
-ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait)
+/* walk: find the rows of the changes, and do with each what `visit` does. */
+static int
+walk(LsRows *rows,
+	 LsChange *changes,
+	 int n,
+	 bool (*visit)(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait),
+	 LockWaitPolicy wait)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	IndexScanDesc scan = ls_index_beginscan(rows->rel, rows->index, snapshot, 1);
@@ -281,13 +279,41 @@ ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait)
 		key.sk_argument = ls_key_to_datum(rows->objects->key_type, change->key);
 		index_rescan(scan, &key, 1, NULL, 0);
 		if (!index_getnext_slot(scan, ForwardScanDirection, rows->slot) ||
-			!lock(rows, snapshot, wait) || !take(rows, change))
+			!visit(rows, snapshot, wait) || !take(rows, change))
 			missing++;
 	}
 	ExecClearTuple(rows->slot);
 	index_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	return missing;
+}
+
+/*
+ * ls_rows_lock: find the rows of the changes, which are in the order of their keys,
+ * and lock them; the changes then know what is stored. Gives the number of those
+ * that have none, or one that is not to be had without waiting.
+ *
+ * Memory: rows are in the current context.
+ */
+int
+ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait)
+{
+	return walk(rows, changes, n, lock, wait);
+}
+
+static bool
+leave(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
+{
+	return true;
+}
+
+/*
+ * ls_rows_read: the same, but nothing is locked, and nothing waited for.
+ */
+void
+ls_rows_read(LsRows *rows, LsChange *changes, int n)
+{
+	(void) walk(rows, changes, n, leave, LockWaitSkip);
 }
 
 /* ---- writing ------------------------------------------------------------ */

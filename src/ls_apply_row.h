@@ -7,6 +7,7 @@
 #include "ls_apply.h"
 
 #include "nodes/lockoptions.h"
+#include "storage/lockdefs.h"
 
 /* Columns of the score table that we read or write. */
 typedef enum LsScoreColumn
@@ -45,8 +46,9 @@ extern const char *const ls_score_column_names[LS_SCORE_COLUMNS];
 
 typedef struct LsRows LsRows;
 
-extern LsRows *ls_rows_open(const LsObjects *objects);
+extern LsRows *ls_rows_open(const LsObjects *objects, LOCKMODE mode);
 extern int ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait);
+extern void ls_rows_read(LsRows *rows, LsChange *changes, int n);
 extern bool ls_rows_are_plain(const LsRows *rows);
 extern void ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values);
 extern void ls_rows_close(LsRows *rows);
