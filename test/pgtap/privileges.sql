@@ -230,6 +230,7 @@ INSERT INTO tool.matrix VALUES
     ($$CALL lead_scoring.refresh('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.erase('crm', 1)$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.merge_contacts('crm', 1, (SELECT max(id) FROM crm.contacts))$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.preview('crm')$$,  'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.prune('crm', interval '1 year')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
@@ -366,7 +367,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'sequences_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
