@@ -394,6 +394,23 @@ label(const LsObjects *objects, LsChange *changes, int n)
 }
 
 /*
+ * ls_apply_score: what the changes do not say yet, as of the moment; what is stored
+ * and said by hand is known. Nothing is written.
+ */
+void
+ls_apply_score(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+{
+	ls_apply_plan(ls_model_get(objects->model), changes, n);
+	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
+		recompute(objects, changes, n, as_of);
+	ls_adjust_exclude(changes, n);
+	ls_apply_states(objects, changes, n, as_of);
+	ls_adjust_due(changes, n);
+	label(objects, changes, n);
+	read_others(objects, changes, n);
+}
+
+/*
  * ls_apply_changes: make the score rows what the changes say. The keys must be
  * distinct; the changes are put in order. is_locked: the rows are there, and
  * locked by us.
@@ -414,14 +431,7 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	as_of = GetCurrentTimestamp();
 	ls_apply_read_stored(objects, changes, n);
 	ls_adjust_read(objects, changes, n, as_of);
-	ls_apply_plan(ls_model_get(objects->model), changes, n);
-	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
-		recompute(objects, changes, n, as_of);
-	ls_adjust_exclude(changes, n);
-	ls_apply_states(objects, changes, n, as_of);
-	ls_adjust_due(changes, n);
-	label(objects, changes, n);
-	read_others(objects, changes, n);
+	ls_apply_score(objects, changes, n, as_of);
 	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
 	gone = count_outcome(changes, n, LS_GONE) + count_outcome(changes, n, LS_OUTSIDE);
 	if (gone < n)

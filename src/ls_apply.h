@@ -75,7 +75,8 @@ typedef struct LsChange
 	const LsStored *stored;				   /* NULL = the contact is new to the model */
 	const struct LsAdjustment *adjustment; /* NULL = nobody says anything */
 	LsCause cause;
-	bool silent; /* what is true by now sets off no action */
+	bool silent;	 /* what is true by now sets off no action */
+	bool is_preview; /* as if the model were active */
 	LsOutcome outcome;
 	LsEvents events;
 	struct LsAccumulator *delta; /* new events, to be merged */
@@ -114,6 +115,10 @@ extern void ls_apply_evaluate(LsModel *model,
 							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);
+extern void ls_apply_score(const LsObjects *objects,
+						   LsChange *changes,
+						   int n,
+						   TimestampTz as_of);
 extern void ls_apply_changes(const LsObjects *objects,
 							 LsChange *changes,
 							 int n,

@@ -20,10 +20,12 @@ BEGIN ATOMIC
             'p90_hours', 'Nine in ten of them waited at most so many hours. NULL: it followed none.',
             'longest_wait_hours', 'Hours for which the first of those who still wait has been waiting. NULL: nobody waits.'],
         $sql$
-WITH band AS (
+WITH people AS (
+    SELECT p.contact_id, p.since{p.segments} FROM {people} AS p
+), band AS (
     SELECT t.label, t.min_score FROM lead_scoring.threshold AS t WHERE t.model = {model} AND t.score = 'total'
 ), started AS (
-    SELECT p.contact_id, 'created' AS start, NULL::text AS name, p.since AS at FROM {people} AS p
+    SELECT p.contact_id, 'created' AS start, NULL::text AS name, p.since AS at FROM people AS p
     UNION ALL
     SELECT s.contact_id, 'stage', s.stage, min(s.entered_at)
     FROM {stays} AS s
@@ -61,7 +63,7 @@ WITH band AS (
         CASE WHEN f.reached_at IS NULL AND closed.contact_id IS NULL
              THEN extract(epoch FROM lead_scoring.as_of() - f.at)::float8 / 3600 END AS waiting_hours{p.segments}
     FROM followed AS f
-    JOIN {people} AS p ON p.contact_id = f.contact_id
+    JOIN people AS p ON p.contact_id = f.contact_id
     LEFT JOIN closed ON closed.contact_id = f.contact_id
 )
 SELECT r.start, r.name AS start_name, r.milestone, {r.detail} AS detail, r.month,
