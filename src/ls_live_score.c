@@ -178,7 +178,7 @@ ls_live_read(LsLiveCall *call,
 	ls_engagement_open(engagement, state, &moment, as_of, since);
 	points = ls_engagement_points(engagement, &moment, false);
 	intent = ls_engagement_points(engagement, &moment, true);
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 	live->engagement = rounded(call->model, points);
 	live->intent = rounded(call->model, intent);
 	live->last_activity =
