@@ -94,7 +94,7 @@ add_engagement_rules(LsLedger *ledger,
 		if (item->lack.what == LS_MISSING_ALL)
 			ledger->n--;
 	}
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 }
 
 /* add_adjustments: those that count, or will; resets and exclusions give nothing. */

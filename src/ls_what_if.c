@@ -57,7 +57,7 @@ ls_what_if_total(const LsWhatIf *what_if,
 						   what_if->asked->dossier->since);
 		points = ls_engagement_points(engagement, &moment, false);
 		intent = ls_engagement_points(engagement, &moment, true);
-		ls_engagement_close(engagement, state);
+		ls_engagement_close(engagement);
 	}
 	return ls_band_adjusted_total(model,
 								  fit,
@@ -220,7 +220,7 @@ gives(const LsWhatIf *what_if, const LsState *state, const LsBehaviour *rule)
 					   what_if->as_of,
 					   what_if->asked->dossier->since);
 	ls_engagement_tally(engagement, rule, &moment, &tally);
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 	return tally.points;
 }
 

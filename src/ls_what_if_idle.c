@@ -86,7 +86,7 @@ next_moment(const LsIdle *idle, TimestampTz at)
 										 &moment,
 										 fit_at(idle, at),
 										 ls_dossier_by_hand(asked->said, at).points));
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 	return next;
 }
 
