@@ -408,6 +408,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
 		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
+	ls_activate_settle_sequences(life.row, ls_relation_owner(life.contacts));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
 	warn_of_views(&life);
