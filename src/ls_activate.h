@@ -11,6 +11,5 @@
 #include "ls_catalog.h"
 
 extern void ls_activate_lock(const LsModelRow *row, Oid contacts, LOCKMODE mode);
-extern void ls_activate_settle_sequences(const LsModelRow *row, Oid owner);
 
 #endif /* LS_ACTIVATE_H */

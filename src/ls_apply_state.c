@@ -267,7 +267,7 @@ read_scores(const LsReading *reading, LsChange *change)
 										change->fit,
 										ls_adjust_points(change));
 	read_milestones(engagement, &moment, change);
-	ls_engagement_close(engagement, change->state);
+	ls_engagement_close(engagement);
 	next_us = Min(next_us, change->state->until_us);
 	change->engagement = rounded(reading->model, points);
 	change->intent = rounded(reading->model, intent);

@@ -136,7 +136,7 @@ extern double ls_engagement_points(LsEngagement *engagement,
 extern LsEngagement *ls_engagement_open_call(FunctionCallInfo fcinfo,
 											 const LsState **state,
 											 LsMoment *moment);
-extern void ls_engagement_close(LsEngagement *engagement, const LsState *state);
+extern void ls_engagement_close(LsEngagement *engagement);
 
 /* ls_engagement_change.c */
 extern int64 ls_engagement_next_change(LsEngagement *engagement,

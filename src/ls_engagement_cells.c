@@ -466,15 +466,12 @@ ls_accumulator_state(const LsAccumulator *acc)
 	LsEngagement *engagement = acc->frame->engagement;
 	const char *name = engagement->model->row->name;
 	LsFacts facts = unpack(acc);
-	Size size;
 	LsState *state;
 
 	ls_facts_reduce(&facts, engagement->tracks, true);
 	check_sums(acc, &facts);
-	size = ls_state_size(&facts, engagement->tracks, strlen(name));
-	state = palloc0(size);
-	SET_VARSIZE(state, size);
-	ls_state_write(state, &facts, engagement->tracks, name);
+	state = palloc(ls_state_room(facts.n, (int) strlen(name)));
+	SET_VARSIZE(state, ls_state_write(state, &facts, engagement->tracks, name));
 	state->fingerprint = engagement->fingerprint;
 	state->last_activity_us = acc->last_activity_us;
 	release(engagement);

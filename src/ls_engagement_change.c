@@ -202,7 +202,7 @@ ls_sql_next_change(PG_FUNCTION_ARGS)
 										&moment,
 										PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3),
 										0);
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 	next_us = Min(next_us, state->until_us);
 	if (!IS_VALID_TIMESTAMP(next_us))
 		PG_RETURN_NULL();

@@ -63,6 +63,42 @@ compile_rules(LsModel *model, LsEngagement *engagement, List *drafts)
 	}
 }
 
+/* can_idle: may the rule give points where its track has no facts? */
+static bool
+can_idle(const LsBehaviour *rule)
+{
+	return rule->track < 0 || rule->timing.kind == LS_TIMING_INACTIVE ||
+		   (rule->timing.kind == LS_TIMING_COUNT && rule->timing.at_least <= 0);
+}
+
+static void
+add_reader(LsReaders *readers, const LsBehaviour *rule)
+{
+	readers->rules =
+		readers->n == 0
+			? palloc(sizeof(LsBehaviour *))
+			: repalloc(readers->rules, sizeof(LsBehaviour *) * (readers->n + 1));
+	readers->rules[readers->n++] = rule;
+}
+
+/* compile_readers: a score is read off the tracks that have facts. */
+static void
+compile_readers(LsEngagement *engagement)
+{
+	for (int i = 0; i < 2; i++)
+		engagement->readers[i] = palloc0(sizeof(LsReaders) * (engagement->ntracks + 1));
+	for (int i = 0; i < engagement->nrules; i++)
+	{
+		const LsBehaviour *rule = &engagement->rules[i];
+		bool is_intent = rule->row->is_intent;
+
+		if (can_idle(rule))
+			add_reader(&engagement->idle[is_intent], rule);
+		else
+			add_reader(&engagement->readers[is_intent][rule->track], rule);
+	}
+}
+
 static void
 compile_milestones(LsModel *model, LsEngagement *engagement, List *drafts)
 {
@@ -92,6 +128,7 @@ compile_tracks(LsEngagement *engagement, List *drafts)
 	engagement->ntracks = list_length(drafts);
 	engagement->tracks = palloc0(sizeof(LsTrack) * (engagement->ntracks + 1));
 	engagement->sections = palloc0(sizeof(LsSection) * (engagement->ntracks + 1));
+	engagement->open = palloc0(sizeof(int) * (engagement->ntracks + 1));
 	for (int i = 0; i < engagement->ntracks; i++)
 		engagement->sections[i].unless_us = INT64_MIN;
 	foreach(cell, drafts)
@@ -181,6 +218,7 @@ compile(LsModel *model, MemoryContext scratch)
 	engagement->model = model;
 	compile_tracks(engagement, drafts);
 	compile_rules(model, engagement, drafts);
+	compile_readers(engagement);
 	compile_milestones(model, engagement, drafts);
 	compile_slots(engagement);
 	engagement->nsources = list_length(model->sources);

@@ -69,6 +69,13 @@ typedef struct LsBehaviour
 	int requires; /* a rule's number, or one of the above */
 } LsBehaviour;
 
+/* LsReaders: rules that are read off together, in their order. */
+typedef struct LsReaders
+{
+	int n;
+	const LsBehaviour **rules;
+} LsReaders;
+
 /* LsEngagement: the engagement rules of a model. */
 typedef struct LsEngagement
 {
@@ -84,9 +91,13 @@ typedef struct LsEngagement
 	bool forgets_when_final; /* has it sequences or streaks? */
 	int nsources;
 	LsEventSource *sources;
-	LsSection *sections; /* scratch: by track, empty but while a state is read */
-	double *sums;		 /* scratch: by slot */
-	LsFact *facts;		 /* scratch: of one state; NULL = none yet */
+	LsReaders *readers[2]; /* by dimension and track: who gives nothing without facts */
+	LsReaders idle[2];	   /* by dimension: who may */
+	LsSection *sections;   /* scratch: by track, empty but while a state is read */
+	int nopen;			   /* scratch: which are not empty */
+	int *open;
+	double *sums;  /* scratch: by slot */
+	LsFact *facts; /* scratch: of one state; NULL = none yet */
 	int facts_cap;
 	LsLimits *limits[2]; /* of engagement's and intent's groups, by slot */
 } LsEngagement;

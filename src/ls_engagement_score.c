@@ -176,9 +176,22 @@ ls_engagement_check_moment(const LsState *state,
 					"model, source, as_of)."));
 }
 
+/* ls_engagement_close: put back what ls_engagement_open set out. */
+void
+ls_engagement_close(LsEngagement *engagement)
+{
+	while (engagement->nopen > 0)
+	{
+		int track = engagement->open[--engagement->nopen];
+
+		engagement->sections[track].n = 0;
+		engagement->sections[track].unless_us = PG_INT64_MIN;
+	}
+}
+
 /*
- * ls_engagement_open: set the sections of the state out by track, for reading;
- * ls_engagement_close puts them back. Between the two nothing may raise.
+ * ls_engagement_open: set the sections of the state out by track, for reading,
+ * until ls_engagement_close. Should an error come in between, the next one closes.
  */
 void
 ls_engagement_open(LsEngagement *engagement,
@@ -190,26 +203,16 @@ ls_engagement_open(LsEngagement *engagement,
 	LsSectionReader reader;
 	LsSection section;
 
-	ls_state_read(state, &reader);
-	while (ls_state_next(&reader, &section))
-		engagement->sections[section.track] = section;
-	moment->now_us = as_of;
-	moment->since_us = since == DT_NOEND ? DT_NOBEGIN : since;
-	moment->last_activity_us = state->last_activity_us;
-}
-
-void
-ls_engagement_close(LsEngagement *engagement, const LsState *state)
-{
-	LsSectionReader reader;
-	LsSection section;
-
+	ls_engagement_close(engagement);
 	ls_state_read(state, &reader);
 	while (ls_state_next(&reader, &section))
 	{
-		engagement->sections[section.track].n = 0;
-		engagement->sections[section.track].unless_us = PG_INT64_MIN;
+		engagement->sections[section.track] = section;
+		engagement->open[engagement->nopen++] = section.track;
 	}
+	moment->now_us = as_of;
+	moment->since_us = since == DT_NOEND ? DT_NOBEGIN : since;
+	moment->last_activity_us = state->last_activity_us;
 }
 
 /*
@@ -258,13 +261,18 @@ ls_engagement_is_reached(const LsEngagement *engagement,
 	return tally.is_counted;
 }
 
-/* can_give: without facts most kinds give nothing. */
-static inline bool
-can_give(const LsEngagement *engagement, const LsBehaviour *rule)
+static inline void
+add_points(const LsEngagement *engagement,
+		   const LsReaders *readers,
+		   const LsMoment *moment)
 {
-	return rule->timing.kind == LS_TIMING_COUNT ||
-		   rule->timing.kind == LS_TIMING_INACTIVE ||
-		   engagement->sections[rule->track].n > 0;
+	for (int i = 0; i < readers->n; i++)
+	{
+		LsTally tally;
+
+		ls_engagement_tally(engagement, readers->rules[i], moment, &tally);
+		engagement->sums[readers->rules[i]->slot] += tally.points;
+	}
 }
 
 /*
@@ -281,16 +289,11 @@ ls_engagement_points(LsEngagement *engagement, const LsMoment *moment, bool is_i
 	double points;
 
 	memset(sums, 0, sizeof(double) * nslots);
-	for (int i = 0; i < engagement->nrules; i++)
-	{
-		const LsBehaviour *rule = &engagement->rules[i];
-		LsTally tally;
-
-		if (rule->row->is_intent != is_intent || !can_give(engagement, rule))
-			continue;
-		ls_engagement_tally(engagement, rule, moment, &tally);
-		sums[rule->slot] += tally.points;
-	}
+	for (int i = 0; i < engagement->nopen; i++)
+		add_points(engagement,
+				   &engagement->readers[is_intent][engagement->open[i]],
+				   moment);
+	add_points(engagement, &engagement->idle[is_intent], moment);
 	points = sums[0];
 	for (int slot = 1; slot < nslots; slot++)
 		points += ls_points_clamp(sums[slot], limits[slot]);
@@ -349,7 +352,7 @@ score_of(FunctionCallInfo fcinfo, bool is_intent)
 	if (engagement == NULL)
 		PG_RETURN_NULL();
 	points = ls_engagement_points(engagement, &moment, is_intent);
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 	PG_RETURN_FLOAT8(
 		round_score(engagement, points, is_intent ? "intent" : "engagement"));
 }

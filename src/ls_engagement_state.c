@@ -14,17 +14,17 @@ padded(size_t size)
 }
 
 /* section_size: of a section with these columns and so many facts. */
-static size_t
+static inline size_t
 section_size(int columns, size_t n)
 {
-	size_t size = sizeof(LsSectionHead) + 8 * n;
+	size_t words = n;
 
-	size += columns & LS_SECTION_UNLESS ? 8 : 0;
-	size += columns & LS_SECTION_MARK ? 8 : 0;
-	size += columns & LS_SECTION_KEYS ? 8 * n : 0;
-	size += columns & LS_SECTION_VALUES ? 8 * n : 0;
-	size += columns & LS_SECTION_STEPS ? padded(4 * n) : 0;
-	return size;
+	words += columns & LS_SECTION_UNLESS ? 1 : 0;
+	words += columns & LS_SECTION_MARK ? 1 : 0;
+	words += columns & LS_SECTION_KEYS ? n : 0;
+	words += columns & LS_SECTION_VALUES ? n : 0;
+	words += columns & LS_SECTION_STEPS ? (n + 1) / 2 : 0;
+	return sizeof(LsSectionHead) + 8 * words;
 }
 
 /*
@@ -97,103 +97,99 @@ ls_track_max_size(const LsTrack *track)
 
 /* ---- writing ---------------------------------------------------------- */
 
-/* count_section: how many facts of the same track stand at i, UNLESS and MARK
- * aside, and the section's columns. */
-static int
-count_section(const LsFacts *facts, const LsTrack *tracks, int *i, int *columns)
-{
-	uint32_t track = facts->items[*i].track;
-	int n = 0;
-
-	*columns = ls_track_columns(&tracks[track]);
-	for (; *i < facts->n && facts->items[*i].track == track; (*i)++)
-		if (facts->items[*i].what == LS_FACT_UNLESS)
-			*columns |= LS_SECTION_UNLESS;
-		else if (facts->items[*i].what == LS_FACT_MARK)
-			*columns |= LS_SECTION_MARK;
-		else
-			n++;
-	return n;
-}
-
 /*
- * ls_state_size: of the state that ls_state_write would make.
+ * ls_state_room: no state of so many facts is larger.
  */
 size_t
-ls_state_size(const LsFacts *facts, const LsTrack *tracks, int name_length)
+ls_state_room(int nfacts, int name_length)
 {
-	size_t size = sizeof(LsState) + padded(name_length);
-
-	for (int i = 0; i < facts->n;)
-	{
-		int columns;
-		int n = count_section(facts, tracks, &i, &columns);
-
-		size += section_size(columns, n);
-	}
-	return size;
+	return sizeof(LsState) + padded(name_length) +
+		   (sizeof(LsSectionHead) + 4 * 8) * (size_t) nfacts;
 }
 
+/* write_facts: the columns of n facts; gives where they end. */
 static char *
-write_section(char *at, const LsSectionHead *head, const LsFact *items)
+write_facts(uint64_t *word, int columns, const LsFact *items, int n)
 {
-	int n = head->n;
-	int64_t *times_us;
-	uint64_t *keys;
-	double *values;
 	uint32_t *steps;
 
-	memcpy(at, head, sizeof(LsSectionHead));
-	times_us = (int64_t *) (at + sizeof(LsSectionHead));
-	if (head->columns & LS_SECTION_UNLESS)
-		*times_us++ = (items++)->at_us;
-	if (head->columns & LS_SECTION_MARK)
-		*times_us++ = (items++)->at_us;
 	for (int i = 0; i < n; i++)
-		times_us[i] = items[i].at_us;
-	keys = (uint64_t *) (times_us + n);
-	for (int i = 0; i < n && head->columns & LS_SECTION_KEYS; i++)
-		keys[i] = items[i].key;
-	values = (double *) (head->columns & LS_SECTION_KEYS ? keys + n : keys);
-	for (int i = 0; i < n && head->columns & LS_SECTION_VALUES; i++)
-		values[i] = items[i].value;
-	steps = (uint32_t *) (head->columns & LS_SECTION_VALUES ? values + n : values);
-	for (int i = 0; i < n && head->columns & LS_SECTION_STEPS; i++)
-		steps[i] = items[i].what;
-	return at + section_size(head->columns, n);
+		*word++ = (uint64_t) items[i].at_us;
+	for (int i = 0; i < n && columns & LS_SECTION_KEYS; i++)
+		*word++ = items[i].key;
+	for (int i = 0; i < n && columns & LS_SECTION_VALUES; i++)
+		memcpy(word++, &items[i].value, 8);
+	if (!(columns & LS_SECTION_STEPS))
+		return (char *) word;
+	steps = (uint32_t *) word;
+	for (int i = 0; i < n; i++)
+		*steps++ = items[i].what;
+	if (n % 2 != 0)
+		*steps++ = 0;
+	return (char *) steps;
+}
+
+/* write_section: of the facts of one track, n of them. */
+static char *
+write_section(char *at, const LsTrack *track, const LsFact *items, int n)
+{
+	LsSectionHead *head = (LsSectionHead *) at;
+	uint64_t *word = (uint64_t *) (head + 1);
+	int columns = ls_track_columns(track);
+
+	if (items->what == LS_FACT_UNLESS)
+	{
+		columns |= LS_SECTION_UNLESS;
+		*word++ = (uint64_t) (items++)->at_us;
+		n--;
+	}
+	if (n > 0 && items->what == LS_FACT_MARK)
+	{
+		columns |= LS_SECTION_MARK;
+		*word++ = (uint64_t) (items++)->at_us;
+		n--;
+	}
+	head->columns = (uint8_t) columns;
+	head->reserved = 0;
+	head->n = (uint32_t) n;
+	return write_facts(word, columns, items, n);
 }
 
 /*
- * ls_state_write: facts must be reduced; the state is as large as ls_state_size
- * says and all zero, its size word, fingerprint and last activity aside.
+ * ls_state_write: facts must be reduced, and there must be as much room as
+ * ls_state_room says. All but the size word, the fingerprint and the last activity
+ * is written; gives the size.
  */
-void
+size_t
 ls_state_write(LsState *state,
 			   const LsFacts *facts,
 			   const LsTrack *tracks,
 			   const char *name)
 {
+	size_t name_length = strlen(name);
 	char *at;
+	int next;
 
 	state->version = LS_STATE_VERSION;
-	state->name_length = (uint8_t) strlen(name);
+	state->name_length = (uint8_t) name_length;
 	state->nsections = 0;
 	state->as_of_us = facts->as_of_us;
 	state->from_us = facts->from_us;
 	state->until_us = facts->until_us;
-	memcpy(state + 1, name, state->name_length);
 	at = (char *) ls_state_sections(state);
-	for (int i = 0; i < facts->n;)
+	memset(at - 8, 0, 8);
+	memcpy(state + 1, name, name_length);
+	for (int i = 0; i < facts->n; i = next)
 	{
 		const LsFact *items = &facts->items[i];
-		LsSectionHead head = {.track = (uint16_t) items->track};
-		int columns;
 
-		head.n = (uint32_t) count_section(facts, tracks, &i, &columns);
-		head.columns = (uint8_t) columns;
-		at = write_section(at, &head, items);
+		for (next = i + 1; next < facts->n && facts->items[next].track == items->track;)
+			next++;
+		((LsSectionHead *) at)->track = (uint16_t) items->track;
+		at = write_section(at, &tracks[items->track], items, next - i);
 		state->nsections++;
 	}
+	return (size_t) (at - (char *) state);
 }
 
 /* ---- reading ---------------------------------------------------------- */
@@ -233,7 +229,8 @@ ls_state_next(LsSectionReader *reader, LsSection *section)
 	section->values = (const double *) words;
 	words += head->columns & LS_SECTION_VALUES ? n : 0;
 	section->steps = (const uint32_t *) words;
-	reader->at += section_size(head->columns, n);
+	words += head->columns & LS_SECTION_STEPS ? (n + 1) / 2 : 0;
+	reader->at = (const char *) words;
 	reader->left--;
 	return true;
 }
@@ -305,21 +302,36 @@ ls_state_facts(const LsState *state, LsFact *items)
 
 /* ---- checking --------------------------------------------------------- */
 
+/* check_times: the latest first, and none infinite. */
+static const char *
+check_times(const LsSection *section)
+{
+	const int64_t *times_us = section->times_us;
+	int n = section->n;
+
+	if (n == 0)
+		return NULL;
+	if (times_us[0] == INT64_MAX || times_us[n - 1] == INT64_MIN)
+		return "a time is infinite";
+	for (int i = 1; i < n; i++)
+		if (times_us[i] > times_us[i - 1])
+			return "times are not in order";
+	return NULL;
+}
+
 static const char *
 check_section(const LsSection *section)
 {
-	for (int i = 0; i < section->n; i++)
-	{
-		if (section->times_us[i] == INT64_MIN || section->times_us[i] == INT64_MAX)
-			return "a time is infinite";
-		if (i > 0 && section->times_us[i] > section->times_us[i - 1])
-			return "times are not in order";
-		if (section->columns & LS_SECTION_VALUES && !isfinite(section->values[i]))
+	const char *problem = check_times(section);
+
+	if (problem != NULL)
+		return problem;
+	for (int i = 0; i < section->n && section->columns & LS_SECTION_VALUES; i++)
+		if (!isfinite(section->values[i]))
 			return "a value is not finite";
-		if (section->columns & LS_SECTION_STEPS &&
-			section->steps[i] >> LS_TRACK_MAX_STEPS != 0)
+	for (int i = 0; i < section->n && section->columns & LS_SECTION_STEPS; i++)
+		if (section->steps[i] >> LS_TRACK_MAX_STEPS != 0)
 			return "there is no such step";
-	}
 	return NULL;
 }
 
@@ -410,6 +422,54 @@ ls_state_fits(const LsState *state, const LsTrack *tracks, int ntracks, bool is_
 	while (ls_state_next(&reader, &section))
 		if (section.track >= ntracks ||
 			!fits_track(&section, &tracks[section.track], is_final))
+			return false;
+	return true;
+}
+
+/* is_same_number: up to the order in which its parts were added. */
+static bool
+is_same_number(double a, double b)
+{
+	return a == b || fabs(a - b) <= 1e-12 * fmax(fabs(a), fabs(b));
+}
+
+static bool
+is_same_section(const LsSection *a, const LsSection *b)
+{
+	size_t n = (size_t) a->n;
+
+	if (a->track != b->track || a->columns != b->columns || a->n != b->n ||
+		a->unless_us != b->unless_us || a->mark_us != b->mark_us)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (a->times_us[i] != b->times_us[i] ||
+			((a->columns & LS_SECTION_KEYS) != 0 && a->keys[i] != b->keys[i]) ||
+			((a->columns & LS_SECTION_VALUES) != 0 &&
+			 !is_same_number(a->values[i], b->values[i])) ||
+			((a->columns & LS_SECTION_STEPS) != 0 && a->steps[i] != b->steps[i]))
+			return false;
+	return true;
+}
+
+/*
+ * ls_state_same: do two states of one model say the same from now on? They may be of
+ * other moments, and have come about in another order.
+ */
+bool
+ls_state_same(const LsState *a, const LsState *b)
+{
+	LsSectionReader read_a;
+	LsSectionReader read_b;
+	LsSection section_a;
+	LsSection section_b;
+
+	if (a->fingerprint != b->fingerprint || a->nsections != b->nsections ||
+		a->until_us != b->until_us || a->last_activity_us != b->last_activity_us)
+		return false;
+	ls_state_read(a, &read_a);
+	ls_state_read(b, &read_b);
+	while (ls_state_next(&read_a, &section_a) && ls_state_next(&read_b, &section_b))
+		if (!is_same_section(&section_a, &section_b))
 			return false;
 	return true;
 }

@@ -69,18 +69,17 @@ typedef struct LsSectionReader
 	int left;
 } LsSectionReader;
 
-extern size_t ls_state_size(const LsFacts *facts,
-							const LsTrack *tracks,
-							int name_length);
-extern void ls_state_write(LsState *state,
-						   const LsFacts *facts,
-						   const LsTrack *tracks,
-						   const char *name);
+extern size_t ls_state_room(int nfacts, int name_length);
+extern size_t ls_state_write(LsState *state,
+							 const LsFacts *facts,
+							 const LsTrack *tracks,
+							 const char *name);
 extern const char *ls_state_check(const LsState *state, size_t size);
 extern bool ls_state_fits(const LsState *state,
 						  const LsTrack *tracks,
 						  int ntracks,
 						  bool is_final);
+extern bool ls_state_same(const LsState *a, const LsState *b);
 extern void ls_state_read(const LsState *state, LsSectionReader *reader);
 extern bool ls_state_next(LsSectionReader *reader, LsSection *section);
 

@@ -137,7 +137,7 @@ explain_rules(LsEngagement *engagement,
 		ls_engagement_tally(engagement, rule, &moment, &explained[i].tally);
 		explained[i].next_us = ls_timing_next(&rule->timing, section, &moment);
 	}
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 	return explained;
 }
 

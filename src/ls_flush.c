@@ -120,7 +120,7 @@ write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 		ls_apply_queue(objects, taken->changes, taken->n, reason);
 		return;
 	}
-	ls_apply_changes(objects, taken->changes, taken->n, false);
+	ls_apply_changes(objects, taken->changes, taken->n);
 	warn_of_faults(objects, taken);
 }
 
@@ -131,12 +131,14 @@ write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 static bool
 lock_lookups(const LsObjects *objects, const LsTaken *taken)
 {
-	List *lookups = ls_model_get(objects->model)->lookups;
+	List *rows = ls_model_is_current(objects->model)
+					 ? ls_lookup_rows(ls_model_get(objects->model)->lookups)
+					 : ls_catalog_lookups(objects->model);
 
-	return lookups == NIL ||
-		   (ls_lookup_lock_tables(lookups) && ls_lookup_lock(objects->score_relid,
-															 taken->lookups.linked,
-															 taken->lookups.changed));
+	return rows == NIL ||
+		   (ls_lookup_lock_tables(rows) && ls_lookup_lock(objects->score_relid,
+														  taken->lookups.linked,
+														  taken->lookups.changed));
 }
 
 /* apply: as the owner, inside SPI. */

@@ -462,7 +462,8 @@ ls_lifecycle_evaluate(LsLifecycle *life,
 
 	change->found_stage = find_stage(&look);
 	look.memory = ls_memory_read(change->memory);
-	look.is_live = strcmp(life->model->row->status, "active") == 0;
+	look.is_live =
+		change->is_preview || strcmp(life->model->row->status, "active") == 0;
 	look.moves = moves;
 	look.firings = firings;
 	put_stage(&look);

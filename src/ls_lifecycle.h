@@ -112,6 +112,12 @@ extern void ls_lifecycle_evaluate(LsLifecycle *life,
 								  List **firings);
 
 /* ls_lifecycle_follow.c: many contacts */
+extern void ls_lifecycle_look(LsModel *model,
+							  LsChange *changes,
+							  int n,
+							  TimestampTz as_of,
+							  List **moves,
+							  List **firings);
 extern void ls_lifecycle_follow(const LsObjects *objects,
 								LsChange *changes,
 								int n,

@@ -6,10 +6,12 @@
 
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 
+#include "ls_dossier.h"
 #include "ls_engagement.h"
 
 /* LsLiveRows: a table of the model, for one execution of a query. */
@@ -33,12 +35,17 @@ typedef struct LsLiveCall
 	uint64 generation;
 	LsModel *model;
 	Oid user;
-	Oid key_type; /* of the contact's id, where that is an argument */
+	Oid key_type; /* of the contact's id, as stored */
 	bool fades;	  /* do scores change all the time ... */
 	int ntracks;
 	bool *fading; /* ... by facts of these tracks? */
 	LsLiveRows queue;
 	LsLiveRows adjustments;
+	MemoryContext context; /* of all that follows; emptied when the model changes */
+	LsDossier *dossier;	   /* NULL = not needed yet */
+	LsContactReader *reader;
+	LsRowMap *fit;
+	LsRowMap *population;
 	TupleDesc desc; /* of the result; NULL = not needed yet */
 	text *name;
 } LsLiveCall;
@@ -46,6 +53,7 @@ typedef struct LsLiveCall
 /* LsLive: a row of type lead_scoring.live. */
 typedef struct LsLive
 {
+	bool is_shown;	/* is the contact scored at all? */
 	bool is_scored; /* else there are no scores and labels */
 	double fit;
 	double by_hand; /* points of adjustments */
@@ -57,12 +65,11 @@ typedef struct LsLive
 	TimestampTz last_activity; /* -infinity = none */
 	const char *freshness;
 	const char *problem; /* or NULL */
-	bool is_anew;		 /* all this is to be computed by live_anew() ... */
-	bool has_state;		 /* ... which may read the stored state */
 } LsLive;
 
 /* ls_live_score.c */
 extern LsLiveCall *ls_live_call(FunctionCallInfo fcinfo, text *model, int key_argument);
+extern void ls_live_check_sources(const LsModel *model, int64 sources);
 extern bool ls_live_can_read(const LsModel *model,
 							 const LsState *state,
 							 TimestampTz as_of);
@@ -72,10 +79,17 @@ extern void ls_live_read(LsLiveCall *call,
 						 const LsState *state,
 						 TimestampTz as_of,
 						 TimestampTz since);
-extern void ls_live_check_sources(const LsModel *model, int64 sources);
 extern void ls_live_total(const LsModel *model, LsLive *live, Datum band, Datum grade);
 extern void ls_live_label(const LsModel *model, LsLive *live);
 extern Datum ls_live_row(FunctionCallInfo fcinfo, const LsLive *live);
+
+/* ls_live_anew.c */
+extern void ls_live_anew(LsLiveCall *call,
+						 LsLive *live,
+						 HeapTupleHeader contact,
+						 Datum key,
+						 const LsState *state,
+						 TimestampTz as_of);
 
 /* ls_live_rows.c */
 extern LsLiveRows ls_live_find_rows(const LsModelRow *row, const char *suffix);

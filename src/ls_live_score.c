@@ -1,13 +1,11 @@
 /*
- * ls_live_score.c: the scores of one contact as of lead_scoring.as_of(), from a
- * state; and live_anew(...), where the stored ones are not right.
+ * ls_live_score.c: the scores of one contact from its fit and its state, as a row.
  */
 #include "ls_live.h"
 
 #include "ls_band.h"
 #include "ls_compat.h"
 #include "ls_fit.h"
-#include "ls_guc.h"
 #include "ls_key.h"
 #include "ls_points.h"
 
@@ -19,8 +17,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(ls_sql_live_anew);
-
 /* fades: does the rule give less, or more, all the time? */
 static bool
 fades(const LsTiming *timing)
@@ -30,13 +26,13 @@ fades(const LsTiming *timing)
 
 /* find_fading: the tracks of the rules that fade, by number. */
 static void
-find_fading(LsLiveCall *call, MemoryContext context)
+find_fading(LsLiveCall *call)
 {
 	const LsEngagement *engagement = ls_engagement_get(call->model);
 
 	call->fades = false;
 	call->ntracks = engagement->ntracks;
-	call->fading = MemoryContextAllocZero(context, call->ntracks + 1);
+	call->fading = MemoryContextAllocZero(call->context, call->ntracks + 1);
 	for (int i = 0; i < engagement->nrules; i++)
 	{
 		const LsBehaviour *rule = &engagement->rules[i];
@@ -75,22 +71,44 @@ bind_call(FunctionCallInfo fcinfo, LsLiveCall *call, text *name, int key_argumen
 	uint64 generation = ls_model_generation;
 
 	call->generation = 0;
+	MemoryContextReset(call->context);
+	call->dossier = NULL;
+	call->reader = NULL;
+	call->fit = call->population = NULL;
 	call->model = ls_fit_readable_model(name);
 	call->user = GetUserId();
-	find_fading(call, fcinfo->flinfo->fn_mcxt);
+	find_fading(call);
 	call->queue = ls_live_find_rows(call->model->row, "queue");
 	call->adjustments = ls_live_find_rows(call->model->row, "adjustment");
-	if (key_argument >= 0)
-		call->key_type = ls_key_stored_type(
-			getBaseType(get_fn_expr_argtype(fcinfo->flinfo, key_argument)));
-	call->name = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE_ANY(name));
+	call->key_type = ls_key_stored_type(
+		getBaseType(get_fn_expr_argtype(fcinfo->flinfo, key_argument)));
+	call->name = MemoryContextAlloc(call->context, VARSIZE_ANY(name));
 	memcpy(call->name, name, VARSIZE_ANY(name));
+	if (!OidIsValid(call->key_type))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("contact ids of this type cannot be kept live"),
+				errdetail("They are of type integer, bigint, uuid or text."),
+				errhint("Cast the contact's id."));
 	call->generation = generation;
+}
+
+static LsLiveCall *
+new_call(FunctionCallInfo fcinfo)
+{
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	LsLiveCall *call = MemoryContextAllocZero(context, sizeof(LsLiveCall));
+
+	call->context = AllocSetContextCreate(context,
+										  "lead_scoring live scores",
+										  ALLOCSET_SMALL_SIZES);
+	fcinfo->flinfo->fn_extra = call;
+	return call;
 }
 
 /*
  * ls_live_call: the model for a place in a query that asks row by row.
- * key_argument: which argument is the contact's id, -1 = none.
+ * key_argument: which argument is the contact's id.
  *
  * Errors: 42704, 42501, and what compiling raises.
  */
@@ -99,13 +117,13 @@ ls_live_call(FunctionCallInfo fcinfo, text *name, int key_argument)
 {
 	LsLiveCall *call = fcinfo->flinfo->fn_extra;
 
-	if (call != NULL && call->generation == ls_model_generation &&
-		call->user == GetUserId() && VARSIZE_ANY(name) == VARSIZE_ANY(call->name) &&
+	if (call != NULL && call->generation != 0 &&
+		call->generation == ls_model_generation && call->user == GetUserId() &&
+		VARSIZE_ANY(name) == VARSIZE_ANY(call->name) &&
 		memcmp(name, call->name, VARSIZE_ANY(name)) == 0)
 		return call;
 	if (call == NULL)
-		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LsLiveCall));
-	fcinfo->flinfo->fn_extra = call;
+		call = new_call(fcinfo);
 	bind_call(fcinfo, call, name, key_argument);
 	return call;
 }
@@ -160,7 +178,7 @@ ls_live_read(LsLiveCall *call,
 	ls_engagement_open(engagement, state, &moment, as_of, since);
 	points = ls_engagement_points(engagement, &moment, false);
 	intent = ls_engagement_points(engagement, &moment, true);
-	ls_engagement_close(engagement, state);
+	ls_engagement_close(engagement);
 	live->engagement = rounded(call->model, points);
 	live->intent = rounded(call->model, intent);
 	live->last_activity =
@@ -203,8 +221,7 @@ ls_live_label(const LsModel *model, LsLive *live)
 /* Columns of type lead_scoring.live. */
 enum
 {
-	C_ANEW,
-	C_HAS_STATE,
+	C_SHOWN,
 	C_FIT,
 	C_ENGAGEMENT,
 	C_INTENT,
@@ -248,6 +265,8 @@ ls_live_row(FunctionCallInfo fcinfo, const LsLive *live)
 	bool nulls[N_COLUMNS];
 
 	memset(nulls, !live->is_scored, sizeof(nulls));
+	values[C_SHOWN] = BoolGetDatum(live->is_shown);
+	nulls[C_SHOWN] = false;
 	values[C_FIT] = Float8GetDatum(live->fit);
 	values[C_ENGAGEMENT] = Float8GetDatum(live->engagement);
 	values[C_INTENT] = Float8GetDatum(live->intent);
@@ -262,10 +281,6 @@ ls_live_row(FunctionCallInfo fcinfo, const LsLive *live)
 	nulls[C_FRESHNESS] = false;
 	values[C_PROBLEM] = text_or_none(live->problem);
 	nulls[C_PROBLEM] = live->problem == NULL;
-	values[C_ANEW] = BoolGetDatum(live->is_anew);
-	nulls[C_ANEW] = false;
-	values[C_HAS_STATE] = BoolGetDatum(live->has_state);
-	nulls[C_HAS_STATE] = false;
 	return HeapTupleGetDatum(heap_form_tuple(get_desc(fcinfo), values, nulls));
 }
 
@@ -285,49 +300,4 @@ ls_live_check_sources(const LsModel *model, int64 sources)
 					   model->row->name),
 				errhint("Call lead_scoring.activate(%s) again.",
 						quote_literal_cstr(model->row->name)));
-}
-
-/* Arguments of live_anew. */
-enum
-{
-	A_MODEL,
-	A_SOURCES,
-	A_FRESHNESS,
-	A_FIT,
-	A_PROBLEM,
-	A_STATE,
-	A_SINCE,
-	A_BY_HAND
-};
-
-/*
- * live_anew(model text, sources bigint, freshness text, fit float8, problem text,
- * state engagement, since timestamptz, by_hand float8) -> live: scores from the fit and
- * the state. A NULL fit has a problem. NULL for a NULL model, sources or freshness.
- */
-Datum
-ls_sql_live_anew(PG_FUNCTION_ARGS)
-{
-	LsLive live = {.last_activity = DT_NOBEGIN};
-	LsLiveCall *call;
-	TimestampTz since;
-
-	if (PG_ARGISNULL(A_MODEL) || PG_ARGISNULL(A_SOURCES) || PG_ARGISNULL(A_FRESHNESS))
-		PG_RETURN_NULL();
-	call = ls_live_call(fcinfo, PG_GETARG_TEXT_PP(A_MODEL), -1);
-	ls_live_check_sources(call->model, PG_GETARG_INT64(A_SOURCES));
-	live.freshness = text_to_cstring(PG_GETARG_TEXT_PP(A_FRESHNESS));
-	if (PG_ARGISNULL(A_FIT))
-	{
-		if (!PG_ARGISNULL(A_PROBLEM))
-			live.problem = text_to_cstring(PG_GETARG_TEXT_PP(A_PROBLEM));
-		return ls_live_row(fcinfo, &live);
-	}
-	live.fit = PG_GETARG_FLOAT8(A_FIT);
-	since = PG_ARGISNULL(A_SINCE) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(A_SINCE);
-	if (!PG_ARGISNULL(A_STATE))
-		ls_live_read(call, &live, PG_GETARG_ENGAGEMENT(A_STATE), ls_guc_as_of(), since);
-	live.by_hand = PG_ARGISNULL(A_BY_HAND) ? 0 : PG_GETARG_FLOAT8(A_BY_HAND);
-	ls_live_label(call->model, &live);
-	return ls_live_row(fcinfo, &live);
 }

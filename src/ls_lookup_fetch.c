@@ -12,9 +12,9 @@
 #include "ls_guard.h"
 #include "ls_objects.h"
 #include "ls_relation.h"
+#include "ls_seen.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -23,7 +23,6 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
-#include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
 #define MAX_REMEMBERED 1000
@@ -48,20 +47,6 @@ typedef struct LsRemembered
 #define SH_DECLARE
 #include "lib/simplehash.h"
 
-/*
- * LsSnapshotMark: equal where two snapshots of a transaction see the same: below
- * the same xmax transactions only end, so as many running are the same ones.
- */
-typedef struct LsSnapshotMark
-{
-	SubTransactionId subxact;
-	TransactionId xmin;
-	TransactionId xmax;
-	uint32 xcnt;
-	int32 subxcnt;
-	CommandId curcid;
-} LsSnapshotMark;
-
 struct LsLookupFetch
 {
 	const char *sql;
@@ -70,7 +55,7 @@ struct LsLookupFetch
 	bool typbyval;
 	MemoryContext memory; /* of what is remembered */
 	rows_hash *rows;
-	LsSnapshotMark mark; /* of the snapshot that they were read with */
+	LsSeen mark; /* of the snapshot that they were read with */
 };
 
 static inline uint32
@@ -142,26 +127,11 @@ ls_lookup_fetch_open(const LsLookup *lookup, TupleDesc *desc)
 	return fetch;
 }
 
-static LsSnapshotMark
-mark_of(Snapshot snapshot)
-{
-	LsSnapshotMark mark;
-
-	memset(&mark, 0, sizeof(mark));
-	mark.subxact = GetCurrentSubTransactionId();
-	mark.xmin = snapshot->xmin;
-	mark.xmax = snapshot->xmax;
-	mark.xcnt = snapshot->xcnt;
-	mark.subxcnt = snapshot->subxcnt;
-	mark.curcid = snapshot->curcid;
-	return mark;
-}
-
 /* forget_others: what was read with another snapshot, or is too much. */
 static void
 forget_others(LsLookupFetch *fetch)
 {
-	LsSnapshotMark mark = mark_of(GetActiveSnapshot());
+	LsSeen mark = ls_seen();
 
 	if (fetch->rows != NULL && memcmp(&mark, &fetch->mark, sizeof(mark)) == 0 &&
 		fetch->rows->members < MAX_REMEMBERED)

@@ -71,6 +71,8 @@ CREATE TABLE %1$s (
     problem text
 ) WITH (fillfactor = 80);
 CREATE INDEX ON %1$s (band_rank);
+-- The upper bands are small. The planner takes all for as large, and sorts in parallel.
+ALTER TABLE %1$s ALTER COLUMN band_rank SET (n_distinct = 1000);
 CREATE INDEX ON %1$s (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ON %1$s (stamp);
 COMMENT ON TABLE %1$s IS 'Scores of the contacts of model %3$s as of scored_at, kept by triggers.';

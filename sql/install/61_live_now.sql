@@ -25,9 +25,14 @@ CREATE FUNCTION lead_scoring.contact_since(contact record, model text) RETURNS t
 COMMENT ON FUNCTION lead_scoring.contact_since(record, text) IS
     'When the contact came to be, from the model''s created_column, for silence rules. NULL where that is not known.';
 
+CREATE FUNCTION lead_scoring.uses_as_of(model text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'ls_sql_uses_as_of'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.uses_as_of(text) IS
+    'Does the model''s population, or a fit rule, use as_of? NULL for a NULL name.';
+
 CREATE TYPE lead_scoring.live AS (
-    anew boolean,
-    has_state boolean,
+    shown boolean,
     fit float8,
     engagement float8,
     intent float8,
@@ -40,33 +45,25 @@ CREATE TYPE lead_scoring.live AS (
 );
 COMMENT ON TYPE lead_scoring.live IS
     'Scores of one contact as of lead_scoring.as_of(), as the views work with them.';
-COMMENT ON COLUMN lead_scoring.live.anew IS 'Are all others but has_state and freshness to be computed by live_anew()?';
-COMMENT ON COLUMN lead_scoring.live.has_state IS 'May it read the stored engagement state?';
-COMMENT ON COLUMN lead_scoring.live.fit IS 'Fit score, in points. NULL: cannot be computed, or anew.';
-COMMENT ON COLUMN lead_scoring.live.engagement IS 'Engagement score, in points. NULL: cannot be computed, or anew.';
-COMMENT ON COLUMN lead_scoring.live.intent IS 'Intent score, in points. NULL: cannot be computed, or anew.';
-COMMENT ON COLUMN lead_scoring.live.total IS 'Total, in points. NULL: cannot be computed, or anew.';
-COMMENT ON COLUMN lead_scoring.live.last_activity IS 'Latest activity. NULL: none yet, or anew.';
-COMMENT ON COLUMN lead_scoring.live.band IS 'Label of the total. NULL: none, or anew.';
-COMMENT ON COLUMN lead_scoring.live.grade IS 'Fit letter and engagement digit. NULL: none, or anew.';
+COMMENT ON COLUMN lead_scoring.live.shown IS 'Is the contact scored at all?';
+COMMENT ON COLUMN lead_scoring.live.fit IS 'Fit score, in points. NULL: cannot be computed.';
+COMMENT ON COLUMN lead_scoring.live.engagement IS 'Engagement score, in points. NULL: cannot be computed.';
+COMMENT ON COLUMN lead_scoring.live.intent IS 'Intent score, in points. NULL: cannot be computed.';
+COMMENT ON COLUMN lead_scoring.live.total IS 'Total, in points. NULL: cannot be computed.';
+COMMENT ON COLUMN lead_scoring.live.last_activity IS 'Latest activity. NULL: none yet.';
+COMMENT ON COLUMN lead_scoring.live.band IS 'Label of the total. NULL: none.';
+COMMENT ON COLUMN lead_scoring.live.grade IS 'Fit letter and engagement digit. NULL: none.';
 COMMENT ON COLUMN lead_scoring.live.freshness IS 'How the stored row stands, as in the view.';
-COMMENT ON COLUMN lead_scoring.live.problem IS 'Why there are no scores. NULL: there are, or anew.';
+COMMENT ON COLUMN lead_scoring.live.problem IS 'Why there are no scores. NULL: there are.';
 
 CREATE FUNCTION lead_scoring.live_now(
-    model text, sources bigint, contact_id anyelement, fit float8, band text,
-    grade text, state lead_scoring.engagement, since timestamptz, scored_at timestamptz,
-    due_at timestamptz, stamp bigint, problem text
+    model text, sources bigint, contact_id anyelement, contact record DEFAULT NULL,
+    fit float8 DEFAULT NULL, band text DEFAULT NULL, grade text DEFAULT NULL,
+    state lead_scoring.engagement DEFAULT NULL, since timestamptz DEFAULT NULL,
+    scored_at timestamptz DEFAULT NULL, due_at timestamptz DEFAULT NULL,
+    stamp bigint DEFAULT NULL, problem text DEFAULT NULL
 ) RETURNS lead_scoring.live
     AS 'MODULE_PATHNAME', 'ls_sql_live_now'
     LANGUAGE c STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION lead_scoring.live_now(text, bigint, anyelement, float8, text, text, lead_scoring.engagement, timestamptz, timestamptz, timestamptz, bigint, text) IS
-    'The scores that a row of <model>_score stands for as of lead_scoring.as_of(). NULL: those that are in it.';
-
-CREATE FUNCTION lead_scoring.live_anew(
-    model text, sources bigint, freshness text, fit float8, problem text,
-    state lead_scoring.engagement, since timestamptz, by_hand float8
-) RETURNS lead_scoring.live
-    AS 'MODULE_PATHNAME', 'ls_sql_live_anew'
-    LANGUAGE c STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION lead_scoring.live_anew(text, bigint, text, float8, text, lead_scoring.engagement, timestamptz, float8) IS
-    'The scores of a contact from its fit and its state as of lead_scoring.as_of(). NULL for a NULL model, sources or freshness.';
+COMMENT ON FUNCTION lead_scoring.live_now(text, bigint, anyelement, record, float8, text, text, lead_scoring.engagement, timestamptz, timestamptz, timestamptz, bigint, text) IS
+    'The scores of a contact as of lead_scoring.as_of(), from its row of <model>_score where that is right; else from its own, which is read where it is NULL, and its events. NULL: the scores are those that are stored.';

@@ -54,98 +54,68 @@ END;
 COMMENT ON FUNCTION lead_scoring.is_watched(text) IS
     'Are the model''s contacts, events and lookups all tables, so that triggers see what changes? NULL for a NULL name.';
 
--- A subquery with a function that is not strict is evaluated once a row, where the
--- score table is scanned, however many columns of the view are made of it.
-CREATE FUNCTION lead_scoring.live_now_sql(model text) RETURNS text
+-- live_source_sql(model): FROM and WHERE of <model>_scored. What many columns are made of
+-- must be computed once a row, and cost nothing where it is not needed: a subquery below
+-- an outer join, with a function that is not strict, is evaluated where the score table is
+-- scanned; one with OFFSET, in a node of its own. That is for models that need the row of
+-- every contact: to carry it along costs more than all the rest.
+CREATE FUNCTION lead_scoring.live_source_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
     m lead_scoring.model;
-    now text := 'NULL::lead_scoring.live';
+    call text := format('lead_scoring.live_now(%L, %s, ', model, lead_scoring.sources_stamp(model));
+    stored text := ', s.fit, s.band, s.grade, s.engagement_state, s.since, s.scored_at, s.due_at, s.stamp, s.problem';
+    is_watched boolean := lead_scoring.is_watched(model);
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
-    IF lead_scoring.is_watched(model) THEN
-        now := format($sql$lead_scoring.live_now(%L, %s, s.contact_id, s.fit, s.band,
-            s.grade, s.engagement_state, s.since, s.scored_at, s.due_at, s.stamp, s.problem)$sql$,
-            model, lead_scoring.sources_stamp(model));
+    IF is_watched AND NOT lead_scoring.uses_as_of(model) THEN
+        RETURN format($sql$
+FROM %1$s AS contact
+LEFT JOIN (
+    SELECT s.*, %2$ss.contact_id, NULL%3$s) AS now FROM %4$I.%5$I AS s
+) AS score ON score.contact_id = contact.%6$I
+WHERE CASE WHEN score.contact_id IS NULL THEN (%2$scontact.%6$I)).shown IS TRUE
+           ELSE (score.now).shown IS NOT FALSE END;$sql$,
+            lead_scoring.contacts_of(model), call, stored,
+            m.objects_schema, model || '_score', m.contact_id);
     END IF;
     RETURN format($sql$
-    SELECT s.contact_id, s.fit, s.engagement, s.intent, s.total, s.band, s.grade,
-        s.stage, s.stage_since, s.last_activity, s.scored_at, s.engagement_state,
-        %s AS now
-    FROM %I.%I AS s$sql$, now, m.objects_schema, model || '_score');
+FROM %1$s AS contact%2$s
+LEFT JOIN %3$I.%4$I AS s ON s.contact_id = contact.%5$I
+CROSS JOIN LATERAL (
+    SELECT s.*, %6$scontact.%5$I, %7$s%8$s) AS now
+    OFFSET 0
+) AS score
+WHERE contact.%5$I IS NOT NULL AND (score.now).shown IS NOT FALSE;$sql$,
+        lead_scoring.contacts_of(model), lead_scoring.lookup_joins(model, 'contact'),
+        m.objects_schema, model || '_score', m.contact_id, call,
+        lead_scoring.contact_row_sql(model, 'contact'),
+        CASE WHEN is_watched THEN stored ELSE '' END);
 END
 $$;
-COMMENT ON FUNCTION lead_scoring.live_now_sql(text) IS
-    'The part of <model>_scored that gives what is stored. NULL for a NULL name.';
+COMMENT ON FUNCTION lead_scoring.live_source_sql(text) IS
+    'What <model>_scored selects from. NULL for a NULL name.';
 
--- The contact is read again: to carry its row along for those few who need it costs
--- more than all the rest.
-CREATE FUNCTION lead_scoring.live_anew_sql(model text) RETURNS text
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-    m lead_scoring.model;
-    again text;
-    stale text;
-    whole text := 'again.*';
-    kind text := 'new';
-BEGIN
-    SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
-    IF lead_scoring.is_watched(model) THEN
-        again := lead_scoring.contacts_of(model)::text;
-        stale := format($sql$again.%1$I = contact.%1$I
-      AND CASE WHEN score.contact_id IS NULL THEN true ELSE coalesce((score.now).anew, false) END
-      AND $sql$, m.contact_id);
-    ELSE
-        kind := 'unwatched';
-        again := '(SELECT contact.*)';
-        stale := format('again.%I IS NOT NULL AND ', m.contact_id);
-    END IF;
-    IF EXISTS (SELECT FROM lead_scoring.lookup AS l WHERE l.model = live_anew_sql.model) THEN
-        again := again || ' AS again' || lead_scoring.lookup_joins(model, 'again') || format(
-            E'\n    CROSS JOIN LATERAL (SELECT %s AS contact OFFSET 0) AS whole',
-            lead_scoring.contact_row_sql(model, 'again'));
-        whole := 'whole.contact';
-    ELSE
-        again := again || ' AS again';
-    END IF;
-    RETURN format($sql$
-    SELECT lead_scoring.live_anew(%1$L, %2$s, coalesce((score.now).freshness, %3$L),
-            lead_scoring.try_fit_score(%4$s, %1$L),
-            CASE WHEN lead_scoring.try_fit_score(%4$s, %1$L) IS NULL
-                 THEN lead_scoring.fit_problem(%4$s, %1$L) END,
-            CASE WHEN lead_scoring.try_fit_score(%4$s, %1$L) IS NULL THEN NULL
-                 WHEN (score.now).has_state THEN score.engagement_state
-                 ELSE %5$s END,
-            lead_scoring.contact_since(again.*, %1$L), by_hand.points) AS now
-    FROM %6$s
-    CROSS JOIN LATERAL (%7$s
-    ) AS by_hand
-    WHERE %8$sNOT by_hand.is_excluded AND lead_scoring.try_in_population(%4$s, %1$L)
-    OFFSET 0$sql$, model, lead_scoring.sources_stamp(model), kind, whole,
-        lead_scoring.state_sql(model, format('again.%I', m.contact_id), 'lead_scoring.as_of()',
-                               'by_hand.reset_at'),
-        again,
-        lead_scoring.by_hand_sql(model, format('again.%I', m.contact_id), 'lead_scoring.as_of()'),
-        stale);
-END
-$$;
-COMMENT ON FUNCTION lead_scoring.live_anew_sql(text) IS
-    'The part of <model>_scored that computes what is not stored. NULL for a NULL name.';
-
-CREATE FUNCTION lead_scoring.live_column_sql(name text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE FUNCTION lead_scoring.live_column_sql(model text, name text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format('CASE WHEN (anew.now).anew IS NOT NULL THEN (anew.now).%1$s WHEN (score.now).anew IS NULL THEN score.%1$s ELSE (score.now).%1$s END', name);
+    SELECT CASE WHEN lead_scoring.is_watched(m.name) AND NOT lead_scoring.uses_as_of(m.name)
+                THEN format('CASE WHEN score.contact_id IS NULL THEN (lead_scoring.live_now(%L, %s, contact.%I)).%s ',
+                            m.name, lead_scoring.sources_stamp(m.name), m.contact_id,
+                            live_column_sql.name)
+                ELSE 'CASE ' END
+           || format('WHEN (score.now).shown IS NULL THEN %s ELSE (score.now).%s END',
+                     CASE live_column_sql.name WHEN 'freshness' THEN '''current'''
+                          WHEN 'problem' THEN 'NULL' ELSE 'score.' || live_column_sql.name END,
+                     live_column_sql.name)
+      FROM lead_scoring.model AS m WHERE m.name = live_column_sql.model;
 END;
-COMMENT ON FUNCTION lead_scoring.live_column_sql(text) IS
-    'The expression of a column of <model>_scored. NULL for a NULL name.';
+COMMENT ON FUNCTION lead_scoring.live_column_sql(text, text) IS
+    'The expression of a column of <model>_scored. NULL for a NULL argument.';
 
 CREATE FUNCTION lead_scoring.scored_view_sql(model text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
@@ -168,20 +138,10 @@ SELECT contact.%2$I AS contact_id,
     score.stage,
     score.stage_since,
     %10$s AS last_activity,
-    CASE WHEN %4$s IS NULL
-         THEN 'not scored: ' || coalesce((anew.now).problem, (score.now).problem)
+    CASE WHEN %4$s IS NULL THEN 'not scored: ' || %11$s
          ELSE lead_scoring.reasons(contact.*, %3$L) END AS reasons,
     score.scored_at,
-    CASE WHEN (anew.now).anew IS NOT NULL THEN (anew.now).freshness
-         WHEN (score.now).anew IS NULL THEN 'current'
-         ELSE (score.now).freshness END AS freshness
-FROM %11$s AS contact
-LEFT JOIN (%12$s
-) AS score ON score.contact_id = contact.%2$I
-LEFT JOIN LATERAL (%13$s
-) AS anew ON true
-WHERE score.contact_id IS NOT NULL AND (score.now).anew IS NOT TRUE
-   OR (anew.now).anew IS NOT NULL;
+    %12$s AS freshness%13$s
 COMMENT ON VIEW %1$s IS %14$L;
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';
 COMMENT ON COLUMN %1$s.fit IS 'Fit score, in points, as of lead_scoring.as_of(). NULL: cannot be computed, see reasons.';
@@ -197,12 +157,17 @@ COMMENT ON COLUMN %1$s.reasons IS 'The strongest rules that match, with their po
 COMMENT ON COLUMN %1$s.scored_at IS 'When the stored score was last brought up to date. NULL: not yet.';
 COMMENT ON COLUMN %1$s.freshness IS 'How the stored score stands, while the view is right: current; due (time has changed it); past (lead_scoring.as_of is earlier); pending (this transaction has changed the contact); queued; stale (rules have changed); new (not stored yet); failed (see reasons); unwatched (not kept by triggers).';
 $sql$, format('%I.%I', m.objects_schema, model || '_scored'), m.contact_id, model,
-        lead_scoring.live_column_sql('fit'), lead_scoring.live_column_sql('engagement'),
-        lead_scoring.live_column_sql('intent'), lead_scoring.live_column_sql('total'),
-        lead_scoring.live_column_sql('band'), lead_scoring.live_column_sql('grade'),
-        lead_scoring.live_column_sql('last_activity'),
-        lead_scoring.contacts_of(model), lead_scoring.live_now_sql(model),
-        lead_scoring.live_anew_sql(model),
+        lead_scoring.live_column_sql(model, 'fit'),
+        lead_scoring.live_column_sql(model, 'engagement'),
+        lead_scoring.live_column_sql(model, 'intent'),
+        lead_scoring.live_column_sql(model, 'total'),
+        lead_scoring.live_column_sql(model, 'band'),
+        lead_scoring.live_column_sql(model, 'grade'),
+        lead_scoring.live_column_sql(model, 'last_activity'),
+        lead_scoring.live_column_sql(model, 'problem'),
+        CASE WHEN lead_scoring.is_watched(model) THEN lead_scoring.live_column_sql(model, 'freshness')
+             ELSE '''unwatched''' END,
+        lead_scoring.live_source_sql(model),
         'Live scores of the contacts of model ' || model || ', one row a contact.');
 END
 $$;

@@ -78,8 +78,9 @@ BEGIN
                  AND strpos(pg_get_viewdef(to_regclass(o.name)), sources) = 0
             THEN 'is about other event sources than those of now'
             WHEN r.suffix = 'deals' AND strpos(pg_get_viewdef(to_regclass(o.name)),
-                format('same_deals(%L::text, %s::text)', model, coalesce((
-                    SELECT quote_literal(d.relation) FROM lead_scoring.deal_source AS d WHERE d.model = m.name), 'NULL'))) = 0
+                format('same_deals(%L::text, %s)', model, coalesce((
+                    SELECT format('%L::text, %L::text', d.relation, d.contact_id)
+                      FROM lead_scoring.deal_source AS d WHERE d.model = m.name), 'NULL::text, NULL::text'))) = 0
             THEN 'is about other deals than those of now' END) AS c (problem)
          WHERE c.problem IS NOT NULL;
 END

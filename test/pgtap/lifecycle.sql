@@ -2,6 +2,7 @@
 --
 -- Contact n of table person has the points that its column says, in steps of ten.
 
+\ir live.psql
 \ir life.psql
 
 SELECT * FROM no_plan();

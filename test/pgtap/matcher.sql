@@ -5,7 +5,7 @@
 \set ON_ERROR_STOP on
 SET client_min_messages = error;
 
-SELECT plan(14);
+SELECT plan(15);
 
 -- ----------------------------------------------------------------- patterns
 
@@ -43,6 +43,47 @@ END
 $$;
 SELECT is(pg_temp.differ(seed, rules), 0::bigint, format('%s patterns, seed %s', rules, seed))
   FROM unnest(ARRAY[0.1, 0.2, 0.3]) AS seed, unnest(ARRAY[3, 40, 600]) AS rules;
+
+-- ------------------------------------------------------------- conjunctions
+
+-- All pairs of predicates on plain columns, against SQL itself; values that are
+-- null, at the ends of their types, compressed and out of line among them.
+CREATE TABLE public.plain (id int PRIMARY KEY, t text, v varchar(9), k char(6), i int, l bigint, s smallint, f float8, b boolean,
+                           d date, u uuid, z text COLLATE "C");
+INSERT INTO public.plain
+SELECT g, (ARRAY['a', 'ab', '', NULL, repeat('x', 100000), (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 5000) AS n)])[1 + g % 6],
+       (ARRAY['a', 'b ', NULL, 'a '])[1 + g % 4], (ARRAY['a', 'b', NULL])[1 + g % 3],
+       (ARRAY[1, 2, NULL, -2147483648, 2147483647])[1 + g % 5],
+       (ARRAY[1, NULL, -9223372036854775808, 9223372036854775807])[1 + g / 2 % 4],
+       (ARRAY[1, 2, NULL])[1 + g / 3 % 3]::smallint, (ARRAY['0', '-0', 'NaN', 'Infinity', '-Infinity', '1.5', NULL])[1 + g % 7]::float8,
+       (ARRAY[true, false, NULL])[1 + g / 5 % 3], (ARRAY['2026-01-01', 'infinity', NULL])[1 + g / 7 % 3]::date,
+       CASE g % 3 WHEN 0 THEN md5('1')::uuid WHEN 1 THEN md5('2')::uuid END, (ARRAY['a', 'B', NULL])[1 + g / 4 % 3]
+  FROM generate_series(1, 300) AS g;
+CREATE FUNCTION pg_temp.pairs_differ() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    atoms text[] := ARRAY[
+        $c$t = 'a'$c$, $c$t <> 'ab'$c$, $c$t IN ('', 'a', 'zz')$c$, $c$t NOT IN ('a', 'b')$c$, 't IS NULL', 't IS NOT NULL',
+        $c$t = repeat('x', 100000)$c$, $c$t IN ('a', NULL)$c$, $c$v = 'a'$c$, $c$v IN ('a ', 'b ')$c$, $c$k = 'a '$c$,
+        $c$k <> 'b'$c$, 'i = 1', 'i > 1', 'i <= 2147483647', 'i < -2147483648', 'i NOT IN (1, NULL)',
+        'l >= 9223372036854775807', 'l > 9223372036854775807', 'l < -9223372036854775807', 's IN (1, 3)', 's <> 1', 'f = 0',
+        'f > 0', $c$f = 'NaN'$c$, $c$f < 'Infinity'$c$, $c$f <= '-Infinity'$c$, 'b', 'NOT b', 'b IS NOT TRUE', 'b IS UNKNOWN',
+        $c$d >= '2026-01-01'$c$, $c$d = 'infinity'$c$, $c$u = 'c4ca4238-a0b9-2382-0dcc-509a6f75849b'$c$, $c$z = 'B'$c$];
+    expected text;
+    differ bigint;
+BEGIN
+    PERFORM lead_scoring.create_model('plain', 'public.plain', 'id');
+    INSERT INTO lead_scoring.fit_rule (model, name, condition, points)
+    SELECT 'plain', n || ' ' || k, format('%s AND %s', a, b), n * 40 + k
+      FROM unnest(atoms) WITH ORDINALITY AS x (a, n), unnest(atoms) WITH ORDINALITY AS y (b, k);
+    SELECT string_agg(format('(CASE WHEN %s THEN %s ELSE 0 END)', condition, points), ' + ')
+      INTO expected FROM lead_scoring.fit_rule WHERE model = 'plain';
+    EXECUTE format('SELECT count(*) FROM public.plain AS c WHERE lead_scoring.fit_score(c, ''plain'') IS DISTINCT FROM (%s)::float8', expected)
+    INTO differ;
+    PERFORM lead_scoring.drop_model('plain');
+    RETURN differ;
+END
+$$;
+SELECT is(pg_temp.pairs_differ(), 0::bigint, 'conjunctions of plain predicates');
 
 -- ------------------------------------------------------------------ memory
 

@@ -185,10 +185,11 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
-    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), lead_scoring.as_of(), 1, NULL) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.live_anew('crm', lead_scoring.sources_stamp('crm'), 'new', 1, NULL, s, lead_scoring.as_of(), 0) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, NULL, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), NULL, 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.live_column_sql('fit')$$,        'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT 1 WHERE lead_scoring.live_column_sql('crm', 'fit') <> ''$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT lead_scoring.uses_as_of('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.is_watched('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.event_changed()$$,               '39P01', '39P01', '39P01', '39P01', '39P01'),
@@ -229,6 +230,7 @@ INSERT INTO tool.matrix VALUES
     ($$CALL lead_scoring.refresh('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.erase('crm', 1)$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.merge_contacts('crm', 1, (SELECT max(id) FROM crm.contacts))$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.preview('crm')$$,  'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.prune('crm', interval '1 year')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
@@ -308,7 +310,7 @@ INSERT INTO tool.matrix VALUES
         'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(lead_scoring.deal_of(r, 'crm', 'crm.events')) FROM (SELECT 1 AS contact) AS r$$,
         '55000', '55000', '55000', 'refused', 'refused'),
-    ($$SELECT lead_scoring.same_deals('crm', NULL)$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.same_deals('crm', NULL, NULL)$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.reports()$$,       'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.report_columns('{a,b}')$$,       'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.segment_names('{a,b}', '{a}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
@@ -316,9 +318,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.report_query('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.report_view_sql('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.stored_state(s, '2026-01-01', 'crm') FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.rule_stats(r, s, '2026-01-01', NULL, true, 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r, tool.state$$,
+    ($$SELECT lead_scoring.rule_stats(r, s, '2026-01-01', NULL, true, '{}', 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r, tool.state$$,
         'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.rule_stats_accumulate(NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$,
+    ($$SELECT lead_scoring.rule_stats_accumulate(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$,
         '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.rule_stats_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.snapshot('crm')$$,               'ok', 'ok', '42501', '42501', '42501'),
@@ -365,11 +367,11 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_now_sql', 'live_anew_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'sequences_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
-   AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
+   AND p.proname NOT IN ('people_sql', 'everyone_sql', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
                          'old_reports_sql', 'report_name', 'deal_problems_sql')
    AND p.proname <> ALL (SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r)
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));

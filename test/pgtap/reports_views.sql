@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 
-SELECT plan(35);
+SELECT plan(39);
 
 CREATE FUNCTION pg_temp.fails_in(role name) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
@@ -123,6 +123,24 @@ UPDATE lead_scoring.model SET segments = '{title}' WHERE name = 'b2b';
 SELECT lead_scoring.activate('b2b') IS NULL AS done \gset
 SELECT pg_temp.shows($$SELECT object, problem FROM lead_scoring.check_model('b2b') WHERE object ~ 'deal|view'$$,
     ARRAY['(deals,"1 of 7 are of no contact")'], 'deals of nobody are told of');
+
+-- ------------------------------------------------------------ who is in them
+
+UPDATE lead_scoring.model SET population = 'id <> 2' WHERE name = 'b2b';
+INSERT INTO crm.b2b_adjustment (contact_id, kind, valid_from) VALUES (3, 'exclude', '2025-01-01');
+INSERT INTO crm.contacts (id, created_at) VALUES (7, '2025-06-01');
+SELECT set_eq('SELECT DISTINCT contact_id FROM crm.b2b_stays', ARRAY[1, 4, 5, 6, 7],
+              'those whom the model scores, before they are stored');
+CALL lead_scoring.refresh('b2b', NULL) \g /dev/null
+SELECT set_eq('SELECT DISTINCT contact_id FROM crm.b2b_stays', ARRAY[1, 4, 5, 6, 7], 'and afterwards');
+SELECT set_eq('SELECT contact_id FROM crm.b2b_scored', ARRAY[1, 4, 5, 6, 7], 'as <model>_scored has them');
+SET lead_scoring.as_of = '2024-12-31 00:00+00';
+SELECT is_empty('SELECT FROM crm.b2b_stays', 'who came later was not there');
+SET lead_scoring.as_of = '2025-07-01 00:00+00';
+UPDATE lead_scoring.model SET population = NULL WHERE name = 'b2b';
+DELETE FROM crm.b2b_adjustment;
+DELETE FROM crm.contacts WHERE id = 7;
+CALL lead_scoring.refresh('b2b', NULL) \g /dev/null
 
 -- ------------------------------------------------------------ whose is what
 
