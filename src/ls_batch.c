@@ -160,7 +160,7 @@ write_scores(void *arg)
 	const LsPart *part = arg;
 
 	ls_pending_spoil(part->objects->model, part->changes, part->n);
-	ls_apply_changes(part->objects, part->changes, part->n, true);
+	ls_apply_changes(part->objects, part->changes, part->n);
 }
 
 static void

@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "ls_adjust.h"
-#include "ls_apply.h"
+#include "ls_apply_row.h"
 #include "ls_compat.h"
 #include "ls_lifecycle.h"
 #include "ls_objects.h"
@@ -137,6 +137,16 @@ count_life(LsPreview *preview, List *moves, List *firings)
 		count(preview, "action", ((LsFiring *) lfirst(cell))->action->name, 0);
 }
 
+/* read_stored: what the score rows say; nothing is locked. */
+static void
+read_stored(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsRows *rows = ls_rows_open(objects, AccessShareLock);
+
+	ls_rows_read(rows, changes, n);
+	ls_rows_close(rows);
+}
+
 /* score: a batch, as activation would. */
 static void
 score(LsPreview *preview, LsChange *changes, int n)
@@ -152,7 +162,7 @@ score(LsPreview *preview, LsChange *changes, int n)
 		changes[i].is_preview = true;
 	}
 	if (OidIsValid(objects->score_relid))
-		ls_apply_read_stored(objects, changes, n);
+		read_stored(objects, changes, n);
 	if (OidIsValid(objects->adjustment_relid))
 		ls_adjust_read(objects, changes, n, as_of);
 	ls_apply_score(objects, changes, n, as_of);

@@ -89,9 +89,10 @@ CREATE FUNCTION lead_scoring.people_sql(model text) RETURNS text
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format($sql$(
-        SELECT contact.{id} AS contact_id, contact,
+        SELECT contact.{id} AS contact_id, contact.*::{contact} AS contact,
             lead_scoring.contact_since(contact.*, {model}) AS since,
-            coalesce(lead_scoring.contact_since(contact.*, {model}), score.enrolled_at) AS entered_at,
+            coalesce(lead_scoring.contact_since(contact.*, {model}),
+                     CASE WHEN score.enrolled_at <= lead_scoring.as_of() THEN score.enrolled_at END) AS entered_at,
             score.enrolled_at, score.problem, score.engagement_state,
             coalesce(CASE WHEN (SELECT m.stage_column FROM lead_scoring.model AS m WHERE m.name = {model}) IS NULL
                           THEN score.stage
@@ -108,8 +109,7 @@ BEGIN ATOMIC
                                 WHERE a.contact_id = contact.{id} AND a.kind = 'exclude'
                                   AND a.valid_from <= lead_scoring.as_of()
                                   AND (a.valid_until > lead_scoring.as_of()) IS NOT FALSE))
-          AND (coalesce(lead_scoring.contact_since(contact.*, {model}), score.enrolled_at)
-               <= lead_scoring.as_of()) IS NOT FALSE
+          AND (lead_scoring.contact_since(contact.*, {model}) <= lead_scoring.as_of()) IS NOT FALSE
     )$sql$,
         (SELECT string_agg(format(E',\n            lead_scoring.column_text(contact.*, %L) AS s%s',
                                   replace(s.name, '{', '{open}'), s.place), '' ORDER BY s.place)

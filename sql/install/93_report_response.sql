@@ -14,7 +14,7 @@ BEGIN ATOMIC
             'month', 'First day of the month in which the time began. NULL: of all months.',
             'contacts', 'Contacts to which it happened.',
             'reached', 'Those whom the milestone followed.',
-            'waiting', 'Those who still wait for it, and are neither won nor lost.',
+            'waiting', 'Those who still wait for it, and are in no won or lost stage and have won no deal.',
             'median_hours', 'Half of those whom it followed waited at most so many hours. NULL: it followed none.',
             'mean_hours', 'Hours that they waited on average. NULL: it followed none.',
             'p90_hours', 'Nine in ten of them waited at most so many hours. NULL: it followed none.',
@@ -49,7 +49,8 @@ WITH people AS (
     FROM {stays} AS s
     JOIN lead_scoring.stage AS stage ON stage.model = {model} AND stage.name = s.stage
     WHERE s.left_at IS NULL AND stage.outcome IS NOT NULL
-    GROUP BY s.contact_id
+    UNION
+    SELECT d.contact_id FROM {deals source} AS d WHERE d.won
 ), followed AS (
     SELECT s.contact_id, s.start, s.name, s.at, m.name AS milestone, min(r.reached_at) AS reached_at
     FROM started AS s
