@@ -100,6 +100,7 @@ extern void ls_accumulator_refuse_change(const LsAccumulator *acc);
 
 /* ls_engagement_type.c */
 extern const LsState *ls_state_from_datum(Datum datum);
+extern const LsState *ls_state_head_from_datum(Datum datum);
 extern char *ls_state_model_name(const LsState *state);
 #define PG_GETARG_ENGAGEMENT(n) ls_state_from_datum(PG_GETARG_DATUM(n))
 

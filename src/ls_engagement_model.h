@@ -94,10 +94,9 @@ typedef struct LsEngagement
 	LsReaders *readers[2]; /* by dimension and track: who gives nothing without facts */
 	LsReaders idle[2];	   /* by dimension: who may */
 	LsSection *sections;   /* scratch: by track, empty but while a state is read */
-	int nopen;			   /* scratch: which are not empty */
-	int *open;
-	double *sums;  /* scratch: by slot */
-	LsFact *facts; /* scratch: of one state; NULL = none yet */
+	LsOpen open;		   /* scratch: which are not empty */
+	double *sums;		   /* scratch: by slot */
+	LsFact *facts;		   /* scratch: of one state; NULL = none yet */
 	int facts_cap;
 	LsLimits *limits[2]; /* of engagement's and intent's groups, by slot */
 } LsEngagement;
