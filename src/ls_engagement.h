@@ -30,6 +30,7 @@ typedef union LsCell
 typedef struct LsFrame
 {
 	LsEngagement *engagement; /* good until the end of the transaction */
+	MemoryContext context;	  /* of all that belongs to them */
 	int64 as_of_us;			  /* these as in LsFacts */
 	int64 from_us;
 	int64 until_us;
@@ -53,6 +54,17 @@ typedef struct LsAccumulator
 	bool has_earlier_activity : 1; /* from then on it cannot be read before the last */
 	LsCell first[LS_ACCUMULATOR_FIRST]; /* where cells are, as long as they fit */
 } LsAccumulator;
+
+/* LsNursery: where an aggregate's accumulators come from; zero where it begins. */
+typedef struct LsNursery
+{
+	List *frames;		   /* of LsFrame */
+	MemoryContext context; /* of the slab; NULL = none */
+	LsAccumulator *next;   /* in the slab */
+	LsAccumulator *end;
+	int size; /* of the slab */
+	MemoryContextCallback reset;
+} LsNursery;
 
 /* LsEventReader: how events of one row type are read. */
 typedef struct LsEventReader
@@ -80,17 +92,25 @@ extern void ls_accumulator_add(LsAccumulator *acc,
 extern MemoryContext ls_aggregate_context(FunctionCallInfo fcinfo);
 
 /* ls_engagement_cells.c */
-extern LsFrame ls_frame_of(LsEngagement *engagement, TimestampTz as_of);
+extern LsFrame ls_frame_of(LsEngagement *engagement,
+						   TimestampTz as_of,
+						   MemoryContext context);
 extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
 										 TimestampTz as_of,
 										 MemoryContext context);
-extern LsAccumulator *ls_accumulator_new_in(LsFrame *frame, MemoryContext context);
+extern LsAccumulator *ls_accumulator_new_alone(const LsFrame *frame);
+extern LsAccumulator *ls_accumulator_start(LsAccumulator *acc, LsFrame *frame);
 extern LsFrame *ls_accumulator_own_frame(LsAccumulator *acc);
 extern bool ls_accumulator_is_empty(const LsAccumulator *acc);
 extern void ls_accumulator_make_room(LsAccumulator *acc, int64 n);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);
 extern LsState *ls_accumulator_state(const LsAccumulator *acc);
+
+/* ls_engagement_nursery.c */
+extern LsAccumulator *ls_nursery_get(LsNursery *nursery,
+									 FunctionCallInfo fcinfo,
+									 const LsFrame *wanted);
 
 /* ls_engagement_wire.c */
 extern bytea *ls_accumulator_send(const LsAccumulator *acc);
@@ -108,10 +128,6 @@ extern char *ls_state_model_name(const LsState *state);
 extern LsEngagement *ls_engagement_of_name(FunctionCallInfo fcinfo,
 										   const char *name,
 										   int length);
-extern LsFrame *ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
-											const char *name,
-											int length,
-											LsFrame *frame);
 extern LsEngagement *ls_engagement_of_state(FunctionCallInfo fcinfo,
 											const LsState *state);
 extern void ls_engagement_check_state(const LsEngagement *engagement,

@@ -26,19 +26,16 @@ PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate_columns_at);
 #define ARG_AS_OF 4
 #define ARG_SINCE 5
 
-/* How many moments of one query share their frames. */
-#define MAX_FRAMES 8
-
 /*
  * LsAggCall: what one place in a query needs, kept from row to row. Rules that
  * change meanwhile do not: all states of a query are made by the same.
  */
 typedef struct LsAggCall
 {
+	LsNursery nursery; /* at the beginning: it looks for its own context */
 	LsEngagement *engagement;
 	LsEventReader reader;
-	LsFrame *frame; /* of the accumulators; those it had before stay */
-	bool is_fixed;	/* are model and source the same for all rows? */
+	bool is_fixed; /* are model and source the same for all rows? */
 	bool has_fixed_as_of;
 	bool has_as_of; /* an argument of that name? */
 	TimestampTz default_as_of;
@@ -46,9 +43,8 @@ typedef struct LsAggCall
 	text *source; /* or NULL */
 	Oid type;	  /* of the row, where it is one argument */
 	int32 typmod;
-	TupleDesc desc; /* of the arguments that make the row, or NULL */
-	bool computed;	/* is one of them more than a column? */
-	List *frames;
+	TupleDesc desc;		   /* of the arguments that make the row, or NULL */
+	bool computed;		   /* is one of them more than a column? */
 	MemoryContext context; /* of all that belongs to the model; emptied with it */
 } LsAggCall;
 
@@ -220,41 +216,6 @@ check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 						"lead_scoring.merge()."));
 }
 
-/* share_frame: NULL where the query has too many already. */
-static LsFrame *
-share_frame(LsAggCall *call, TimestampTz as_of, MemoryContext context)
-{
-	MemoryContext old;
-	LsFrame *frame;
-	ListCell *cell;
-
-	foreach(cell, call->frames)
-	{
-		frame = lfirst(cell);
-		if (frame->engagement == call->engagement && frame->as_of_us == as_of)
-			return frame;
-	}
-	if (list_length(call->frames) >= MAX_FRAMES)
-		return NULL;
-	old = MemoryContextSwitchTo(context);
-	frame = palloc(sizeof(LsFrame));
-	*frame = ls_frame_of(call->engagement, as_of);
-	call->frames = lappend(call->frames, frame);
-	MemoryContextSwitchTo(old);
-	return frame;
-}
-
-static LsAccumulator *
-new_accumulator(FunctionCallInfo fcinfo, LsAggCall *call, TimestampTz as_of)
-{
-	MemoryContext context = ls_aggregate_context(fcinfo);
-	LsFrame *shared = share_frame(call, as_of, fcinfo->flinfo->fn_mcxt);
-
-	if (shared != NULL)
-		return ls_accumulator_new_in(shared, context);
-	return ls_accumulator_new(call->engagement, as_of, context);
-}
-
 static inline LsAccumulator *
 get_accumulator(FunctionCallInfo fcinfo, LsAggCall *call)
 {
@@ -262,7 +223,11 @@ get_accumulator(FunctionCallInfo fcinfo, LsAggCall *call)
 	TimestampTz as_of;
 
 	if (PG_ARGISNULL(0))
-		return new_accumulator(fcinfo, call, get_as_of(fcinfo, call));
+	{
+		LsFrame frame = ls_frame_of(call->engagement, get_as_of(fcinfo, call), NULL);
+
+		return ls_nursery_get(&call->nursery, fcinfo, &frame);
+	}
 	acc = (LsAccumulator *) PG_GETARG_POINTER(0);
 	if (likely(call->is_fixed && call->has_fixed_as_of))
 		return acc;

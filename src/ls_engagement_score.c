@@ -22,7 +22,6 @@ typedef struct LsStateCall
 {
 	uint64 generation;
 	LsEngagement *engagement;
-	LsFrame *frame; /* of accumulators that it makes; NULL = none yet */
 	Oid user;
 	int name_length;
 	char name[LS_STATE_MAX_NAME + 1];
@@ -43,7 +42,6 @@ bind_name(FunctionCallInfo fcinfo, const char *name, int length)
 	}
 	call->generation = 0;
 	call->engagement = ls_engagement_get(model);
-	call->frame = NULL;
 	call->user = GetUserId();
 	call->name_length = length;
 	memcpy(call->name, name, length);
@@ -73,27 +71,6 @@ LsEngagement *
 ls_engagement_of_name(FunctionCallInfo fcinfo, const char *name, int length)
 {
 	return get_call(fcinfo, name, length)->engagement;
-}
-
-/*
- * ls_engagement_frame_of_name: the same, for accumulators: completes the frame,
- * and gives the one that all those alike share; NULL where it is another.
- */
-LsFrame *
-ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
-							const char *name,
-							int length,
-							LsFrame *frame)
-{
-	LsStateCall *call = get_call(fcinfo, name, length);
-
-	frame->engagement = call->engagement;
-	if (call->frame == NULL)
-	{
-		call->frame = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(LsFrame));
-		*call->frame = *frame;
-	}
-	return memcmp(call->frame, frame, sizeof(LsFrame)) == 0 ? call->frame : NULL;
 }
 
 static inline void
