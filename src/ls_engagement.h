@@ -31,6 +31,7 @@ typedef struct LsFrame
 {
 	LsEngagement *engagement; /* good until the end of the transaction */
 	MemoryContext context;	  /* of all that belongs to them */
+	struct LsQueue *queue;	  /* where events for them may wait; NULL = nowhere */
 	int64 as_of_us;			  /* these as in LsFacts */
 	int64 from_us;
 	int64 until_us;
@@ -55,6 +56,31 @@ typedef struct LsAccumulator
 	LsCell first[LS_ACCUMULATOR_FIRST]; /* where cells are, as long as they fit */
 } LsAccumulator;
 
+/* LsParcel: what an event brings to an accumulator. */
+#define LS_PARCEL_CELLS 5
+
+typedef struct LsParcel
+{
+	LsAccumulator *acc; /* NULL = nothing, to nobody */
+	int64 at_us;
+	uint32 n;
+	bool is_activity;
+	bool is_future; /* it only says until when the accumulator can be read */
+	LsCell cells[LS_PARCEL_CELLS];
+} LsParcel;
+
+/*
+ * LsQueue: parcels whose accumulators' memory is on its way: the oldest is brought
+ * when a new one takes its place. The order of events does not matter.
+ */
+#define LS_QUEUE_LENGTH 4
+
+typedef struct LsQueue
+{
+	uint32 next;
+	LsParcel parcels[LS_QUEUE_LENGTH];
+} LsQueue;
+
 /* LsNursery: where an aggregate's accumulators come from; zero where it begins. */
 typedef struct LsNursery
 {
@@ -64,6 +90,7 @@ typedef struct LsNursery
 	LsAccumulator *end;
 	int size; /* of the slab */
 	MemoryContextCallback reset;
+	LsQueue queue;
 } LsNursery;
 
 /* LsEventReader: how events of one row type are read. */
@@ -86,7 +113,10 @@ typedef struct LsEventRow
 /* ls_engagement_accumulate.c */
 extern void ls_accumulator_add(LsAccumulator *acc,
 							   const LsEventReader *reader,
-							   const LsEventRow *event);
+							   const LsEventRow *event,
+							   TimestampTz as_of,
+							   LsQueue *queue);
+extern void ls_queue_bring(LsQueue *queue);
 
 /* ls_engagement_agg.c */
 extern MemoryContext ls_aggregate_context(FunctionCallInfo fcinfo);
@@ -103,6 +133,7 @@ extern LsAccumulator *ls_accumulator_start(LsAccumulator *acc, LsFrame *frame);
 extern LsFrame *ls_accumulator_own_frame(LsAccumulator *acc);
 extern bool ls_accumulator_is_empty(const LsAccumulator *acc);
 extern void ls_accumulator_make_room(LsAccumulator *acc, int64 n);
+extern void ls_accumulator_take(LsAccumulator *acc, const LsParcel *parcel);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);
 extern LsState *ls_accumulator_state(const LsAccumulator *acc);
@@ -111,6 +142,7 @@ extern LsState *ls_accumulator_state(const LsAccumulator *acc);
 extern LsAccumulator *ls_nursery_get(LsNursery *nursery,
 									 FunctionCallInfo fcinfo,
 									 const LsFrame *wanted);
+extern void ls_nursery_settle(const LsAccumulator *acc);
 
 /* ls_engagement_wire.c */
 extern bytea *ls_accumulator_send(const LsAccumulator *acc);

@@ -39,6 +39,7 @@ typedef struct LsAggCall
 	bool has_fixed_as_of;
 	bool has_as_of; /* an argument of that name? */
 	TimestampTz default_as_of;
+	TimestampTz as_of; /* of this row */
 	text *model;
 	text *source; /* or NULL */
 	Oid type;	  /* of the row, where it is one argument */
@@ -147,6 +148,27 @@ bind_model(FunctionCallInfo fcinfo, text *model, text *source)
 	return call;
 }
 
+static TimestampTz
+get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
+{
+	TimestampTz as_of;
+
+	if (!call->has_as_of)
+		return call->default_as_of;
+	if (PG_ARGISNULL(ARG_AS_OF))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("as_of must not be null"),
+				errhint("Leave it out for lead_scoring.as_of()."));
+	as_of = PG_GETARG_TIMESTAMPTZ(ARG_AS_OF);
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errmsg("as_of must be finite"),
+				errhint("Give the moment of scoring."));
+	return as_of;
+}
+
 /* find_call: `nhead` arguments are the model's, the state's and the event's aside. */
 static LsAggCall *
 find_call(FunctionCallInfo fcinfo, int nhead)
@@ -169,6 +191,7 @@ find_call(FunctionCallInfo fcinfo, int nhead)
 	call = bind_model(fcinfo, model, source);
 	call->has_as_of = nhead >= ARG_AS_OF;
 	call->has_fixed_as_of = !call->has_as_of || is_constant(fcinfo, ARG_AS_OF);
+	call->as_of = get_as_of(fcinfo, call);
 	call->is_fixed = is_constant(fcinfo, ARG_MODEL) &&
 					 (nhead < ARG_SOURCE || is_constant(fcinfo, ARG_SOURCE));
 	return call;
@@ -184,27 +207,6 @@ get_call(FunctionCallInfo fcinfo, int nhead)
 
 /* ---- which accumulator ------------------------------------------------- */
 
-static TimestampTz
-get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
-{
-	TimestampTz as_of;
-
-	if (!call->has_as_of)
-		return call->default_as_of;
-	if (PG_ARGISNULL(ARG_AS_OF))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("as_of must not be null"),
-				errhint("Leave it out for lead_scoring.as_of()."));
-	as_of = PG_GETARG_TIMESTAMPTZ(ARG_AS_OF);
-	if (TIMESTAMP_NOT_FINITE(as_of))
-		ereport(ERROR,
-				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				errmsg("as_of must be finite"),
-				errhint("Give the moment of scoring."));
-	return as_of;
-}
-
 static void
 check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 {
@@ -219,21 +221,30 @@ check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 static inline LsAccumulator *
 get_accumulator(FunctionCallInfo fcinfo, LsAggCall *call)
 {
-	LsAccumulator *acc;
-	TimestampTz as_of;
+	LsAccumulator *acc = (LsAccumulator *) PG_GETARG_POINTER(0);
 
+	if (!(call->is_fixed && call->has_fixed_as_of))
+		call->as_of = get_as_of(fcinfo, call);
 	if (PG_ARGISNULL(0))
 	{
-		LsFrame frame = ls_frame_of(call->engagement, get_as_of(fcinfo, call), NULL);
+		LsFrame frame = ls_frame_of(call->engagement, call->as_of, NULL);
 
 		return ls_nursery_get(&call->nursery, fcinfo, &frame);
 	}
-	acc = (LsAccumulator *) PG_GETARG_POINTER(0);
-	if (likely(call->is_fixed && call->has_fixed_as_of))
-		return acc;
-	as_of = get_as_of(fcinfo, call);
-	check_same(acc, call, as_of);
+	if (!(call->is_fixed && call->has_fixed_as_of))
+		check_same(acc, call, call->as_of);
 	return acc;
+}
+
+/* add: while the aggregate is hashed, an event may wait for its contact. */
+static inline void
+add(LsAggCall *call, LsAccumulator *acc, const LsEventRow *event)
+{
+	ls_accumulator_add(acc,
+					   &call->reader,
+					   event,
+					   call->as_of,
+					   call->nursery.context != NULL ? &call->nursery.queue : NULL);
 }
 
 /* ---- events as rows ---------------------------------------------------- */
@@ -283,7 +294,7 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 	if (PG_NARGS() > ARG_SINCE)
 		bind_since(call, fcinfo);
 	row = ls_fit_tuple(header);
-	ls_accumulator_add(acc, &call->reader, &event);
+	add(call, acc, &event);
 	PG_RETURN_POINTER(acc);
 }
 
@@ -327,7 +338,7 @@ accumulate_columns(FunctionCallInfo fcinfo, int nhead)
 		bind_columns(call, fcinfo, nhead + 1);
 	if (call->computed)
 		ls_match_protect_values(call->desc, columns);
-	ls_accumulator_add(acc, &call->reader, &event);
+	add(call, acc, &event);
 	PG_RETURN_POINTER(acc);
 }
 

@@ -48,7 +48,7 @@ ls_facts_free(void *memory)
 LsFrame
 ls_frame_of(LsEngagement *engagement, TimestampTz as_of, MemoryContext context)
 {
-	return (LsFrame){engagement, context, as_of, PG_INT64_MIN, PG_INT64_MAX};
+	return (LsFrame){engagement, context, NULL, as_of, PG_INT64_MIN, PG_INT64_MAX};
 }
 
 /*
@@ -240,15 +240,15 @@ static void
 append(LsAccumulator *acc, const LsFact *fact)
 {
 	LsForm form = form_of(fact, acc->frame->engagement);
+	LsCell *to = acc->cells + acc->n;
+	LsCell *end;
 
 	if (form.is_short)
-		ls_accumulator_add_short(acc,
-								 fact->track,
-								 fact->at_us,
-								 form.has_more,
-								 fact->value);
+		end =
+			ls_cell_put_short(to, fact->track, fact->at_us, form.has_more, fact->value);
 	else
-		ls_accumulator_add_long(acc, fact, form.has_more);
+		end = ls_cell_put_long(to, fact, form.has_more);
+	acc->n = (uint32) (end - acc->cells);
 }
 
 static int64
@@ -337,6 +337,26 @@ ls_accumulator_make_room(LsAccumulator *acc, int64 n)
 						"did in the source's condition."));
 	if (wanted > acc->cap)
 		resize(acc, Max(wanted, (int64) acc->cap * 2));
+}
+
+/*
+ * ls_accumulator_take: what an event brings.
+ */
+void
+ls_accumulator_take(LsAccumulator *acc, const LsParcel *parcel)
+{
+	if (unlikely(parcel->is_future))
+	{
+		if (parcel->at_us < acc->frame->until_us)
+			ls_accumulator_own_frame(acc)->until_us = parcel->at_us;
+		return;
+	}
+	if (parcel->is_activity)
+		ls_accumulator_note_activity(acc, parcel->at_us);
+	if (acc->n + parcel->n > acc->cap)
+		ls_accumulator_make_room(acc, parcel->n);
+	for (uint32 i = 0; i < parcel->n; i++)
+		acc->cells[acc->n++] = parcel->cells[i];
 }
 
 /* ---- joining ---------------------------------------------------------- */

@@ -48,6 +48,7 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 		a = ls_nursery_get(get_nursery(fcinfo), fcinfo, b->frame);
 	if (a->frame->engagement->fingerprint != b->frame->engagement->fingerprint)
 		ls_accumulator_refuse_change(a);
+	ls_nursery_settle(b);
 	ls_accumulator_join(a, b);
 	PG_RETURN_POINTER(a);
 }
@@ -58,8 +59,11 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 Datum
 ls_sql_engagement_serialize(PG_FUNCTION_ARGS)
 {
+	LsAccumulator *acc = (LsAccumulator *) PG_GETARG_POINTER(0);
+
 	(void) ls_aggregate_context(fcinfo);
-	PG_RETURN_BYTEA_P(ls_accumulator_send((LsAccumulator *) PG_GETARG_POINTER(0)));
+	ls_nursery_settle(acc);
+	PG_RETURN_BYTEA_P(ls_accumulator_send(acc));
 }
 
 /*
@@ -78,10 +82,14 @@ ls_sql_engagement_deserialize(PG_FUNCTION_ARGS)
 Datum
 ls_sql_engagement_finish(PG_FUNCTION_ARGS)
 {
+	LsAccumulator *acc;
+
 	(void) ls_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(ls_accumulator_state((LsAccumulator *) PG_GETARG_POINTER(0)));
+	acc = (LsAccumulator *) PG_GETARG_POINTER(0);
+	ls_nursery_settle(acc);
+	PG_RETURN_POINTER(ls_accumulator_state(acc));
 }
 
 /*

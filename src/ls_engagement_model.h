@@ -16,6 +16,7 @@
 typedef struct LsFeed
 {
 	int track; /* -1 = it is activity */
+	bool is_sum;
 	uint32 what;
 	int distinct; /* number of the matcher's value, -1 = none */
 	int value;	  /* the same */
@@ -50,7 +51,6 @@ typedef struct LsEventSource
 	LsMatcher *matcher;
 	int occurred_at; /* the matcher's column; -1 = it is computed */
 	int contact_id;
-	bool may_raise; /* can a condition end in an error? */
 	LsFeeds always; /* what every event does */
 	LsFeeds *feeds; /* by the number of the condition in the matcher */
 	LsHash *hashes; /* by the number of the value */

@@ -43,23 +43,23 @@ share_frame(LsNursery *nursery, const LsFrame *wanted)
 	return frame;
 }
 
-/* is_hashed: does the aggregate keep what is in this context? */
+/* is_hashed: is it an aggregate that keeps all of its groups? */
 static bool
-is_hashed(FunctionCallInfo fcinfo, MemoryContext context)
+is_hashed(FunctionCallInfo fcinfo)
 {
-	const AggState *state = (const AggState *) fcinfo->context;
-
-	return IsA(state, AggState) && state->hashcontext != NULL &&
-		   state->hashcontext->ecxt_per_tuple_memory == context;
+	return IsA(fcinfo->context, AggState) &&
+		   ((const AggState *) fcinfo->context)->aggstrategy == AGG_HASHED;
 }
 
-/* forget_slab: the context is reset. */
+/* forget_slab: the context is reset, and all accumulators are gone. */
 static void
 forget_slab(void *arg)
 {
 	LsNursery *nursery = arg;
 
 	nursery->context = NULL;
+	for (int i = 0; i < LS_QUEUE_LENGTH; i++)
+		nursery->queue.parcels[i].acc = NULL;
 }
 
 static void
@@ -96,14 +96,26 @@ ls_nursery_get(LsNursery *nursery, FunctionCallInfo fcinfo, const LsFrame *wante
 	LsFrame *shared;
 
 	frame.context = ls_aggregate_context(fcinfo);
+	frame.queue = is_hashed(fcinfo) ? &nursery->queue : NULL;
 	shared = share_frame(nursery, &frame);
+	if (frame.queue != NULL &&
+		(nursery->context != frame.context || nursery->next == nursery->end))
+		new_slab(nursery, frame.context);
 	if (shared == NULL)
 		return ls_accumulator_new_alone(&frame);
-	if (!is_hashed(fcinfo, frame.context))
-		return ls_accumulator_start(MemoryContextAlloc(frame.context,
-													   sizeof(LsAccumulator)),
-									shared);
-	if (nursery->context != frame.context || nursery->next == nursery->end)
-		new_slab(nursery, frame.context);
-	return ls_accumulator_start(nursery->next++, shared);
+	if (frame.queue != NULL)
+		return ls_accumulator_start(nursery->next++, shared);
+	return ls_accumulator_start(MemoryContextAlloc(frame.context,
+												   sizeof(LsAccumulator)),
+								shared);
+}
+
+/*
+ * ls_nursery_settle: before an accumulator is read: bring what waits for it.
+ */
+void
+ls_nursery_settle(const LsAccumulator *acc)
+{
+	if (acc->frame->queue != NULL)
+		ls_queue_bring(acc->frame->queue);
 }

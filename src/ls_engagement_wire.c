@@ -110,6 +110,7 @@ ls_accumulator_receive(FunctionCallInfo fcinfo, const bytea *bytes)
 	at += sizeof(LsWire);
 	frame.engagement = ls_engagement_of_name(fcinfo, at, wire.name_length);
 	frame.context = CurrentMemoryContext;
+	frame.queue = NULL;
 	frame.as_of_us = wire.as_of_us;
 	frame.from_us = wire.from_us;
 	frame.until_us = wire.until_us;
