@@ -18,7 +18,7 @@
 /* A line of the cache, and so many accumulators are made together. */
 #define LINE 64
 #define FIRST_SLAB 16
-#define LAST_SLAB 1024
+#define LAST_SLAB 16384
 
 StaticAssertDecl(sizeof(LsAccumulator) == LINE, "an accumulator fits a cache line");
 
