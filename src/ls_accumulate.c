@@ -173,7 +173,8 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 		return false;
 	if (!is_same_since(event, old_tuple, new_tuple) ||
 		!is_same_company(event, old_tuple, new_tuple) ||
-		!ls_lifecycle_same_contact(event->map,
+		!ls_lifecycle_same_contact(event->name,
+								   event->map,
 								   RelationGetDescr(event->rel),
 								   old_tuple,
 								   new_tuple))
@@ -199,13 +200,19 @@ note_update(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 	note_row(event, new_tuple);
 }
 
-/* use_model: the compiled model, and how it reads rows of this table. */
+/*
+ * use_model: the compiled model, and how it reads rows of this table. A write waits
+ * for nobody who has locked a lookup.
+ */
 static void
 use_model(void *arg)
 {
 	LsEvent *event = arg;
-	LsModel *model = ls_model_get(event->name);
+	LsModel *model;
 
+	if (!ls_model_is_free(event->name))
+		return;
+	model = ls_model_get(event->name);
 	event->map = ls_model_table_map(model,
 									RelationGetRelid(event->rel),
 									RelationGetDescr(event->rel));

@@ -15,6 +15,7 @@
 #include "ls_relation.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -59,9 +60,10 @@ typedef struct LsLookupTable
 	uint64 generation;
 	MemoryContext context; /* of the rest */
 	Oid contacts;
-	Oid key_type;	/* of the contacts, as stored; InvalidOid = not to be followed */
-	List *roles;	/* of LsLookupRole */
-	bool is_opaque; /* a lookup, but the keys of its rows cannot be told */
+	Oid key_type;	   /* of the contacts, as stored; InvalidOid = not to be followed */
+	List *roles;	   /* of LsLookupRole */
+	bool is_opaque;	   /* a lookup, but the keys of its rows cannot be told */
+	TimestampTz tried; /* in which transaction it could not be filled; 0 = it was */
 } LsLookupTable;
 
 static HTAB *lookup_tables = NULL;
@@ -147,15 +149,24 @@ add_maps(LsLookupRole *role, LsModel *model, int number, TupleDesc desc)
 		add_map(role, ls_lifecycle_get(model)->matcher, number + 2, desc);
 }
 
-/* use_model: its lookups, and all matchers that look at them. */
+/*
+ * use_model: its lookups, and all matchers that look at them. A write waits for
+ * nobody who has locked the contacts.
+ */
 static void
 use_model(void *arg)
 {
 	LsLookupFiring *firing = arg;
-	LsModel *model = ls_model_get(firing->name);
+	LsModel *model;
 	ListCell *cell;
 	ListCell *other;
 
+	if (!ls_model_is_free(firing->name))
+	{
+		firing->table->tried = GetCurrentTransactionStartTimestamp();
+		return;
+	}
+	model = ls_model_get(firing->name);
 	foreach(cell, firing->table->roles)
 		foreach(other, model->lookups)
 		{
@@ -224,9 +235,11 @@ know_table(LsLookupFiring *firing)
 	LsLookupTable *table = find_table(firing);
 
 	firing->table = table;
-	if (table->generation != generation)
+	if (table->generation != generation ||
+		(table->tried != 0 && table->tried != GetCurrentTransactionStartTimestamp()))
 	{
 		table->generation = 0;
+		table->tried = 0;
 		MemoryContextReset(table->context);
 		table->roles = NIL;
 		table->is_opaque = false;

@@ -408,6 +408,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
 		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
+	run_script("sequences_sql", life.row, ls_relation_owner(life.contacts));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
 	warn_of_views(&life);
@@ -439,6 +440,17 @@ ls_sql_promote(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* warn_of_draft: the next activation makes an active model of what was a shadow. */
+static void
+warn_of_draft(const LsModelRow *row)
+{
+	if (strcmp(row->status, "shadow") == 0)
+		ereport(NOTICE,
+				errmsg("model \"%s\" is a draft now, no shadow any more", row->name),
+				errdetail("Once activated, it will move stages and fire actions."),
+				errhint("Make another shadow of it with lead_scoring.clone_model()."));
+}
+
 /*
  * deactivate(model text): no triggers any more; the data stays.
  */
@@ -450,6 +462,7 @@ ls_sql_deactivate(PG_FUNCTION_ARGS)
 	settle_owner(&life);
 	if (OidIsValid(life.contacts) && life.row->objects_schema != NULL)
 		run_script("deactivation_sql", life.row, ls_relation_owner(life.contacts));
+	warn_of_draft(life.row);
 	set_row(&life, "draft", life.row->objects_schema, life.row->owner);
 	PG_RETURN_VOID();
 }

@@ -3,7 +3,7 @@
  *
  * Everything here runs as the owner of the contacts, restricted, inside SPI.
  */
-#include "ls_apply.h"
+#include "ls_apply_row.h"
 
 #include "ls_adjust.h"
 #include "ls_apply_array.h"
@@ -340,19 +340,59 @@ ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n)
 				"DO NOTHING");
 }
 
-/*
- * lock_rows: the same, and rows that are there are locked. In one statement: one
- * that inserted and another that locked would not go through the rows in one
- * order, and two who do that can wait for each other.
- */
-static void
-lock_rows(const LsObjects *objects, const LsChange *changes, int n)
+/* queue_missing: contacts whose rows came to be just now, and are not ours. */
+static int
+queue_missing(const LsObjects *objects, LsChange *changes, int n)
 {
-	insert_rows(objects,
-				changes,
-				n,
-				"",
-				"DO UPDATE SET contact_id = excluded.contact_id WHERE false");
+	LsChange *missing = palloc_extended(sizeof(LsChange) * (Size) n, MCXT_ALLOC_HUGE);
+	int nmissing = 0;
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (changes[i].row == NULL)
+			missing[nmissing++] = changes[i];
+		else
+			changes[kept++] = changes[i];
+	}
+	ls_apply_queue(objects,
+				   missing,
+				   nmissing,
+				   "scored by somebody else at this moment");
+	return kept;
+}
+
+/* insert_missing: rows for those that have none; and they are locked too. */
+static int
+insert_missing(const LsObjects *objects, LsRows *rows, LsChange *changes, int n)
+{
+	LsChange *some = palloc_extended(sizeof(LsChange) * (Size) n, MCXT_ALLOC_HUGE);
+	int nsome = 0;
+	int missing;
+
+	for (int i = 0; i < n; i++)
+		if (changes[i].row == NULL)
+			some[nsome++] = changes[i];
+	insert_rows(objects, some, nsome, "", "DO NOTHING");
+	missing = ls_rows_lock(rows, some, nsome, LockWaitSkip);
+	for (int i = 0, at = 0; i < n; i++)
+		if (changes[i].row == NULL)
+			changes[i] = some[at++];
+	return missing == 0 ? n : queue_missing(objects, changes, n);
+}
+
+/*
+ * lock_rows: those that are there in the order of their keys, then the others come
+ * to be in that order. Nobody who inserts waits for a lock, so no two can wait for
+ * each other. Gives the number of changes that are left: a row that is inserted by
+ * somebody else at the same time is not waited for.
+ */
+static int
+lock_rows(const LsObjects *objects, LsRows *rows, LsChange *changes, int n)
+{
+	if (ls_rows_lock(rows, changes, n, LockWaitBlock) == 0)
+		return n;
+	return insert_missing(objects, rows, changes, n);
 }
 
 /*
@@ -394,26 +434,12 @@ label(const LsObjects *objects, LsChange *changes, int n)
 }
 
 /*
- * ls_apply_changes: make the score rows what the changes say. The keys must be
- * distinct; the changes are put in order. is_locked: the rows are there, and
- * locked by us.
+ * ls_apply_score: what the changes do not say yet, as of the moment; what is stored
+ * and said by hand is known. Nothing is written.
  */
 void
-ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_locked)
+ls_apply_score(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
-	int gone;
-	TimestampTz as_of;
-	List *moves = NIL;
-	List *firings = NIL;
-
-	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	ls_adjust_lock(objects);
-	if (!is_locked)
-		lock_rows(objects, changes, n);
-	/* The clock is read when nobody else can write the rows any more. */
-	as_of = GetCurrentTimestamp();
-	ls_apply_read_stored(objects, changes, n);
-	ls_adjust_read(objects, changes, n, as_of);
 	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
@@ -422,10 +448,33 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n, bool is_loc
 	ls_adjust_due(changes, n);
 	label(objects, changes, n);
 	read_others(objects, changes, n);
+}
+
+/*
+ * ls_apply_changes: make the score rows what the changes say. The keys must be
+ * distinct; the changes are put in order.
+ */
+void
+ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsRows *rows;
+	int gone;
+	TimestampTz as_of;
+	List *moves = NIL;
+	List *firings = NIL;
+
+	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
+	ls_adjust_lock(objects);
+	rows = ls_rows_open(objects, RowExclusiveLock);
+	n = lock_rows(objects, rows, changes, n);
+	/* The clock is read when nobody else can write the rows any more. */
+	as_of = GetCurrentTimestamp();
+	ls_adjust_read(objects, changes, n, as_of);
+	ls_apply_score(objects, changes, n, as_of);
 	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
 	gone = count_outcome(changes, n, LS_GONE) + count_outcome(changes, n, LS_OUTSIDE);
-	if (gone < n)
-		ls_apply_upsert(objects, changes, n, as_of);
+	ls_apply_write(objects, rows, changes, n, as_of);
+	ls_rows_close(rows);
 	ls_adjust_confirm(objects, changes, n, as_of);
 	if (gone > 0)
 		ls_apply_remove(objects, changes, n);
@@ -476,7 +525,7 @@ ls_apply_sweep(const LsObjects *objects)
 	while (n > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
-		ls_apply_changes(objects, changes, n, true);
+		ls_apply_changes(objects, changes, n);
 		last = changes[n - 1].key;
 		n = ls_apply_orphans(objects, &last, &changes);
 	}
@@ -489,11 +538,16 @@ ls_apply_sweep(const LsObjects *objects)
 void
 ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem)
 {
+	LsRows *rows = ls_rows_open(objects, RowExclusiveLock);
+
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
-	ls_apply_read_stored(objects, change, 1);
-	ls_apply_keep_life(change);
-	change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
-	ls_apply_upsert(objects, change, 1, GetCurrentTimestamp());
+	if (lock_rows(objects, rows, change, 1) == 1)
+	{
+		ls_apply_keep_life(change);
+		change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
+		ls_apply_write(objects, rows, change, 1, GetCurrentTimestamp());
+	}
+	ls_rows_close(rows);
 }

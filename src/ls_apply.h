@@ -55,6 +55,7 @@ typedef struct LsStored
 	double intent;
 	double total;
 	const char *band;		 /* or NULL */
+	const char *grade;		 /* or NULL */
 	const char *stage;		 /* or NULL */
 	TimestampTz stage_since; /* -infinity = no stage */
 	bool by_hand;
@@ -68,14 +69,18 @@ typedef struct LsStored
 	bool has_problem;
 } LsStored;
 
+struct LsRows;
+
 /* LsChange: what a score row must become. */
 typedef struct LsChange
 {
 	LsKey key;
+	HeapTuple row;						   /* its score row, locked; or NULL */
 	const LsStored *stored;				   /* NULL = the contact is new to the model */
 	const struct LsAdjustment *adjustment; /* NULL = nobody says anything */
 	LsCause cause;
-	bool silent; /* what is true by now sets off no action */
+	bool silent;	 /* what is true by now sets off no action */
+	bool is_preview; /* as if the model were active */
 	LsOutcome outcome;
 	LsEvents events;
 	struct LsAccumulator *delta; /* new events, to be merged */
@@ -114,10 +119,11 @@ extern void ls_apply_evaluate(LsModel *model,
 							  TimestampTz as_of,
 							  LsChange *change);
 extern void ls_apply_ensure(const LsObjects *objects, const LsChange *changes, int n);
-extern void ls_apply_changes(const LsObjects *objects,
-							 LsChange *changes,
-							 int n,
-							 bool is_locked);
+extern void ls_apply_score(const LsObjects *objects,
+						   LsChange *changes,
+						   int n,
+						   TimestampTz as_of);
+extern void ls_apply_changes(const LsObjects *objects, LsChange *changes, int n);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
@@ -140,9 +146,6 @@ extern void ls_apply_queue(const LsObjects *objects,
 						   int n,
 						   const char *reason);
 
-/* ls_apply_stored.c */
-extern void ls_apply_read_stored(const LsObjects *objects, LsChange *changes, int n);
-
 /* ls_apply_merge.c */
 extern void ls_apply_plan(const LsModel *model, LsChange *changes, int n);
 extern bool ls_apply_keep_state(struct LsEngagement *engagement,
@@ -163,10 +166,11 @@ extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, i
 extern void ls_apply_sweep_records(const LsObjects *objects);
 
 /* ls_apply_write.c */
-extern void ls_apply_upsert(const LsObjects *objects,
-							const LsChange *changes,
-							int n,
-							TimestampTz as_of);
+extern void ls_apply_write(const LsObjects *objects,
+						   struct LsRows *rows,
+						   LsChange *changes,
+						   int n,
+						   TimestampTz as_of);
 extern Datum ls_apply_some_keys(const LsObjects *objects,
 								const LsChange *changes,
 								int n,

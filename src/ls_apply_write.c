@@ -1,16 +1,19 @@
 /*
- * ls_apply_write.c: changes -> rows of <model>_score, in one statement.
+ * ls_apply_write.c: changes -> rows of <model>_score, where they say something new.
  */
 #include "ls_apply.h"
 
 #include "ls_apply_array.h"
+#include "ls_apply_row.h"
 #include "ls_compat.h"
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -43,153 +46,261 @@ state_type(void)
 						   ObjectIdGetDatum(ls_catalog_schema()));
 }
 
-/* Parameters of the statement: arrays, one element for each row, then the rest. */
-enum
+static bool
+is_same_text(const char *a, const char *b)
 {
-	P_KEY,
-	P_FIT,
-	P_ENGAGEMENT,
-	P_INTENT,
-	P_TOTAL,
-	P_BAND,
-	P_BAND_RANK,
-	P_GRADE,
-	P_STATE,
-	P_LAST_ACTIVITY,
-	P_DUE_AT,
-	P_STAMP,
-	P_PROBLEM,
-	P_SINCE,
-	P_STAGE,
-	P_STAGE_SINCE,
-	P_BY_HAND,
-	P_MEMORY,
-	N_COLUMNS,
-	P_MOMENT = N_COLUMNS,
-	N_PARAMETERS
-};
-
-static void
-add_row(LsArray *columns,
-		const LsObjects *objects,
-		const LsChange *change,
-		TimestampTz as_of)
-{
-	bool failed = change->outcome == LS_FAILED;
-
-	ls_array_add(&columns[P_KEY],
-				 ls_key_to_datum(objects->key_type, change->key),
-				 false);
-	ls_array_add(&columns[P_FIT], Float8GetDatum(change->fit), failed);
-	ls_array_add(&columns[P_ENGAGEMENT], Float8GetDatum(change->engagement), failed);
-	ls_array_add(&columns[P_INTENT], Float8GetDatum(change->intent), failed);
-	ls_array_add(&columns[P_TOTAL], Float8GetDatum(change->total), failed);
-	ls_array_add_text(&columns[P_BAND], failed ? NULL : change->band);
-	ls_array_add(&columns[P_BAND_RANK], Int16GetDatum(change->band_rank), failed);
-	ls_array_add_text(&columns[P_GRADE], failed ? NULL : change->grade);
-	ls_array_add(&columns[P_STATE],
-				 PointerGetDatum(change->state),
-				 failed || change->state == NULL);
-	ls_array_add(&columns[P_LAST_ACTIVITY],
-				 TimestampTzGetDatum(change->last_activity),
-				 failed || change->state == NULL ||
-					 change->last_activity == DT_NOBEGIN);
-	/* Who failed is due at once. */
-	ls_array_add(&columns[P_DUE_AT],
-				 TimestampTzGetDatum(failed ? as_of : change->due_at),
-				 !failed && change->due_at == DT_NOEND);
-	ls_array_add(&columns[P_STAMP], Int64GetDatum(change->stamp), false);
-	ls_array_add_text(&columns[P_PROBLEM], failed ? change->problem : NULL);
-	ls_array_add(&columns[P_SINCE],
-				 TimestampTzGetDatum(change->since),
-				 change->since == DT_NOBEGIN);
-	ls_array_add_text(&columns[P_STAGE], change->stage);
-	ls_array_add(&columns[P_STAGE_SINCE],
-				 TimestampTzGetDatum(change->stage_since),
-				 change->stage_since == DT_NOBEGIN);
-	ls_array_add(&columns[P_BY_HAND], BoolGetDatum(change->by_hand), false);
-	ls_array_add_text(&columns[P_MEMORY], change->memory);
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
 }
 
-static void
-fill_columns(const LsObjects *objects,
-			 const LsChange *changes,
-			 int n,
-			 TimestampTz as_of,
-			 Oid *types,
-			 Datum *values)
+static bool
+is_same_state(const LsState *a, const LsState *b)
 {
-	const Oid element[N_COLUMNS] = {objects->key_type,
-									FLOAT8OID,
-									FLOAT8OID,
-									FLOAT8OID,
-									FLOAT8OID,
-									TEXTOID,
-									INT2OID,
-									TEXTOID,
-									state_type(),
-									TIMESTAMPTZOID,
-									TIMESTAMPTZOID,
-									INT8OID,
-									TEXTOID,
-									TIMESTAMPTZOID,
-									TEXTOID,
-									TIMESTAMPTZOID,
-									BOOLOID,
-									TEXTOID};
-	LsArray columns[N_COLUMNS];
+	if (a == NULL || b == NULL)
+		return a == b;
+	return ls_state_same(a, b);
+}
 
-	for (int i = 0; i < N_COLUMNS; i++)
-		columns[i] = ls_array_begin(element[i], n);
-	for (int i = 0; i < n; i++)
-		if (changes[i].outcome == LS_SCORED || changes[i].outcome == LS_FAILED)
-			add_row(columns, objects, &changes[i], as_of);
-	ls_array_parameters(columns, N_COLUMNS, types, values);
+/* is_same_index: does nothing change that an index may hold, but for due_at? */
+static bool
+is_same_index(const LsChange *change)
+{
+	const LsStored *stored = change->stored;
+
+	return is_same_text(stored->band, change->band) && stored->stamp == change->stamp &&
+		   is_same_text(stored->stage, change->stage);
 }
 
 /*
- * ls_apply_upsert: write the scores that differ, in the order of the changes, as
- * of the moment.
+ * settle_due: a row may be due too early, never too late. So an ordinary event
+ * leaves due_at as it is, and touches no index; who is due then is looked at, and
+ * due_at moves on.
+ */
+static void
+settle_due(LsChange *change, TimestampTz as_of)
+{
+	const LsStored *stored = change->stored;
+
+	if (change->outcome == LS_FAILED)
+		change->due_at = as_of;
+	else if (stored != NULL && stored->due_at > as_of &&
+			 stored->due_at < change->due_at && is_same_index(change))
+		change->due_at = stored->due_at;
+}
+
+/* is_news: does the row say something else, or that it is due? */
+static bool
+is_news(const LsChange *change, TimestampTz as_of)
+{
+	const LsStored *stored = change->stored;
+
+	if (stored == NULL || stored->has_problem || change->outcome == LS_FAILED)
+		return true;
+	/* What is stored may be no number, which equals nothing. */
+	return !(stored->fit == change->fit && stored->engagement == change->engagement &&
+			 stored->intent == change->intent && stored->total == change->total &&
+			 is_same_index(change) && is_same_text(stored->grade, change->grade) &&
+			 stored->since == change->since &&
+			 stored->stage_since == change->stage_since &&
+			 stored->by_hand == change->by_hand &&
+			 is_same_text(stored->memory, change->memory) && stored->due_at > as_of &&
+			 stored->due_at <= change->due_at &&
+			 is_same_state(stored->state, change->state));
+}
+
+static void
+put(LsScoreValues *row, LsScoreColumn column, Datum value, bool is_null)
+{
+	row->values[column] = is_null ? (Datum) 0 : value;
+	row->nulls[column] = is_null;
+}
+
+static void
+put_text(LsScoreValues *row, LsScoreColumn column, const char *text)
+{
+	put(row,
+		column,
+		text == NULL ? (Datum) 0 : CStringGetTextDatum(text),
+		text == NULL);
+}
+
+static void
+put_moment(LsScoreValues *row,
+		   LsScoreColumn column,
+		   TimestampTz at,
+		   TimestampTz if_null)
+{
+	put(row, column, TimestampTzGetDatum(at), at == if_null);
+}
+
+static void
+put_row(LsScoreValues *row, const LsChange *change, TimestampTz as_of)
+{
+	bool failed = change->outcome == LS_FAILED;
+	bool no_state = failed || change->state == NULL;
+	TimestampTz before = change->stored == NULL ? as_of : change->stored->scored_at;
+
+	put(row, LS_SCORE_FIT, Float8GetDatum(change->fit), failed);
+	put(row, LS_SCORE_ENGAGEMENT, Float8GetDatum(change->engagement), failed);
+	put(row, LS_SCORE_INTENT, Float8GetDatum(change->intent), failed);
+	put(row, LS_SCORE_TOTAL, Float8GetDatum(change->total), failed);
+	put_text(row, LS_SCORE_BAND, failed ? NULL : change->band);
+	put(row, LS_SCORE_BAND_RANK, Int16GetDatum(change->band_rank), failed);
+	put_text(row, LS_SCORE_GRADE, failed ? NULL : change->grade);
+	put(row, LS_SCORE_STATE, PointerGetDatum(change->state), no_state);
+	put_moment(row,
+			   LS_SCORE_LAST_ACTIVITY,
+			   no_state ? DT_NOBEGIN : change->last_activity,
+			   DT_NOBEGIN);
+	put_moment(row, LS_SCORE_DUE_AT, change->due_at, DT_NOEND);
+	put(row, LS_SCORE_STAMP, Int64GetDatum(change->stamp), false);
+	put_text(row, LS_SCORE_PROBLEM, failed ? change->problem : NULL);
+	put_moment(row, LS_SCORE_SINCE, change->since, DT_NOBEGIN);
+	put_text(row, LS_SCORE_STAGE, change->stage);
+	put_moment(row, LS_SCORE_STAGE_SINCE, change->stage_since, DT_NOBEGIN);
+	put(row, LS_SCORE_BY_HAND, BoolGetDatum(change->by_hand), false);
+	put_text(row, LS_SCORE_MEMORY, change->memory);
+	put(row, LS_SCORE_SCORED_AT, TimestampTzGetDatum(Max(before, as_of)), false);
+}
+
+/* ---- as a statement ------------------------------------------------------- */
+
+/* begin_columns: an array for each column, and the keys last. */
+static void
+begin_columns(const LsObjects *objects, LsArray *columns, int n)
+{
+	const Oid types[LS_SCORE_COLUMNS] = {FLOAT8OID,
+										 FLOAT8OID,
+										 FLOAT8OID,
+										 FLOAT8OID,
+										 TEXTOID,
+										 INT2OID,
+										 TEXTOID,
+										 state_type(),
+										 TIMESTAMPTZOID,
+										 TIMESTAMPTZOID,
+										 INT8OID,
+										 TEXTOID,
+										 TIMESTAMPTZOID,
+										 TEXTOID,
+										 TIMESTAMPTZOID,
+										 BOOLOID,
+										 TEXTOID,
+										 TIMESTAMPTZOID,
+										 objects->key_type};
+
+	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
+		columns[i] = ls_array_begin(types[i], n);
+}
+
+/* update_statement: columns and parameters are in one order. */
+static char *
+update_statement(const LsObjects *objects)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE %s AS s SET (", objects->score);
+	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
+		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "", ls_score_column_names[i]);
+	appendStringInfoString(&sql, ") = ROW(");
+	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
+		appendStringInfo(&sql, "%sk.c%d", i > 0 ? ", " : "", i);
+	appendStringInfoString(&sql, ") FROM ROWS FROM (");
+	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
+		appendStringInfo(&sql, "%sunnest($%d)", i > 0 ? ", " : "", i + 1);
+	appendStringInfoString(&sql, ") AS k (");
+	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
+		appendStringInfo(&sql, "%sc%d", i > 0 ? ", " : "", i);
+	appendStringInfo(&sql, ") WHERE s.contact_id = k.c%d", LS_SCORE_CONTACT_ID);
+	return sql.data;
+}
+
+/* update_all: those of the changes that are to be written, in one statement. */
+static void
+update_all(const LsObjects *objects,
+		   LsChange *changes,
+		   int n,
+		   const bool *is_written,
+		   TimestampTz as_of)
+{
+	LsArray columns[LS_SCORE_COLUMNS];
+	Oid types[LS_SCORE_COLUMNS];
+	Datum values[LS_SCORE_COLUMNS];
+	LsScoreValues row;
+
+	begin_columns(objects, columns, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_written[i])
+			continue;
+		put_row(&row, &changes[i], as_of);
+		for (int j = 0; j < LS_SCORE_WRITTEN; j++)
+			ls_array_add(&columns[j], row.values[j], row.nulls[j]);
+		ls_array_add(&columns[LS_SCORE_CONTACT_ID],
+					 ls_key_to_datum(objects->key_type, changes[i].key),
+					 false);
+	}
+	if (columns[0].n == 0)
+		return;
+	ls_array_parameters(columns, LS_SCORE_COLUMNS, types, values);
+	(void)
+		ls_objects_execute(update_statement(objects), LS_SCORE_COLUMNS, types, values);
+}
+
+/* ---- one by one ----------------------------------------------------------- */
+
+static void
+update_each(LsRows *rows,
+			LsChange *changes,
+			int n,
+			const bool *is_written,
+			TimestampTz as_of)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "lead_scoring row",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	LsScoreValues row;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_written[i])
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		put_row(&row, &changes[i], as_of);
+		ls_rows_update(rows, &changes[i], &row);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/*
+ * ls_apply_write: write the scores that say something new, as of the moment. The
+ * rows are there, and locked.
  */
 void
-ls_apply_upsert(const LsObjects *objects,
-				const LsChange *changes,
-				int n,
-				TimestampTz as_of)
+ls_apply_write(const LsObjects *objects,
+			   LsRows *rows,
+			   LsChange *changes,
+			   int n,
+			   TimestampTz as_of)
 {
-	Oid types[N_PARAMETERS];
-	Datum values[N_PARAMETERS];
-	char *sql = psprintf(
-		"INSERT INTO %s AS s (contact_id, fit, engagement, intent, total, band, band_rank,"
-		" grade, engagement_state, last_activity, due_at, stamp, problem, since, stage,"
-		" stage_since, by_hand, memory, scored_at)"
-		" SELECT k.*, $19 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4),"
-		" unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),"
-		" unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16),"
-		" unnest($17), unnest($18)) AS k"
-		" ON CONFLICT (contact_id) DO UPDATE SET (fit, engagement, intent, total, band,"
-		" band_rank, grade, engagement_state, last_activity, scored_at, due_at, stamp,"
-		" problem, since, stage, stage_since, by_hand, memory) = (excluded.fit,"
-		" excluded.engagement, excluded.intent, excluded.total, excluded.band,"
-		" excluded.band_rank, excluded.grade, excluded.engagement_state,"
-		" excluded.last_activity, greatest(s.scored_at, excluded.scored_at),"
-		" excluded.due_at, excluded.stamp, excluded.problem, excluded.since,"
-		" excluded.stage, excluded.stage_since, excluded.by_hand, excluded.memory)"
-		" WHERE (s.fit, s.engagement, s.intent, s.total, s.band, s.grade, s.stamp,"
-		" s.problem, s.since, s.stage, s.stage_since, s.by_hand, s.memory)"
-		" IS DISTINCT FROM (excluded.fit, excluded.engagement, excluded.intent,"
-		" excluded.total, excluded.band, excluded.grade, excluded.stamp,"
-		" excluded.problem, excluded.since, excluded.stage, excluded.stage_since,"
-		" excluded.by_hand, excluded.memory)"
-		" OR s.due_at <= excluded.scored_at"
-		/* The same score may change earlier, as created_column has another value. */
-		" OR coalesce(excluded.due_at, 'infinity') < coalesce(s.due_at, 'infinity') OR NOT"
-		" coalesce(lead_scoring.same_facts(s.engagement_state, excluded.engagement_state),"
-		" s.engagement_state IS NULL AND excluded.engagement_state IS NULL)",
-		objects->score);
+	bool *is_written = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	fill_columns(objects, changes, n, as_of, types, values);
-	types[P_MOMENT] = TIMESTAMPTZOID;
-	values[P_MOMENT] = TimestampTzGetDatum(as_of);
-	(void) ls_objects_execute(sql, N_PARAMETERS, types, values);
+	for (int i = 0; i < n; i++)
+	{
+		LsChange *change = &changes[i];
+
+		if (change->outcome != LS_SCORED && change->outcome != LS_FAILED)
+			continue;
+		settle_due(change, as_of);
+		is_written[i] = is_news(change, as_of);
+	}
+	if (ls_rows_are_plain(rows))
+		update_each(rows, changes, n, is_written, as_of);
+	else
+		update_all(objects, changes, n, is_written, as_of);
 }

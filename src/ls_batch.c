@@ -26,11 +26,16 @@
 #define REPORT_EVERY_MS 5000
 #define MAX_GIVEN_UP 1000
 
-/* ls_batch_begin: everything is read again: it may have changed since the commit. */
+/*
+ * ls_batch_begin: everything is read again: it may have changed since the commit.
+ * Results of queries live until SPI_finish, so each batch is one connection.
+ */
 void
 ls_batch_begin(LsRun *run)
 {
 	CHECK_FOR_INTERRUPTS();
+	if (SPI_connect_ext(run->commits ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
 	MemoryContextReset(run->batch);
 	MemoryContextSwitchTo(run->batch);
 	run->objects = ls_objects_open(run->model, "refresh its scores");
@@ -66,6 +71,7 @@ ls_batch_end(LsRun *run)
 	ls_pending_note_reading();
 	if (run->commits)
 		SPI_commit();
+	SPI_finish();
 	report(run);
 }
 
@@ -151,7 +157,7 @@ write_scores(void *arg)
 	const LsPart *part = arg;
 
 	ls_pending_spoil(part->objects->model, part->changes, part->n);
-	ls_apply_changes(part->objects, part->changes, part->n, true);
+	ls_apply_changes(part->objects, part->changes, part->n);
 }
 
 static void

@@ -36,6 +36,18 @@
 #define ls_is_virtual(attgenerated) ((void) (attgenerated), false)
 #endif
 
+/* A scan counts its searches from 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define ls_index_beginscan(heap, index, snapshot, nkeys)                               \
+	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)
+#define ls_has_generated(constr)                                                       \
+	((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#else
+#define ls_index_beginscan(heap, index, snapshot, nkeys)                               \
+	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
+#define ls_has_generated(constr) ((constr)->has_generated_stored)
+#endif
+
 /* RETURNING learnt of rows before and after a change with 18. */
 #if PG_VERSION_NUM >= 180000
 #define ls_is_of_returning(var) ((var)->varreturningtype != VAR_RETURNING_DEFAULT)

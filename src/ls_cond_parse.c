@@ -86,7 +86,8 @@ add_relation(ParseState *pstate, const LsCondRelation *relation)
 										 false,
 										 true);
 	addNSItemToQuery(pstate, item, false, true, !relation->qualified);
-	relation_close(rel, NoLock);
+	/* An invalidation tells what the lock would: that the relation was altered. */
+	relation_close(rel, AccessShareLock);
 }
 
 /* ls_cond_open_scope: the relations of the scope as a FROM clause. */

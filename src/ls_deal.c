@@ -30,7 +30,7 @@ refuse_deals(const char *model)
 {
 	ereport(ERROR,
 			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			errmsg("the deals of model \"%s\" are elsewhere since it was activated",
+			errmsg("the deal source of model \"%s\" has changed since it was activated",
 				   model),
 			errhint("Call lead_scoring.activate(%s) again.", quote_literal_cstr(model)));
 }
@@ -150,10 +150,20 @@ ls_sql_deal_of(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 }
 
+/* is_argument: is the argument this text? NULL is NULL. */
+static bool
+is_argument(FunctionCallInfo fcinfo, int n, const char *value)
+{
+	if (PG_ARGISNULL(n) || value == NULL)
+		return PG_ARGISNULL(n) && value == NULL;
+	return strcmp(text_to_cstring(PG_GETARG_TEXT_PP(n)), value) == 0;
+}
+
 /*
- * same_deals(model text, relation text) -> boolean: true
+ * same_deals(model text, relation text, contact_id text) -> boolean: true
  *
- * Errors: 55000 where the model's deals are not in that relation (NULL: nowhere)
+ * Errors: 55000 where the model's deals are not in that relation (NULL: nowhere), or
+ * are told otherwise whose they are
  */
 Datum
 ls_sql_same_deals(PG_FUNCTION_ARGS)
@@ -165,10 +175,8 @@ ls_sql_same_deals(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	model = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
 	row = ls_catalog_deals(model->name);
-	if (PG_ARGISNULL(1)
-			? row != NULL
-			: row == NULL ||
-				  strcmp(row->relation, text_to_cstring(PG_GETARG_TEXT_PP(1))) != 0)
+	if (!is_argument(fcinfo, 1, row == NULL ? NULL : row->relation) ||
+		!is_argument(fcinfo, 2, row == NULL ? NULL : row->contact_id))
 		refuse_deals(model->name);
 	PG_RETURN_BOOL(true);
 }

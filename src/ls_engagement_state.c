@@ -479,3 +479,51 @@ ls_state_fits(const LsState *state, const LsTrack *tracks, int ntracks, bool is_
 			return false;
 	return true;
 }
+
+/* is_same_number: up to the order in which its parts were added. */
+static bool
+is_same_number(double a, double b)
+{
+	return a == b || fabs(a - b) <= 1e-12 * fmax(fabs(a), fabs(b));
+}
+
+static bool
+is_same_section(const LsSection *a, const LsSection *b)
+{
+	size_t n = (size_t) a->n;
+
+	if (a->track != b->track || a->columns != b->columns || a->n != b->n ||
+		a->unless_us != b->unless_us || a->mark_us != b->mark_us)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (a->times_us[i] != b->times_us[i] ||
+			((a->columns & LS_SECTION_KEYS) != 0 && a->keys[i] != b->keys[i]) ||
+			((a->columns & LS_SECTION_VALUES) != 0 &&
+			 !is_same_number(a->values[i], b->values[i])) ||
+			((a->columns & LS_SECTION_STEPS) != 0 && a->steps[i] != b->steps[i]))
+			return false;
+	return true;
+}
+
+/*
+ * ls_state_same: do two states of one model say the same from now on? They may be of
+ * other moments, and have come about in another order.
+ */
+bool
+ls_state_same(const LsState *a, const LsState *b)
+{
+	LsSectionReader read_a;
+	LsSectionReader read_b;
+	LsSection section_a;
+	LsSection section_b;
+
+	if (a->fingerprint != b->fingerprint || a->nsections != b->nsections ||
+		a->until_us != b->until_us || a->last_activity_us != b->last_activity_us)
+		return false;
+	ls_state_read(a, &read_a);
+	ls_state_read(b, &read_b);
+	while (ls_state_next(&read_a, &section_a) && ls_state_next(&read_b, &section_b))
+		if (!is_same_section(&section_a, &section_b))
+			return false;
+	return true;
+}

@@ -93,6 +93,7 @@ extern bool ls_state_fits(const LsState *state,
 						  const LsTrack *tracks,
 						  int ntracks,
 						  bool is_final);
+extern bool ls_state_same(const LsState *a, const LsState *b);
 extern void ls_state_read(const LsState *state, LsSectionReader *reader);
 extern bool ls_state_next(LsSectionReader *reader, LsSection *section);
 

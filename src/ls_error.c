@@ -30,6 +30,12 @@ describe_place(void *arg)
 		point_into_text(place);
 	if (place->kind == NULL)
 		errcontext("model \"%s\"", place->model);
+	else if (place->name == NULL && place->column != NULL &&
+			 strcmp(place->column, place->kind) != 0)
+		errcontext("%s of %s of model \"%s\"",
+				   place->column,
+				   place->kind,
+				   place->model);
 	else if (place->name == NULL)
 		errcontext("%s of model \"%s\"", place->kind, place->model);
 	else if (place->column == NULL)

@@ -14,6 +14,7 @@
 #include "ls_compat.h"
 #include "ls_guc.h"
 #include "ls_lookup_lock.h"
+#include "ls_notify.h"
 #include "ls_relation.h"
 
 #include "access/xact.h"
@@ -119,7 +120,7 @@ write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 		ls_apply_queue(objects, taken->changes, taken->n, reason);
 		return;
 	}
-	ls_apply_changes(objects, taken->changes, taken->n, false);
+	ls_apply_changes(objects, taken->changes, taken->n);
 	warn_of_faults(objects, taken);
 }
 
@@ -130,12 +131,14 @@ write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 static bool
 lock_lookups(const LsObjects *objects, const LsTaken *taken)
 {
-	List *lookups = ls_model_get(objects->model)->lookups;
+	List *rows = ls_model_is_current(objects->model)
+					 ? ls_lookup_rows(ls_model_get(objects->model)->lookups)
+					 : ls_catalog_lookups(objects->model);
 
-	return lookups == NIL ||
-		   (ls_lookup_lock_tables(lookups) && ls_lookup_lock(objects->score_relid,
-															 taken->lookups.linked,
-															 taken->lookups.changed));
+	return rows == NIL ||
+		   (ls_lookup_lock_tables(rows) && ls_lookup_lock(objects->score_relid,
+														  taken->lookups.linked,
+														  taken->lookups.changed));
 }
 
 /* apply: as the owner, inside SPI. */
@@ -387,11 +390,14 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			if (ls_pending_any())
 				flush_at_end(event == XACT_EVENT_PRE_PREPARE);
+			if (event == XACT_EVENT_PRE_COMMIT)
+				ls_notify_send();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			ls_pending_forget();
+			ls_notify_forget();
 			break;
 		default:
 			break;
@@ -405,9 +411,15 @@ subxact_callback(SubXactEvent event,
 				 void *arg)
 {
 	if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
+	{
 		ls_pending_commit_subxact();
+		ls_notify_commit_subxact();
+	}
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		ls_pending_abort_subxact();
+		ls_notify_abort_subxact();
+	}
 }
 
 /*

@@ -110,19 +110,17 @@ map_rows(const LsLifecycle *life, const LsChange *changes, int n)
 }
 
 /*
- * ls_lifecycle_follow: make the places of the contacts in the lifecycle, and their
- * stage column, what they must be. Gives the moves and the actions that are to
- * happen; those of contacts that are held back do not count.
+ * ls_lifecycle_look: what the places of the contacts in the lifecycle must be. Gives
+ * the moves and the actions that are to happen. Nothing is written.
  */
 void
-ls_lifecycle_follow(const LsObjects *objects,
-					LsChange *changes,
-					int n,
-					TimestampTz as_of,
-					List **moves,
-					List **firings)
+ls_lifecycle_look(LsModel *model,
+				  LsChange *changes,
+				  int n,
+				  TimestampTz as_of,
+				  List **moves,
+				  List **firings)
 {
-	LsModel *model = ls_model_get(objects->model);
 	LsFollow follow = {.as_of = as_of};
 
 	for (int i = 0; i < n; i++)
@@ -137,9 +135,28 @@ ls_lifecycle_follow(const LsObjects *objects,
 		if (changes[i].outcome == LS_SCORED)
 			follow_one(&follow);
 	}
-	ls_lifecycle_write_stages(objects, model, changes, n, as_of);
 	*moves = follow.moves;
 	*firings = follow.firings;
+}
+
+/*
+ * ls_lifecycle_follow: make the places of the contacts in the lifecycle, and their
+ * stage column, what they must be. Gives the moves and the actions that are to
+ * happen; those of contacts that are held back do not count.
+ */
+void
+ls_lifecycle_follow(const LsObjects *objects,
+					LsChange *changes,
+					int n,
+					TimestampTz as_of,
+					List **moves,
+					List **firings)
+{
+	LsModel *model = ls_model_get(objects->model);
+
+	ls_lifecycle_look(model, changes, n, as_of, moves, firings);
+	if (ls_lifecycle_is_needed(model))
+		ls_lifecycle_write_stages(objects, model, changes, n, as_of);
 }
 
 /*

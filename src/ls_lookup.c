@@ -320,6 +320,20 @@ ls_lookup_find_all(const LsModelRow *model, Oid contacts)
 }
 
 /*
+ * ls_lookup_rows: their rows (LsLookupRow).
+ */
+List *
+ls_lookup_rows(List *lookups)
+{
+	List *rows = NIL;
+	ListCell *cell;
+
+	foreach(cell, lookups)
+		rows = lappend(rows, (void *) ((LsLookup *) lfirst(cell))->row);
+	return rows;
+}
+
+/*
  * ls_lookup_of: the one with this alias; NULL where there is none.
  */
 LsLookup *

@@ -40,6 +40,7 @@ extern LsLookup *ls_lookup_find(const LsLookupRow *row,
 								LsLookupFault *fault);
 extern List *ls_lookup_find_readable(const LsModelRow *model, Oid contacts);
 extern List *ls_lookup_find_all(const LsModelRow *model, Oid contacts);
+extern List *ls_lookup_rows(List *lookups);
 extern LsLookup *ls_lookup_of(List *lookups, const char *alias);
 extern uint32 ls_lookup_hash_key(LsLookup *lookup, Datum key);
 extern uint32 ls_lookup_hash_contact(LsLookup *lookup, Datum value);

@@ -27,6 +27,6 @@ ls_lookup_bucket(uint32 hash)
 extern bool ls_lookup_lock(Oid score, LsBuckets linked, LsBuckets changed);
 extern bool ls_lookup_pass_changers(Oid score);
 extern bool ls_lookup_pass_linkers(Oid score);
-extern bool ls_lookup_lock_tables(List *lookups);
+extern bool ls_lookup_lock_tables(List *rows);
 
 #endif /* LS_LOOKUP_LOCK_H */

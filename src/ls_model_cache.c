@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
+#include "storage/lmgr.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -331,6 +332,41 @@ ls_model_has_table_map(const char *name, Oid relid)
 	if (ls_model_is_current(name))
 		map = find_table_map(find_entry(name)->model, relid);
 	return map != NULL && map->life != NULL;
+}
+
+/* is_free: nobody has it locked for TRUNCATE or ALTER TABLE. */
+static bool
+is_free(Oid relid)
+{
+	if (!OidIsValid(relid))
+		return true;
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return false;
+	UnlockRelationOid(relid, AccessShareLock);
+	return true;
+}
+
+/*
+ * ls_model_is_free: can it be had without waiting for somebody who has locked the
+ * contacts or a lookup?
+ */
+bool
+ls_model_is_free(const char *name)
+{
+	const LsModelRow *row;
+	ListCell *cell;
+
+	if (ls_model_is_current(name))
+		return true;
+	row = ls_catalog_model(name, true);
+	if (row == NULL)
+		return true;
+	if (!is_free(ls_relation_of_model(row, true)))
+		return false;
+	foreach(cell, ls_catalog_lookups(name))
+		if (!is_free(ls_relation_by_name(((LsLookupRow *) lfirst(cell))->relation)))
+			return false;
+	return true;
 }
 
 /*

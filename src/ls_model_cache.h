@@ -84,6 +84,7 @@ extern int ls_model_slot_of(const char *group_name, List *groups);
 extern const LsExplainer *ls_model_explainer(LsModel *model);
 extern bool ls_model_is_current(const char *name);
 extern bool ls_model_has_table_map(const char *name, Oid relid);
+extern bool ls_model_is_free(const char *name);
 extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);

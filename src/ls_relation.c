@@ -355,7 +355,7 @@ ls_relation_unique_indexes(Oid relid, AttrNumber attno)
 	foreach(cell, RelationGetIndexList(rel))
 		if (is_unique_on(lfirst_oid(cell), attno))
 			unique = lappend_oid(unique, lfirst_oid(cell));
-	relation_close(rel, NoLock);
+	relation_close(rel, AccessShareLock);
 	return unique;
 }
 

@@ -1,7 +1,8 @@
 /*
  * ls_rule_stats.c: the aggregate rule_stats(contact, state, moment, since, won,
- * model): how often each rule matches, and how often who it matches has won. One
- * pass over the contacts for all rules.
+ * segments, model): how often each rule matches, and how often who it matches has
+ * won. One pass over the contacts for all rules and segments: to sort contacts and
+ * their states by segments would cost more.
  */
 #include "ls_engagement.h"
 
@@ -10,6 +11,7 @@
 #include "ls_fit.h"
 
 #include "access/htup_details.h"
+#include "common/hashfn.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -33,6 +35,7 @@ enum
 	A_MOMENT,
 	A_SINCE,
 	A_WON,
+	A_SEGMENTS,
 	A_MODEL
 };
 
@@ -44,13 +47,42 @@ typedef struct LsRuleCount
 	int64 last_us; /* latest match; INT64_MIN = none, or it has no time */
 } LsRuleCount;
 
-/* LsRuleStats: fit rules, then engagement rules, as the model has them. */
+/* LsSegment: the contacts of a combination of segments. */
+typedef struct LsSegment
+{
+	ArrayType *key;
+	int64 contacts;
+	int64 won;
+	LsRuleCount *counts; /* fit rules, then engagement rules, as the model has them */
+	uint32 hash;
+	char status;
+} LsSegment;
+
+static inline bool
+same_array(const ArrayType *a, const ArrayType *b)
+{
+	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
+}
+
+#define SH_PREFIX segments
+#define SH_ELEMENT_TYPE LsSegment
+#define SH_KEY_TYPE ArrayType *
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) hash_bytes((const unsigned char *) (key), VARSIZE(key))
+#define SH_EQUAL(table, a, b) same_array((a), (b))
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, slot) (slot)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
 typedef struct LsRuleStats
 {
 	LsModel *model; /* good until the end of the transaction */
-	int64 contacts;
-	int64 won;
-	LsRuleCount *counts;
+	MemoryContext context;
+	int nrules;
+	segments_hash *segments;
 } LsRuleStats;
 
 /* LsStatsCall: what one place in a query needs, kept from row to row. */
@@ -129,10 +161,29 @@ new_stats(LsModel *model, int nrules, MemoryContext context)
 	LsRuleStats *stats = MemoryContextAllocZero(context, sizeof(LsRuleStats));
 
 	stats->model = model;
-	stats->counts = MemoryContextAllocZero(context, sizeof(LsRuleCount) * (nrules + 1));
-	for (int i = 0; i < nrules; i++)
-		stats->counts[i].last_us = PG_INT64_MIN;
+	stats->context = context;
+	stats->nrules = nrules;
+	stats->segments = segments_create(context, 16, NULL);
 	return stats;
+}
+
+/* find_segment: that of the contact at hand. */
+static LsSegment *
+find_segment(LsRuleStats *stats, ArrayType *key)
+{
+	LsSegment *segment = segments_lookup(stats->segments, key);
+	bool found;
+
+	if (segment != NULL)
+		return segment;
+	key = memcpy(MemoryContextAlloc(stats->context, VARSIZE(key)), key, VARSIZE(key));
+	segment = segments_insert(stats->segments, key, &found);
+	segment->contacts = segment->won = 0;
+	segment->counts = MemoryContextAllocZero(stats->context,
+											 sizeof(LsRuleCount) * (stats->nrules + 1));
+	for (int i = 0; i < stats->nrules; i++)
+		segment->counts[i].last_us = PG_INT64_MIN;
+	return segment;
 }
 
 /* check_same: what is counted by its place must be the same rules all along. */
@@ -157,7 +208,7 @@ count_match(LsRuleCount *count, bool won)
 }
 
 static void
-count_fit(LsRuleStats *stats,
+count_fit(LsSegment *segment,
 		  LsStatsCall *call,
 		  const HeapTuple *rows,
 		  TimestampTz moment,
@@ -169,7 +220,7 @@ count_fit(LsRuleStats *stats,
 	ls_match_load_rows(call->explainer->matcher, call->map, 1, rows);
 	n = ls_match_list(call->explainer->matcher, moment, &numbers);
 	for (int i = 0; i < n; i++)
-		count_match(&stats->counts[numbers[i]], won);
+		count_match(&segment->counts[numbers[i]], won);
 }
 
 /* matches: does the rule give its points, or would it, were they not 0? */
@@ -181,13 +232,13 @@ matches(const LsBehaviour *rule, const LsTally *tally)
 }
 
 static void
-count_behaviour(LsRuleStats *stats,
+count_behaviour(LsSegment *segment,
 				LsStatsCall *call,
 				const LsState *state,
 				const LsMoment *given,
 				bool won)
 {
-	LsRuleCount *counts = stats->counts + nfit(call->model);
+	LsRuleCount *counts = segment->counts + nfit(call->model);
 	LsMoment moment;
 
 	ls_engagement_open(call->engagement,
@@ -224,10 +275,39 @@ check_state(const LsState *state, const LsEngagement *engagement, TimestampTz mo
 	ls_engagement_check_moment(state, engagement, moment);
 }
 
+/* count_contact: the contact that the arguments are. */
+static LsRuleStats *
+count_contact(FunctionCallInfo fcinfo, LsRuleStats *stats, MemoryContext context)
+{
+	bool won = !PG_ARGISNULL(A_WON) && PG_GETARG_BOOL(A_WON);
+	LsMoment moment = {.now_us = PG_GETARG_TIMESTAMPTZ(A_MOMENT),
+					   .since_us = PG_ARGISNULL(A_SINCE)
+									   ? DT_NOBEGIN
+									   : PG_GETARG_TIMESTAMPTZ(A_SINCE)};
+	LsStatsCall *call;
+	const HeapTuple *rows = read_contact(fcinfo, &call);
+	const LsState *state = PG_GETARG_ENGAGEMENT(A_STATE);
+	LsSegment *segment;
+
+	if (stats == NULL)
+		stats = new_stats(call->model,
+						  nfit(call->model) + call->engagement->nrules,
+						  context);
+	check_same(stats, call->model);
+	check_state(state, call->engagement, moment.now_us);
+	segment = find_segment(stats, PG_GETARG_ARRAYTYPE_P(A_SEGMENTS));
+	segment->contacts++;
+	segment->won += won;
+	count_fit(segment, call, rows, moment.now_us, won);
+	count_behaviour(segment, call, state, &moment, won);
+	return stats;
+}
+
 /*
  * rule_stats_accumulate(internal, contact record, state engagement, moment
- * timestamptz, since timestamptz, won boolean, model text) -> internal: transition
- * function; contacts without a row, a state or a moment are left out.
+ * timestamptz, since timestamptz, won boolean, segments text[], model text) ->
+ * internal: transition function; contacts without a row, a state, a moment or
+ * segments are left out.
  *
  * Errors: what a condition raises; 55000 where the rules change meanwhile.
  */
@@ -237,37 +317,17 @@ ls_sql_rule_stats_accumulate(PG_FUNCTION_ARGS)
 	MemoryContext context;
 	LsRuleStats *stats =
 		PG_ARGISNULL(A_STATS) ? NULL : (LsRuleStats *) PG_GETARG_POINTER(A_STATS);
-	bool won = !PG_ARGISNULL(A_WON) && PG_GETARG_BOOL(A_WON);
-	LsStatsCall *call;
-	const HeapTuple *rows;
-	const LsState *state;
-	LsMoment moment;
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "rule_stats_accumulate called outside of an aggregate");
 	if (PG_ARGISNULL(A_CONTACT) || PG_ARGISNULL(A_STATE) || PG_ARGISNULL(A_MOMENT) ||
-		PG_ARGISNULL(A_MODEL))
+		PG_ARGISNULL(A_SEGMENTS) || PG_ARGISNULL(A_MODEL))
 	{
 		if (stats == NULL)
 			PG_RETURN_NULL();
 		PG_RETURN_POINTER(stats);
 	}
-	rows = read_contact(fcinfo, &call);
-	if (stats == NULL)
-		stats = new_stats(call->model,
-						  nfit(call->model) + call->engagement->nrules,
-						  context);
-	check_same(stats, call->model);
-	state = PG_GETARG_ENGAGEMENT(A_STATE);
-	moment.now_us = PG_GETARG_TIMESTAMPTZ(A_MOMENT);
-	moment.since_us =
-		PG_ARGISNULL(A_SINCE) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(A_SINCE);
-	check_state(state, call->engagement, moment.now_us);
-	stats->contacts++;
-	stats->won += won;
-	count_fit(stats, call, rows, moment.now_us, won);
-	count_behaviour(stats, call, state, &moment, won);
-	PG_RETURN_POINTER(stats);
+	PG_RETURN_POINTER(count_contact(fcinfo, stats, context));
 }
 
 /* ---- the result -------------------------------------------------------- */
@@ -275,72 +335,83 @@ ls_sql_rule_stats_accumulate(PG_FUNCTION_ARGS)
 /* make_row: a rule_stat. */
 static Datum
 make_row(TupleDesc desc,
-		 const LsRuleStats *stats,
+		 const LsSegment *segment,
 		 const LsRuleCount *count,
 		 const char *dimension,
 		 const char *rule)
 {
-	bool nulls[7] = {false};
-	Datum values[7] = {CStringGetTextDatum(dimension),
+	bool nulls[8] = {false};
+	Datum values[8] = {PointerGetDatum(segment->key),
+					   CStringGetTextDatum(dimension),
 					   CStringGetTextDatum(rule),
-					   Int64GetDatum(stats->contacts),
-					   Int64GetDatum(stats->won),
+					   Int64GetDatum(segment->contacts),
+					   Int64GetDatum(segment->won),
 					   Int64GetDatum(count->matched),
 					   Int64GetDatum(count->matched_won),
 					   TimestampTzGetDatum(count->last_us)};
 
-	nulls[6] = !IS_VALID_TIMESTAMP(count->last_us);
+	nulls[7] = !IS_VALID_TIMESTAMP(count->last_us);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
-static int
-make_rows(TupleDesc desc, const LsRuleStats *stats, Datum *result)
+static ArrayBuildState *
+add_rows(ArrayBuildState *rows,
+		 TupleDesc desc,
+		 const LsModel *model,
+		 const LsSegment *segment)
 {
-	const LsModel *model = stats->model;
-	const LsRuleCount *count = stats->counts;
-	int n = 0;
+	const LsRuleCount *count = segment->counts;
+	Oid type = desc->tdtypeid;
 	ListCell *cell;
 
 	foreach(cell, model->explainer->rules)
-		result[n++] = make_row(desc,
-							   stats,
-							   count++,
-							   "fit",
-							   ((const LsFitRow *) lfirst(cell))->name);
+	{
+		const LsFitRow *row = lfirst(cell);
+
+		rows = accumArrayResult(rows,
+								make_row(desc, segment, count++, "fit", row->name),
+								false,
+								type,
+								CurrentMemoryContext);
+	}
 	for (int i = 0; i < model->engagement->nrules; i++)
 	{
 		const LsEngagementRow *row = model->engagement->rules[i].row;
+		const char *dimension = row->is_intent ? "intent" : "engagement";
 
-		result[n++] = make_row(desc,
-							   stats,
-							   count++,
-							   row->is_intent ? "intent" : "engagement",
-							   row->name);
+		rows = accumArrayResult(rows,
+								make_row(desc, segment, count++, dimension, row->name),
+								false,
+								type,
+								CurrentMemoryContext);
 	}
-	return n;
+	return rows;
 }
 
 /*
- * rule_stats_finish(internal) -> rule_stat[]: a row for each enabled rule
+ * rule_stats_finish(internal) -> rule_stat[]: a row for each combination of segments
+ * and each enabled rule
  */
 Datum
 ls_sql_rule_stats_finish(PG_FUNCTION_ARGS)
 {
-	const LsRuleStats *stats;
 	Oid type = get_element_type(get_func_rettype(fcinfo->flinfo->fn_oid));
+	ArrayBuildState *rows;
+	LsRuleStats *stats;
+	segments_iterator iterator;
+	LsSegment *segment;
 	TupleDesc desc;
-	Datum *rows;
-	int n;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	stats = (const LsRuleStats *) PG_GETARG_POINTER(0);
-	rows = palloc(sizeof(Datum) *
-				  (nfit(stats->model) + stats->model->engagement->nrules + 1));
+	stats = (LsRuleStats *) PG_GETARG_POINTER(0);
+	rows = initArrayResult(type, CurrentMemoryContext, false);
 	desc = lookup_rowtype_tupdesc(type, -1);
-	n = make_rows(desc, stats, rows);
+	segments_start_iterate(stats->segments, &iterator);
+	while ((segment = segments_iterate(stats->segments, &iterator)) != NULL)
+		rows = add_rows(rows, desc, stats->model, segment);
 	ReleaseTupleDesc(desc);
-	PG_RETURN_ARRAYTYPE_P(construct_array(rows, n, type, -1, false, TYPALIGN_DOUBLE));
+	PG_RETURN_DATUM(makeArrayResult(rows, CurrentMemoryContext));
 }
 
 /*

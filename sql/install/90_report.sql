@@ -49,11 +49,11 @@ CREATE FUNCTION lead_scoring.deal_of(deal record, model text, relation text)
 COMMENT ON FUNCTION lead_scoring.deal_of(record, text, text) IS
     'A row of the relation that holds the model''s deals, read as lead_scoring.deal_source says. It raises where they are in another relation by now: activate() must be called.';
 
-CREATE FUNCTION lead_scoring.same_deals(model text, relation text) RETURNS boolean
+CREATE FUNCTION lead_scoring.same_deals(model text, relation text, contact_id text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'ls_sql_same_deals'
     LANGUAGE c STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION lead_scoring.same_deals(text, text) IS
-    'True where the model''s deals are in this relation (NULL: nowhere); else it raises: activate() must be called. NULL for a NULL model.';
+COMMENT ON FUNCTION lead_scoring.same_deals(text, text, text) IS
+    'True where the model''s deals are in this relation (NULL: nowhere) and say so whose they are; else it raises: activate() must be called. NULL for a NULL model.';
 
 CREATE FUNCTION lead_scoring.stored_state(
     state lead_scoring.engagement, moment timestamptz, model text
@@ -82,35 +82,53 @@ COMMENT ON COLUMN lead_scoring.report.query IS 'What it selects.';
 
 -- people_sql(model): those whom the model scores, as of the clock: contact_id, the
 -- contact's row, since, entered_at, enrolled_at, stage_now, what is stored, and the
--- segments as s1, s2, ... It is built on <model>_scored, which knows whom the model scores
--- and reads only what is asked of it.
+-- segments as s1, s2, ... Whoever has a score that is kept and made by the rules of now is
+-- one of them; of the others <model>_scored decides the same way.
 CREATE FUNCTION lead_scoring.people_sql(model text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format($sql$(
-        SELECT contact.{id} AS contact_id, contact,
+        SELECT contact.{id} AS contact_id, contact.*::{contact} AS contact,
             lead_scoring.contact_since(contact.*, {model}) AS since,
-            coalesce(lead_scoring.contact_since(contact.*, {model}), score.enrolled_at) AS entered_at,
+            coalesce(lead_scoring.contact_since(contact.*, {model}),
+                     CASE WHEN score.enrolled_at <= lead_scoring.as_of() THEN score.enrolled_at END) AS entered_at,
             score.enrolled_at, score.problem, score.engagement_state,
             coalesce(CASE WHEN (SELECT m.stage_column FROM lead_scoring.model AS m WHERE m.name = {model}) IS NULL
                           THEN score.stage
                           ELSE lead_scoring.column_text(contact.*,
                               (SELECT m.stage_column FROM lead_scoring.model AS m WHERE m.name = {model})) END,
-                     {first stage}) AS stage_now%s
-        FROM {scored} AS scored
-        JOIN {contact} AS contact ON contact.{id} = scored.contact_id
-        LEFT JOIN {score} AS score ON score.contact_id = scored.contact_id
-        WHERE (coalesce(lead_scoring.contact_since(contact.*, {model}), score.enrolled_at)
-               <= lead_scoring.as_of()) IS NOT FALSE
+                     {first stage}) AS stage_now%1$s
+        FROM {contact} AS contact
+        LEFT JOIN {score} AS score ON score.contact_id = contact.{id}
+        WHERE contact.{id} IS NOT NULL
+          AND CASE WHEN %2$s (score.problem IS NOT NULL OR score.stamp = lead_scoring.model_stamp({model})) THEN true
+                   ELSE lead_scoring.try_in_population(contact.*, {model}) END
+          AND NOT (EXISTS (SELECT FROM {adjustment})
+                   AND EXISTS (SELECT FROM {adjustment} AS a
+                                WHERE a.contact_id = contact.{id} AND a.kind = 'exclude'
+                                  AND a.valid_from <= lead_scoring.as_of()
+                                  AND (a.valid_until > lead_scoring.as_of()) IS NOT FALSE))
+          AND (lead_scoring.contact_since(contact.*, {model}) <= lead_scoring.as_of()) IS NOT FALSE
     )$sql$,
         (SELECT string_agg(format(E',\n            lead_scoring.column_text(contact.*, %L) AS s%s',
                                   replace(s.name, '{', '{open}'), s.place), '' ORDER BY s.place)
-           FROM unnest(m.segments) WITH ORDINALITY AS s (name, place)))
+           FROM unnest(m.segments) WITH ORDINALITY AS s (name, place)),
+        CASE WHEN lead_scoring.is_watched(m.name) THEN '' ELSE 'false AND' END)
       FROM lead_scoring.model AS m WHERE m.name = people_sql.model;
 END;
 COMMENT ON FUNCTION lead_scoring.people_sql(text) IS
     'The part of report views that gives the contacts, with their segments. NULL for a NULL name.';
+
+-- The same, for who groups all of them by their segments: the planner takes those for few.
+CREATE FUNCTION lead_scoring.everyone_sql(model text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT regexp_replace(lead_scoring.people_sql(everyone_sql.model), '\)$', E'    OFFSET 0\n    )');
+END;
+COMMENT ON FUNCTION lead_scoring.everyone_sql(text) IS
+    'people_sql(), read as a whole. NULL for a NULL name.';
 
 -- state_then_sql(model): the state of one of `people`, p, as of at.moment: the stored one
 -- where that is kept by triggers and will do, else from the events that by_hand has left.
@@ -123,11 +141,7 @@ DECLARE
     events text := lead_scoring.state_sql(model, 'p.contact_id', 'at.moment', 'by_hand.reset_at');
 BEGIN
     events := replace(events, '{', '{open}');
-    IF EXISTS (SELECT FROM lead_scoring.event_source AS s
-                 JOIN pg_class AS c ON c.oid = to_regclass(s.relation)
-                WHERE s.model = state_then_sql.model AND c.relkind NOT IN ('r', 'p'))
-       OR EXISTS (SELECT FROM pg_class AS c
-                   WHERE c.oid = lead_scoring.contacts_of(model) AND c.relkind NOT IN ('r', 'p')) THEN
+    IF NOT lead_scoring.is_watched(model) THEN
         RETURN events;
     END IF;
     RETURN format('CASE WHEN stored.state IS NOT NULL THEN stored.state ELSE %s END', events);

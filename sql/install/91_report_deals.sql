@@ -58,9 +58,14 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     deals lead_scoring.deal_source;
+    plain name;
 BEGIN
     SELECT * INTO deals FROM lead_scoring.deal_source AS d WHERE d.model = deals_sql.model;
     IF FOUND THEN
+        -- A column of which there are statistics, or an expression of which there are none.
+        SELECT a.attname INTO plain FROM pg_attribute AS a
+         WHERE a.attrelid = deals.relation::regclass AND a.attnum > 0 AND NOT a.attisdropped
+           AND deals.contact_id IN (a.attname, quote_ident(a.attname));
         RETURN format($sql$(
         SELECT contact.{id} AS contact_id, (source.deal).opened_at AS opened_at,
             CASE WHEN (source.deal).won IS NOT NULL AND (source.deal).closed_at <= lead_scoring.as_of()
@@ -71,12 +76,18 @@ BEGIN
                           THEN (source.deal).closed_at - make_interval(secs => lead_scoring.seconds(
                               (SELECT d.score_before FROM lead_scoring.deal_source AS d WHERE d.model = {model}))) END,
                      (source.deal).opened_at) AS moment
-        FROM (SELECT lead_scoring.deal_of(deal.*, {model}, %1$L) AS deal FROM %2$s AS deal OFFSET 0) AS source
-        JOIN {contact} AS contact
-          ON contact.{id}::text COLLATE "C" = (source.deal).contact_id COLLATE "C"
+        FROM (SELECT %1$s AS contact_id, lead_scoring.deal_of(deal.*, {model}, %2$L) AS deal
+              FROM %3$s AS deal OFFSET 0) AS source
+        JOIN {contact} AS contact ON %4$s
         WHERE (source.deal).opened_at <= lead_scoring.as_of()
-          AND lead_scoring.same_deals({model}, %1$L)
-    )$sql$, replace(deals.relation, '{', '{open}'), replace(deals.relation::regclass::text, '{', '{open}'));
+          AND lead_scoring.same_deals({model}, %2$L, %5$L)
+    )$sql$,
+            coalesce('deal.' || replace(quote_ident(plain), '{', '{open}'), 'NULL'),
+            replace(deals.relation, '{', '{open}'), replace(deals.relation::regclass::text, '{', '{open}'),
+            CASE WHEN plain IS NULL
+                 THEN 'contact.{id}::text COLLATE "C" = (source.deal).contact_id COLLATE "C"'
+                 ELSE 'contact.{id} = source.contact_id' END,
+            replace(deals.contact_id, '{', '{open}'));
     END IF;
     RETURN $sql$(
         SELECT stay.contact_id, coalesce(stay.entered_at, score.enrolled_at) AS opened_at,
@@ -95,7 +106,7 @@ BEGIN
               AND stay.stage = (SELECT last.name FROM lead_scoring.stage AS last
                                  WHERE last.model = {model} AND last.outcome IS NULL
                                  ORDER BY last.position DESC LIMIT 1))
-          AND lead_scoring.same_deals({model}, NULL)
+          AND lead_scoring.same_deals({model}, NULL, NULL)
     )$sql$;
 END
 $$;

@@ -34,7 +34,7 @@ WITH road AS (
 ), cohort AS (
     SELECT date_trunc('month', p.entered_at AT TIME ZONE {zone})::date AS month,
         reached.furthest, reached.lost, count(*) AS contacts{p.segments}
-    FROM {people} AS p
+    FROM {everyone} AS p
     LEFT JOIN reached ON reached.contact_id = p.contact_id
     GROUP BY 1, 2, 3{p.segments}
 ), stage AS (
@@ -76,7 +76,9 @@ BEGIN ATOMIC
             'mean_days', 'Days on average.',
             'p90_days', 'Nine in ten took at most so many days.'],
         $sql$
-WITH stage AS (
+WITH people AS (
+    SELECT p.contact_id, p.entered_at{p.segments} FROM {people} AS p
+), stage AS (
     SELECT s.name, s.position, s.outcome, lead(s.position) OVER road AS next_position, lead(s.name) OVER road AS next_name
     FROM lead_scoring.stage AS s
     WHERE s.model = {model} AND s.outcome IS DISTINCT FROM 'lost'
@@ -108,7 +110,7 @@ WITH stage AS (
     GROUP BY f.stage, stage.next_name, f.contact_id, f.at
     UNION ALL
     SELECT 'to won', NULL, NULL, p.contact_id, p.entered_at, won.at
-    FROM {people} AS p
+    FROM people AS p
     JOIN won ON won.contact_id = p.contact_id
     UNION ALL
     SELECT 'deal', 'opened', CASE WHEN d.won THEN 'won' ELSE 'lost' END, d.contact_id, d.opened_at, d.closed_at
@@ -119,7 +121,7 @@ WITH stage AS (
         date_trunc('month', span.ended AT TIME ZONE {zone})::date AS month,
         extract(epoch FROM span.ended - span.began)::float8 / 86400 AS days{p.segments}
     FROM span
-    JOIN {people} AS p ON p.contact_id = span.contact_id
+    JOIN people AS p ON p.contact_id = span.contact_id
     WHERE span.ended >= span.began AND isfinite(span.began) AND isfinite(span.ended)
 )
 SELECT t.measure, t.from_stage, t.to_stage, {t.detail} AS detail, t.month,

@@ -14,16 +14,18 @@ BEGIN ATOMIC
             'month', 'First day of the month in which the time began. NULL: of all months.',
             'contacts', 'Contacts to which it happened.',
             'reached', 'Those whom the milestone followed.',
-            'waiting', 'Those who still wait for it, and are neither won nor lost.',
+            'waiting', 'Those who still wait for it, and are in no won or lost stage and have won no deal.',
             'median_hours', 'Half of those whom it followed waited at most so many hours. NULL: it followed none.',
             'mean_hours', 'Hours that they waited on average. NULL: it followed none.',
             'p90_hours', 'Nine in ten of them waited at most so many hours. NULL: it followed none.',
             'longest_wait_hours', 'Hours for which the first of those who still wait has been waiting. NULL: nobody waits.'],
         $sql$
-WITH band AS (
+WITH people AS (
+    SELECT p.contact_id, p.since{p.segments} FROM {people} AS p
+), band AS (
     SELECT t.label, t.min_score FROM lead_scoring.threshold AS t WHERE t.model = {model} AND t.score = 'total'
 ), started AS (
-    SELECT p.contact_id, 'created' AS start, NULL::text AS name, p.since AS at FROM {people} AS p
+    SELECT p.contact_id, 'created' AS start, NULL::text AS name, p.since AS at FROM people AS p
     UNION ALL
     SELECT s.contact_id, 'stage', s.stage, min(s.entered_at)
     FROM {stays} AS s
@@ -47,7 +49,8 @@ WITH band AS (
     FROM {stays} AS s
     JOIN lead_scoring.stage AS stage ON stage.model = {model} AND stage.name = s.stage
     WHERE s.left_at IS NULL AND stage.outcome IS NOT NULL
-    GROUP BY s.contact_id
+    UNION
+    SELECT d.contact_id FROM {deals source} AS d WHERE d.won
 ), followed AS (
     SELECT s.contact_id, s.start, s.name, s.at, m.name AS milestone, min(r.reached_at) AS reached_at
     FROM started AS s
@@ -61,7 +64,7 @@ WITH band AS (
         CASE WHEN f.reached_at IS NULL AND closed.contact_id IS NULL
              THEN extract(epoch FROM lead_scoring.as_of() - f.at)::float8 / 3600 END AS waiting_hours{p.segments}
     FROM followed AS f
-    JOIN {people} AS p ON p.contact_id = f.contact_id
+    JOIN people AS p ON p.contact_id = f.contact_id
     LEFT JOIN closed ON closed.contact_id = f.contact_id
 )
 SELECT r.start, r.name AS start_name, r.milestone, {r.detail} AS detail, r.month,

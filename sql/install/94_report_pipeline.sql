@@ -85,15 +85,17 @@ CREATE FUNCTION lead_scoring.report_lift() RETURNS lead_scoring.report
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'lift',
-        'Do higher scores win more often? Contacts by tenths of the total: of when their first deal was opened, or as of lead_scoring.as_of() where they had none. Equal totals are in the same tenth, so that some may be larger, or missing. Counts of rows may be added up, rates may not.',
+        'Do higher scores win more often? Contacts by tenths of the total: of when their first deal was opened, or as of lead_scoring.as_of() where they had none, so that these have lost what silence costs: win_rate is about deals alone. Equal totals are in the same tenth, so that some may be larger, or missing. Counts of rows may be added up, rates may not.',
         ARRAY[
             'decile', 'Tenth of all contacts, 1 for the highest totals.',
             'lowest_total', 'Lowest total in it, in points.',
             'highest_total', 'Highest total in it, in points.',
             'contacts', 'Number of contacts.',
-            'won', 'Those that won a deal by now.',
-            'rate', 'Share of them that won, 0 to 1.',
-            'lift', 'That share against the share among all: 2 is twice as often. NULL: nobody won.',
+            'dealt', 'Those that had a deal by now.',
+            'won', 'Those that won one.',
+            'rate', 'Share of all of them that won, 0 to 1.',
+            'win_rate', 'Share of those that had a deal that won, 0 to 1. NULL: none had.',
+            'lift', 'rate against that of all tenths: 2 is twice as often. NULL: nobody won.',
             'contacts_share', 'Share of all contacts that are in this tenth or a higher one, 0 to 1.',
             'gain', 'Share of all who won that are in this tenth or a higher one, 0 to 1. NULL: nobody won.'],
         $sql$
@@ -102,7 +104,7 @@ WITH dealt AS (
     FROM {deals} AS d
     GROUP BY d.contact_id
 ), ranked AS (
-    SELECT t.total, coalesce(d.won, false) AS won,
+    SELECT t.total, d.contact_id IS NOT NULL AS dealt, coalesce(d.won, false) AS won,
         1 + 10 * (rank() OVER (ORDER BY t.total DESC) - 1) / count(*) OVER () AS decile{p.segments}
     FROM {people} AS p
     JOIN {scored} AS s ON s.contact_id = p.contact_id
@@ -111,7 +113,7 @@ WITH dealt AS (
     WHERE t.total IS NOT NULL
 ), tenth AS (
     SELECT r.decile, min(r.total) AS lowest, max(r.total) AS highest, count(*) AS contacts,
-        count(*) FILTER (WHERE r.won) AS won{r.segments}
+        count(*) FILTER (WHERE r.dealt) AS dealt, count(*) FILTER (WHERE r.won) AS won{r.segments}
     FROM ranked AS r
     GROUP BY r.decile{r.segments}
 ), summed AS (
@@ -122,8 +124,9 @@ WITH dealt AS (
     WINDOW everyone AS (PARTITION BY true{t.segments}),
         higher AS (PARTITION BY true{t.segments} ORDER BY t.decile)
 )
-SELECT s.decile, s.lowest AS lowest_total, s.highest AS highest_total, s.contacts, s.won,
+SELECT s.decile, s.lowest AS lowest_total, s.highest AS highest_total, s.contacts, s.dealt, s.won,
     s.won::float8 / s.contacts AS rate,
+    s.won::float8 / nullif(s.dealt, 0) AS win_rate,
     (s.won::float8 / s.contacts) / nullif(s.all_won::float8 / s.all_contacts::float8, 0) AS lift,
     s.higher_contacts::float8 / s.all_contacts::float8 AS contacts_share,
     s.higher_won::float8 / nullif(s.all_won, 0)::float8 AS gain{s.named}

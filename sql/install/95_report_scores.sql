@@ -14,23 +14,41 @@ BEGIN ATOMIC
             'contacts', 'Number of contacts.',
             'share', 'Their share among all, 0 to 1.'],
         $sql$
-WITH label AS (
-    SELECT t.score, t.label, coalesce(t.min_score, '-Infinity') AS lower,
-        lead(t.min_score, 1, 'Infinity') OVER (PARTITION BY t.score ORDER BY t.min_score NULLS FIRST) AS upper
-    FROM lead_scoring.threshold AS t
-    WHERE t.model = {model}
-), bar AS (
-    SELECT one.score, label.label, floor(one.points / 10) * 10 AS points, count(*) AS contacts{p.segments}
+WITH scores AS MATERIALIZED (
+    SELECT s.total, s.fit, s.engagement, s.intent{p.segments}
     FROM {people} AS p
     JOIN {scored} AS s ON s.contact_id = p.contact_id
-    CROSS JOIN LATERAL (VALUES ('total', s.total), ('fit', s.fit),
-                               ('engagement', s.engagement), ('intent', s.intent)) AS one (score, points)
-    LEFT JOIN label ON label.score = one.score AND one.points >= label.lower AND one.points < label.upper
-    GROUP BY 1, 2, 3{p.segments}
+), bound AS (
+    SELECT t.score, array_agg(coalesce(t.min_score, '-Infinity') ORDER BY t.min_score NULLS FIRST) AS points,
+        array_agg(t.label ORDER BY t.min_score NULLS FIRST) AS labels
+    FROM lead_scoring.threshold AS t
+    WHERE t.model = {model}
+    GROUP BY t.score
+), bar AS (
+    SELECT 'total' AS score, width_bucket(s.total, (SELECT b.points FROM bound AS b WHERE b.score = 'total')) AS place,
+        floor(s.total / 10) * 10 AS points, count(*) AS contacts{s.segments}
+    FROM scores AS s
+    GROUP BY 2, 3{s.segments}
+    UNION ALL
+    SELECT 'fit' AS score, width_bucket(s.fit, (SELECT b.points FROM bound AS b WHERE b.score = 'fit')) AS place,
+        floor(s.fit / 10) * 10 AS points, count(*) AS contacts{s.segments}
+    FROM scores AS s
+    GROUP BY 2, 3{s.segments}
+    UNION ALL
+    SELECT 'engagement' AS score, width_bucket(s.engagement, (SELECT b.points FROM bound AS b WHERE b.score = 'engagement')) AS place,
+        floor(s.engagement / 10) * 10 AS points, count(*) AS contacts{s.segments}
+    FROM scores AS s
+    GROUP BY 2, 3{s.segments}
+    UNION ALL
+    SELECT 'intent' AS score, width_bucket(s.intent, (SELECT b.points FROM bound AS b WHERE b.score = 'intent')) AS place,
+        floor(s.intent / 10) * 10 AS points, count(*) AS contacts{s.segments}
+    FROM scores AS s
+    GROUP BY 2, 3{s.segments}
 )
-SELECT b.score, b.label, b.points AS from_points, b.points + 10 AS to_points, b.contacts,
+SELECT b.score, bound.labels[b.place] AS label, b.points AS from_points, b.points + 10 AS to_points, b.contacts,
     b.contacts::float8 / sum(b.contacts) OVER (PARTITION BY b.score{b.segments})::float8 AS share{b.named}
 FROM bar AS b
+LEFT JOIN bound ON bound.score = b.score
 $sql$;
 END;
 COMMENT ON FUNCTION lead_scoring.report_distribution() IS 'The view <model>_distribution.';
@@ -66,7 +84,7 @@ SELECT count(*) AS contacts,
     min(least(e.queued_at, q.queued_at)) AS oldest_queued_at,
     count(*) FILTER (WHERE s.problem IS NOT NULL) AS failed,
     min(s.scored_at) AS oldest_scored_at{p.named}
-FROM {people} AS p
+FROM {everyone} AS p
 CROSS JOIN everyone AS e
 LEFT JOIN {score} AS s ON s.contact_id = p.contact_id
 LEFT JOIN queue AS q ON q.contact_id = p.contact_id

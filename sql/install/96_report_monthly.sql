@@ -10,8 +10,8 @@ BEGIN ATOMIC
             'month', 'First day of the month.',
             'band', 'The band.',
             'min_score', 'Lowest total that it has, in points. NULL: it is below all others.',
-            'contacts', 'Contacts at or above it at the end of the month.',
-            'rose', 'How often a contact came to it or above from below, in the month.',
+            'contacts', 'Contacts at or above it at the end of the month. NULL before the history of the scores begins.',
+            'rose', 'How often a contact came to it or above from below, in the month. NULL before the history of the scores begins.',
             'jumped', 'Contacts at or above it whose total rose by 30 points or more within seven days, on some day of the month. NULL before there were daily scores.',
             'opened', 'Deals opened in the month.',
             'won', 'Deals won in the month.',
@@ -25,6 +25,7 @@ WITH band AS (
 ), change AS (
     SELECT h.contact_id, h.changed_at, h.total,
         row_number() OVER past = 1 AS is_first,
+        h.from_band IS NULL AND h.from_stage IS NULL AS is_entry,
         CASE WHEN row_number() OVER past > 1 THEN lag(h.total) OVER past
              WHEN h.cause = 'activation' AND h.from_band IS NULL THEN h.total
              ELSE coalesce(came_from.min_score, CASE WHEN came_from.label IS NOT NULL THEN '-Infinity'::float8 END) END AS before
@@ -88,9 +89,16 @@ WITH band AS (
     GROUP BY f.month, f.label, f.min_score{f.segments}
 )
 SELECT s.month, s.label AS band, s.min_score,
-    (sum(s.net) OVER (PARTITION BY s.label{s.segments} ORDER BY s.month))::bigint AS contacts,
-    s.rose, s.jumped, s.opened, s.won, s.lost, s.won_amount{s.named}
+    CASE WHEN s.month >= known.month
+         THEN (sum(s.net) OVER (PARTITION BY s.label{s.segments} ORDER BY s.month))::bigint END AS contacts,
+    CASE WHEN s.month >= known.month THEN s.rose END AS rose, s.jumped, s.opened, s.won, s.lost, s.won_amount{s.named}
 FROM summed AS s
+-- Who enters history with a move was there before it was pruned.
+CROSS JOIN (
+    SELECT date_trunc('month', greatest(min(c.changed_at), max(c.changed_at) FILTER (WHERE c.is_first AND NOT c.is_entry))
+                               AT TIME ZONE {zone})::date AS month
+    FROM change AS c
+) AS known
 $sql$;
 END;
 COMMENT ON FUNCTION lead_scoring.report_monthly() IS 'The view <model>_monthly.';

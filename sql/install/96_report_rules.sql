@@ -1,6 +1,7 @@
 -- What each rule is good for.
 
 CREATE TYPE lead_scoring.rule_stat AS (
+    segments text[],
     dimension text,
     rule text,
     contacts bigint,
@@ -10,6 +11,7 @@ CREATE TYPE lead_scoring.rule_stat AS (
     last_match timestamptz
 );
 COMMENT ON TYPE lead_scoring.rule_stat IS 'How often a rule matches among some contacts.';
+COMMENT ON COLUMN lead_scoring.rule_stat.segments IS 'What the contacts have in common.';
 COMMENT ON COLUMN lead_scoring.rule_stat.dimension IS 'fit, engagement or intent.';
 COMMENT ON COLUMN lead_scoring.rule_stat.rule IS 'Name of the rule.';
 COMMENT ON COLUMN lead_scoring.rule_stat.contacts IS 'Number of contacts.';
@@ -20,12 +22,12 @@ COMMENT ON COLUMN lead_scoring.rule_stat.last_match IS 'Latest event that matche
 
 CREATE FUNCTION lead_scoring.rule_stats_accumulate(
     internal, contact record, state lead_scoring.engagement, moment timestamptz,
-    since timestamptz, won boolean, model text
+    since timestamptz, won boolean, segments text[], model text
 ) RETURNS internal
     AS 'MODULE_PATHNAME', 'ls_sql_rule_stats_accumulate'
     LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION lead_scoring.rule_stats_accumulate(
-    internal, record, lead_scoring.engagement, timestamptz, timestamptz, boolean, text) IS
+    internal, record, lead_scoring.engagement, timestamptz, timestamptz, boolean, text[], text) IS
     'Part of the aggregate rule_stats.';
 
 CREATE FUNCTION lead_scoring.rule_stats_finish(internal) RETURNS lead_scoring.rule_stat[]
@@ -36,7 +38,7 @@ COMMENT ON FUNCTION lead_scoring.rule_stats_finish(internal) IS
 
 CREATE AGGREGATE lead_scoring.rule_stats(
     contact record, state lead_scoring.engagement, moment timestamptz, since timestamptz,
-    won boolean, model text
+    won boolean, segments text[], model text
 ) (
     SFUNC = lead_scoring.rule_stats_accumulate,
     STYPE = internal,
@@ -44,8 +46,8 @@ CREATE AGGREGATE lead_scoring.rule_stats(
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE lead_scoring.rule_stats(
-    record, lead_scoring.engagement, timestamptz, timestamptz, boolean, text) IS
-    'How often each enabled rule of the model matches, in one pass: contact, its engagement state, the moment as of which both are looked at, when the contact came to be (for silence rules), and whether it won. Contacts without row, state or moment are left out. NULL without any.';
+    record, lead_scoring.engagement, timestamptz, timestamptz, boolean, text[], text) IS
+    'How often each enabled rule of the model matches, in one pass, for each combination of segments: contact, its engagement state, the moment as of which both are looked at, when the contact came to be (for silence rules), whether it won, and its segments. Contacts without row, state, moment or segments are left out. NULL without any.';
 
 CREATE FUNCTION lead_scoring.report_rule_stats() RETURNS lead_scoring.report
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -75,7 +77,7 @@ WITH dealt AS (
     GROUP BY d.contact_id
 ), counted AS (
     SELECT lead_scoring.rule_stats(p.contact, CASE WHEN p.problem IS NULL THEN now.state END,
-                                   at.moment, p.since, d.won, {model}) AS rules{p.segments}
+                                   at.moment, p.since, d.won, ARRAY[{p.list}]::text[], {model}) AS rules
     FROM {people} AS p
     LEFT JOIN dealt AS d ON d.contact_id = p.contact_id
     CROSS JOIN LATERAL (
@@ -86,7 +88,10 @@ WITH dealt AS (
         SELECT lead_scoring.stored_state(p.engagement_state, at.moment, {model}) AS state OFFSET 0
     ) AS stored
     CROSS JOIN LATERAL (SELECT {state then} AS state OFFSET 0) AS now
-    GROUP BY ({p.list})
+), stat AS (
+    SELECT r.dimension, r.rule, r.contacts, r.won, r.matched, r.matched_won, r.last_match{r.elements}
+    FROM counted AS c
+    CROSS JOIN LATERAL unnest(c.rules) AS r
 ), rule AS (
     SELECT 'fit' AS dimension, f.name, f.group_name, f.points FROM lead_scoring.fit_rule AS f WHERE f.model = {model}
     UNION ALL
@@ -99,9 +104,8 @@ SELECT r.dimension, r.rule, rule.group_name, rule.points,
     r.matched_won::float8 / nullif(r.matched, 0) AS matched_rate,
     (r.won - r.matched_won)::float8 / nullif(r.contacts - r.matched, 0) AS unmatched_rate,
     (r.matched_won::float8 / nullif(r.matched, 0)) / (nullif(r.won, 0)::float8 / r.contacts) AS lift,
-    r.last_match{c.named}
-FROM counted AS c
-CROSS JOIN LATERAL unnest(c.rules) AS r
+    r.last_match{r.named}
+FROM stat AS r
 LEFT JOIN rule ON rule.dimension = r.dimension AND rule.name = r.rule
 $sql$;
 END;

@@ -23,7 +23,7 @@ COMMENT ON FUNCTION lead_scoring.reports() IS
     'The report views of every model, each after those that it is built on.';
 
 -- What a name in braces stands for. x.segments: the segments of x, each after a comma.
--- x.list: the same, without the first comma. x.named: the same, called as the columns of the contacts are. x.sets: the grouping sets
+-- x.list: the same, without the first comma. x.elements: out of an array of them. x.named: the same, called as the columns of the contacts are. x.sets: the grouping sets
 -- of month and segments, but for the month alone. x.detail: which of them a row is of.
 CREATE FUNCTION lead_scoring.report_name(
     model lead_scoring.model, name text, columns text[]
@@ -44,6 +44,9 @@ BEGIN
         RETURN coalesce(list, '');
     WHEN 'list' THEN
         RETURN coalesce(substr(list, 3), '');
+    WHEN 'elements' THEN
+        RETURN (SELECT coalesce(string_agg(format(', %1$s.segments[%2$s] AS s%2$s', x, i), '' ORDER BY i), '')
+                  FROM generate_series(1, n) AS i);
     WHEN 'named' THEN
         RETURN (SELECT coalesce(string_agg(format(', %s.s%s AS %I', x, s.place, s.name), '' ORDER BY s.place), '')
                   FROM lead_scoring.segment_names(model.segments, columns) WITH ORDINALITY AS s (name, place));
@@ -115,7 +118,7 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
     FOR part, writer IN
-        VALUES ('{people}', 'people_sql'), ('{deals source}', 'deals_sql'), ('{milestones}', 'milestones_sql'),
+        VALUES ('{people}', 'people_sql'), ('{everyone}', 'everyone_sql'), ('{deals source}', 'deals_sql'), ('{milestones}', 'milestones_sql'),
                ('{state then}', 'state_then_sql'), ('{by hand}', 'by_hand_then_sql')
     LOOP
         CONTINUE WHEN strpos(query, part) = 0;

@@ -10,18 +10,6 @@ CREATE TABLE "reference of lead_scoring".contacts (id bigint PRIMARY KEY);
 SELECT lead_scoring.create_model('model', '"reference of lead_scoring".contacts', 'id')::text
     || lead_scoring.activate('model')::text AS nothing \gset
 
--- What is there, but does nothing yet: it is no part of the reference. Take a
--- line out when it begins to work.
-CREATE TEMP TABLE later (relation text, columns text[]) ON COMMIT DROP;
-INSERT INTO later VALUES
-    ('lookup', NULL),
-    ('transition', NULL),
-    ('action', NULL),
-    ('score', NULL),
-    ('model', '{stage_column, reviewed_at}'),
-    ('model_score', '{stage, stage_since, last_activity}'),
-    ('model_scored', '{stage, stage_since, last_activity}');
-
 -- Functions that are for other functions, triggers and views.
 CREATE TEMP TABLE inner_function (name text) ON COMMIT DROP;
 INSERT INTO inner_function VALUES
@@ -54,11 +42,16 @@ INSERT INTO inner_function VALUES
     ('lint_scores'), ('rule_bounds');
 INSERT INTO inner_function VALUES
     ('column_text'), ('deal_of'), ('deals_sql'), ('is_report'), ('milestones_of'), ('milestones_sql'),
-    ('old_reports_sql'), ('people_sql'), ('report_columns'), ('report_name'), ('report_query'),
+    ('old_reports_sql'), ('people_sql'), ('everyone_sql'), ('report_columns'), ('report_name'), ('report_query'),
     ('report_view_sql'), ('reports'), ('reports_sql'), ('same_deals'), ('state_then_sql'), ('by_hand_then_sql'), ('seconds'),
     ('deal_problems'), ('deal_problems_sql'), ('report_problems'), ('rule_stats_accumulate'), ('rule_stats_finish'),
     ('snapshot_sql'), ('stored_state'),
     ('segment_names');
+INSERT INTO inner_function VALUES
+    ('adjustment_sql'), ('history_sql'), ('life_problems_sql'), ('life_stamp'), ('missing_table_sql'),
+    ('objects'), ('object_name'), ('outbox_sql'), ('sequences_sql'), ('adjustment_changed'),
+    ('adjustment_triggers_sql'), ('by_hand_sql'), ('score_problems_sql'), ('verify_sql'),
+    ('score_bounds'), ('rule_stats'), ('engagement_eq'), ('engagement_ne'), ('engagement_hash');
 INSERT INTO inner_function SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r;
 
 -- cell(text): fit for a cell of a table.
@@ -91,8 +84,6 @@ LANGUAGE sql AS $$
        FROM pg_attribute AS a
        JOIN pg_class AS c ON c.oid = a.attrelid
       WHERE a.attrelid = relid AND a.attnum > 0 AND NOT a.attisdropped
-        AND NOT EXISTS (SELECT FROM later AS l
-                         WHERE l.relation = c.relname AND a.attname = ANY (l.columns))
       ORDER BY a.attnum)
 $$;
 
@@ -103,7 +94,7 @@ SELECT pg_temp.relation(c.oid, 'lead_scoring.' || c.relname)
                      AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
                      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'lead_scoring')
  WHERE c.relkind IN ('r', 'p', 'v')
-   AND NOT EXISTS (SELECT FROM later AS l WHERE l.relation = c.relname AND l.columns IS NULL)
+   AND c.relname <> 'progress_row'
  ORDER BY c.oid;
 
 \echo

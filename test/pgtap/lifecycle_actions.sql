@@ -1,5 +1,6 @@
 -- Actions: when they happen and when not; milestones; conditions on the contact.
 
+\ir live.psql
 \ir life.psql
 
 SELECT * FROM no_plan();

@@ -1,6 +1,7 @@
 -- What goes wrong with stages and actions: the user's writes go through, the contacts
 -- wait with a reason, check_model tells it, and a refresh mends it later.
 
+\ir live.psql
 \ir life.psql
 SET client_min_messages = error;
 

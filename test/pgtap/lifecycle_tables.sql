@@ -1,6 +1,7 @@
 -- Stages on every kind of table: keys, types of the stage column, partitions, names;
 -- in every mode, and at every level of isolation.
 
+\ir live.psql
 \ir life.psql
 
 SELECT * FROM no_plan();

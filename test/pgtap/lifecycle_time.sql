@@ -1,6 +1,7 @@
 -- What time alone does to stages and actions: a refresh finds it, and nobody is due
 -- too late.
 
+\ir live.psql
 \ir life.psql
 
 SELECT * FROM no_plan();

@@ -169,6 +169,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.try_in_population((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.fit_problem((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT * FROM lead_scoring.explain_fit((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.explain('crm', 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.explain_change('crm', 1, lead_scoring.as_of(), lead_scoring.as_of())$$, 'ok', 'ok', '42501', 'refused', 'refused'),
+    ($$SELECT count(*) FROM lead_scoring.what_next('crm', 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
@@ -230,6 +233,7 @@ INSERT INTO tool.matrix VALUES
     ($$CALL lead_scoring.refresh('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.erase('crm', 1)$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT count(*) FROM lead_scoring.merge_contacts('crm', 1, (SELECT max(id) FROM crm.contacts))$$, 'ok', 'ok', '42501', '42501', '42501'),
+    ($$SELECT count(*) FROM lead_scoring.preview('crm')$$,  'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.prune('crm', interval '1 year')$$, 'ok', 'ok', '42501', '42501', '42501'),
     ($$CALL lead_scoring.rescore('crm')$$,                  'ok', 'ok', '42501', '42501', '42501'),
     ($$SELECT lead_scoring.create_model('mine', 'crm.contacts', 'id')$$, 'ok', 'ok', '42501', '42501', '42501'),
@@ -309,7 +313,7 @@ INSERT INTO tool.matrix VALUES
         'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(lead_scoring.deal_of(r, 'crm', 'crm.events')) FROM (SELECT 1 AS contact) AS r$$,
         '55000', '55000', '55000', 'refused', 'refused'),
-    ($$SELECT lead_scoring.same_deals('crm', NULL)$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.same_deals('crm', NULL, NULL)$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.reports()$$,       'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.report_columns('{a,b}')$$,       'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.segment_names('{a,b}', '{a}')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
@@ -317,9 +321,9 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.report_query('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.report_view_sql('crm', lead_scoring.report_funnel())$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.stored_state(s, '2026-01-01', 'crm') FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.rule_stats(r, s, '2026-01-01', NULL, true, 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r, tool.state$$,
+    ($$SELECT lead_scoring.rule_stats(r, s, '2026-01-01', NULL, true, '{}', 'crm') FROM (SELECT 1 AS id, 'x'::text AS email) AS r, tool.state$$,
         'ok', 'ok', 'ok', 'refused', 'refused'),
-    ($$SELECT lead_scoring.rule_stats_accumulate(NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$,
+    ($$SELECT lead_scoring.rule_stats_accumulate(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$,
         '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.rule_stats_finish(NULL)$$,       '42883', '42883', '42883', '42883', '42883'),
     ($$SELECT lead_scoring.snapshot('crm')$$,               'ok', 'ok', '42501', '42501', '42501'),
@@ -366,11 +370,11 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'sequences_sql', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.
-   AND p.proname NOT IN ('people_sql', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
+   AND p.proname NOT IN ('people_sql', 'everyone_sql', 'milestones_sql', 'deals_sql', 'state_then_sql', 'by_hand_then_sql',
                          'old_reports_sql', 'report_name', 'deal_problems_sql')
    AND p.proname <> ALL (SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r)
    AND NOT EXISTS (SELECT FROM tool.matrix WHERE call ~ ('\m' || p.proname || '\('));

@@ -2,7 +2,7 @@
 
 \ir reports.psql
 
-SELECT plan(16);
+SELECT plan(20);
 
 -- --------------------------------------------------------------------- deals
 
@@ -68,13 +68,13 @@ SET lead_scoring.as_of = '2025-07-01 00:00+00';
 
 -- Totals: Ben 85; Anna, Eve, Finn 60; Cleo 50; Dan 0. Won: Anna and Dan.
 SELECT pg_temp.shows(
-    $$SELECT decile, country, lowest_total, highest_total, contacts, won, round(rate::numeric, 4), round(lift::numeric, 4),
+    $$SELECT decile, country, lowest_total, highest_total, contacts, dealt, won, round(rate::numeric, 4), win_rate, round(lift::numeric, 4),
              contacts_share, gain
         FROM crm.b2b_lift ORDER BY decile$$,
-    ARRAY['(1,FR,85,85,1,0,0.0000,0.0000,0.25,0)',
-          '(2,FR,60,60,3,1,0.3333,1.3333,1,1)',
-          '(7,DE,50,50,1,0,0.0000,0.0000,0.5,0)',
-          '(9,DE,0,0,1,1,1.0000,2.0000,1,1)'],
+    ARRAY['(1,FR,85,85,1,1,0,0.0000,0,0.0000,0.25,0)',
+          '(2,FR,60,60,3,2,1,0.3333,0.5,1.3333,1,1)',
+          '(7,DE,50,50,1,1,0,0.0000,0,0.0000,0.5,0)',
+          '(9,DE,0,0,1,1,1,1.0000,1,2.0000,1,1)'],
     'lift');
 SET lead_scoring.as_of = '2025-03-31 00:00+00';
 -- Dan had no deal by then: 0. Eve had not visited: 40. Finn was not there.
@@ -124,6 +124,40 @@ SELECT pg_temp.shows(
     'months as of February');
 SET lead_scoring.as_of = '2025-07-01 00:00+00';
 
+SET lead_scoring.as_of = '2025-07-01 00:00+00';
+DELETE FROM crm.b2b_score_history WHERE changed_at < '2025-02-01';
+SELECT pg_temp.shows(
+    $$SELECT month, band, contacts, rose FROM crm.b2b_monthly WHERE country = 'FR'
+       AND band IN ('cold', 'hot') AND month < '2025-03-01' ORDER BY month, band$$,
+    ARRAY['(2025-02-01,cold,1,0)', '(2025-02-01,hot,1,1)'],
+    'where history was pruned it begins later, and nobody rose who was there');
+INSERT INTO crm.b2b_score_history (contact_id, changed_at, cause, total, band) VALUES (1, '2025-01-11', 'contact', 0, 'cold');
+SELECT pg_temp.shows(
+    $$SELECT month, band, contacts FROM crm.b2b_monthly WHERE country = 'FR'
+       AND band = 'cold' AND month < '2025-03-01' ORDER BY month$$,
+    ARRAY['(2025-01-01,cold,)', '(2025-02-01,cold,2)'],
+    'even if somebody is known from before');
+DELETE FROM crm.b2b_score_history WHERE changed_at < '2025-07-01';
+INSERT INTO crm.b2b_score_history (contact_id, changed_at, cause, total, band) VALUES
+    (1, '2025-05-10', 'activation', 60, 'hot'), (2, '2025-05-10', 'activation', 10, 'cold'),
+    (2, '2025-06-10', 'event', 60, 'hot');
+SELECT pg_temp.shows(
+    $$SELECT month, contacts, rose, opened FROM crm.b2b_monthly WHERE country = 'FR' AND band = 'hot'
+       AND month BETWEEN '2025-02-01' AND '2025-06-01' ORDER BY month$$,
+    ARRAY['(2025-02-01,,,1)', '(2025-03-01,,,0)', '(2025-04-01,,,0)', '(2025-05-01,1,0,0)', '(2025-06-01,2,1,1)'],
+    -- Ben's deal of February is not hot any more: no history says so.
+    'before it begins nothing is known; who is there at activation has not risen');
+DELETE FROM crm.b2b_score_history WHERE changed_at < '2025-07-01';
+
+-- What people say by hand counts as of then.
+INSERT INTO crm.b2b_adjustment (contact_id, kind, points, valid_from, valid_until) VALUES
+    (3, 'points', -25, '2025-02-01', '2025-03-01'),
+    (1, 'reset', NULL, '2025-01-13', NULL);
+SELECT pg_temp.shows(
+    $$SELECT contact_id, total, band FROM crm.b2b_deals WHERE contact_id IN (1, 3) ORDER BY contact_id$$,
+    ARRAY['(1,50,hot)', '(3,25,warm)'], 'adjustments');
+TRUNCATE crm.b2b_adjustment;
+
 -- --------------------------------------------------------------- what changes
 
 UPDATE lead_scoring.deal_source SET won = 'status = ''won''' WHERE model = 'b2b';
@@ -134,7 +168,7 @@ SELECT pg_temp.shows(
 CREATE TABLE crm.other_deals (LIKE crm.deals);
 UPDATE lead_scoring.deal_source SET relation = 'crm.other_deals' WHERE model = 'b2b';
 SELECT throws_ok('TABLE crm.b2b_pipeline', '55000',
-    'the deals of model "b2b" are elsewhere since it was activated', 'deals in another table');
+    'the deal source of model "b2b" has changed since it was activated', 'deals in another table');
 SELECT lead_scoring.activate('b2b') IS NULL AS done \gset
 SELECT is_empty('TABLE crm.b2b_pipeline', 'are found by another activation');
 

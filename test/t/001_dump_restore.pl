@@ -88,7 +88,9 @@ SELECT 'policy', polrelid::regclass, polname, polcmd, pg_get_expr(polqual, polre
 SELECT 'relation', c.oid::regclass, relkind, relowner::regrole, relrowsecurity, relacl, reloptions
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
  WHERE nspname !~ '^(pg_|information_schema)' ORDER BY c.oid::regclass::text COLLATE "C";
-SELECT 'view', c.oid::regclass, pg_get_viewdef(c.oid)
+-- Once read again, columns of the later parts of a UNION have names; nothing uses them.
+SELECT 'view', c.oid::regclass, regexp_replace(pg_get_viewdef(c.oid),
+           '(::[a-z ]+) AS (text|int8|float8|bool|timestamptz|"interval")(,?)$', '\1\3', 'gn')
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
  WHERE relkind = 'v' AND nspname !~ '^(pg_|information_schema)' ORDER BY c.oid::regclass::text COLLATE "C";
 SELECT 'sequence', schemaname, sequencename, last_value FROM pg_sequences ORDER BY 2, 3;

@@ -3,7 +3,8 @@
 #
 # All ```sql blocks run in order, as one session on a fresh server. A ```text
 # block after one shows what it prints; after ```sql error, the error. Elsewhere,
-# "```text excerpt" has lines of what some block prints. Each row of the table
+# "```text excerpt" has lines of what some block prints; ```python and ```text cron are
+# run by 012_worker.pl and 090_cron.pl. Each row of the table
 # "Refused | Write instead" is tried both ways; blanks at a line's end do not count.
 use strict;
 use warnings;
@@ -86,7 +87,7 @@ my @sql = grep { $_->{kind} =~ /^sql( error)?$/ } @blocks;
 my @refusals = read_refusals($readme);
 
 is_deeply([ map { "line $_->{line}: $_->{kind}" }
-              grep { $_->{kind} !~ /^(sql( error)?|sh|text excerpt)$/ } @blocks ],
+              grep { $_->{kind} !~ /^(sql( error)?|sh|text excerpt|python|text cron)$/ } @blocks ],
     [], 'every block is of a kind that is checked');
 cmp_ok(scalar @sql, '>', 20, 'README has blocks of SQL');
 cmp_ok(scalar @refusals, '>', 5, 'and rows of refused conditions');

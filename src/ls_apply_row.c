@@ -1,0 +1,401 @@
+/*
+ * ls_apply_row.c: rows of <model>_score, found, locked and changed, one by one.
+ *
+ * Most commits write one row: to start a statement for it costs more than all else
+ * that a commit does. So rows are found through the index, locked in their latest
+ * version and changed as the worker of a logical subscription does it. Where
+ * anything of the owner's must be told of the change (a trigger, a rule, a generated
+ * column), that is left to a statement: see ls_rows_are_plain.
+ */
+#include "ls_apply_row.h"
+
+#include "ls_compat.h"
+#include "ls_engagement.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+const char *const ls_score_column_names[LS_SCORE_COLUMNS] = {"fit",
+															 "engagement",
+															 "intent",
+															 "total",
+															 "band",
+															 "band_rank",
+															 "grade",
+															 "engagement_state",
+															 "last_activity",
+															 "due_at",
+															 "stamp",
+															 "problem",
+															 "since",
+															 "stage",
+															 "stage_since",
+															 "by_hand",
+															 "memory",
+															 "scored_at",
+															 "contact_id"};
+
+struct LsRows
+{
+	const LsObjects *objects;
+	Relation rel;
+	Relation index;		  /* on contact_id */
+	TupleTableSlot *slot; /* of the row at hand */
+	AttrNumber columns[LS_SCORE_COLUMNS];
+	Datum *values; /* of one row, all its columns */
+	bool *nulls;
+	/* From when a row is changed; else NULL. */
+	EState *estate;
+	ResultRelInfo *result;
+	TupleTableSlot *changed;
+};
+
+/* find_column: mostly where it was when the table was made. */
+static AttrNumber
+find_column(const LsRows *rows, const char *name)
+{
+	TupleDesc desc = RelationGetDescr(rows->rel);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			return i + 1;
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_COLUMN),
+			errmsg("table %s has no column \"%s\"", rows->objects->score, name),
+			errhint("Call lead_scoring.activate(%s) again.",
+					quote_literal_cstr(rows->objects->model)));
+	return InvalidAttrNumber;
+}
+
+/* is_on_key: does the index find at most one row for each contact? */
+static bool
+is_on_key(const LsRows *rows, Relation index)
+{
+	const Form_pg_index form = index->rd_index;
+
+	return form->indisunique && form->indisvalid && form->indimmediate &&
+		   form->indnkeyatts == 1 && index->rd_rel->relam == BTREE_AM_OID &&
+		   form->indkey.values[0] == rows->columns[LS_SCORE_CONTACT_ID] &&
+		   RelationGetIndexPredicate(index) == NIL;
+}
+
+static Relation
+open_index(const LsRows *rows, LOCKMODE mode)
+{
+	List *indexes = RelationGetIndexList(rows->rel);
+	ListCell *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation index = index_open(lfirst_oid(cell), mode);
+
+		if (is_on_key(rows, index))
+			return index;
+		index_close(index, NoLock);
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("table %s has no primary key on contact_id", rows->objects->score),
+			errhint("Add it again: ALTER TABLE %s ADD PRIMARY KEY (contact_id).",
+					rows->objects->score));
+	return NULL;
+}
+
+/*
+ * ls_rows_open: the score table, for reading rows of it, or also for writing them.
+ *
+ * Errors: 42703, 55000 where it is not as it was made.
+ */
+LsRows *
+ls_rows_open(const LsObjects *objects, LOCKMODE mode)
+{
+	LsRows *rows = palloc0(sizeof(LsRows));
+	TupleDesc desc;
+
+	rows->objects = objects;
+	rows->rel = table_open(objects->score_relid, mode);
+	desc = RelationGetDescr(rows->rel);
+	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
+		rows->columns[i] = find_column(rows, ls_score_column_names[i]);
+	rows->index = open_index(rows, mode);
+	rows->slot = table_slot_create(rows->rel, NULL);
+	rows->values = palloc(sizeof(Datum) * desc->natts);
+	rows->nulls = palloc(sizeof(bool) * desc->natts);
+	return rows;
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+static Datum
+get(const LsRows *rows, LsScoreColumn column, Datum if_null)
+{
+	int at = rows->columns[column] - 1;
+
+	return rows->nulls[at] ? if_null : rows->values[at];
+}
+
+static double
+get_points(const LsRows *rows, LsScoreColumn column)
+{
+	return DatumGetFloat8(get(rows, column, Float8GetDatum(NAN)));
+}
+
+static TimestampTz
+get_moment(const LsRows *rows, LsScoreColumn column, TimestampTz if_null)
+{
+	return DatumGetTimestampTz(get(rows, column, TimestampTzGetDatum(if_null)));
+}
+
+static const char *
+get_text(const LsRows *rows, LsScoreColumn column)
+{
+	Datum value = get(rows, column, (Datum) 0);
+
+	return value == (Datum) 0 ? NULL : TextDatumGetCString(value);
+}
+
+/* read_stored: the row that is set out in values. */
+static LsStored *
+read_stored(const LsRows *rows)
+{
+	LsStored *stored = palloc(sizeof(LsStored));
+	Datum state = get(rows, LS_SCORE_STATE, (Datum) 0);
+
+	stored->fit = get_points(rows, LS_SCORE_FIT);
+	stored->engagement = get_points(rows, LS_SCORE_ENGAGEMENT);
+	stored->intent = get_points(rows, LS_SCORE_INTENT);
+	stored->total = get_points(rows, LS_SCORE_TOTAL);
+	stored->band = get_text(rows, LS_SCORE_BAND);
+	stored->grade = get_text(rows, LS_SCORE_GRADE);
+	stored->stage = get_text(rows, LS_SCORE_STAGE);
+	stored->stage_since = get_moment(rows, LS_SCORE_STAGE_SINCE, DT_NOBEGIN);
+	stored->by_hand = DatumGetBool(get(rows, LS_SCORE_BY_HAND, BoolGetDatum(false)));
+	stored->memory = get_text(rows, LS_SCORE_MEMORY);
+	stored->since = get_moment(rows, LS_SCORE_SINCE, DT_NOBEGIN);
+	stored->scored_at = get_moment(rows, LS_SCORE_SCORED_AT, DT_NOBEGIN);
+	stored->due_at = get_moment(rows, LS_SCORE_DUE_AT, DT_NOEND);
+	stored->last_activity = get_moment(rows, LS_SCORE_LAST_ACTIVITY, DT_NOBEGIN);
+	stored->state = state == (Datum) 0 ? NULL : ls_state_from_datum(state);
+	stored->stamp = DatumGetInt64(get(rows, LS_SCORE_STAMP, Int64GetDatum(0)));
+	stored->has_problem = get(rows, LS_SCORE_PROBLEM, (Datum) 0) != (Datum) 0;
+	return stored;
+}
+
+/* take: the row in the slot. One that only holds a lock is no score yet. */
+static bool
+take(LsRows *rows, LsChange *change)
+{
+	HeapTuple row = ExecCopySlotHeapTuple(rows->slot);
+	Datum key;
+
+	heap_deform_tuple(row, RelationGetDescr(rows->rel), rows->values, rows->nulls);
+	key = get(rows, LS_SCORE_CONTACT_ID, (Datum) 0);
+	/* Who writes the table by hand may have moved it, while we waited. */
+	if (ls_key_compare(ls_key_from_datum(rows->objects->key_type, key), change->key) !=
+		0)
+		return false;
+	change->row = row;
+	if (get_moment(rows, LS_SCORE_SCORED_AT, DT_NOBEGIN) > DT_NOBEGIN)
+		change->stored = read_stored(rows);
+	return true;
+}
+
+/* lock: the latest version of the row in the slot; false where it is not to be had. */
+static bool
+lock(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
+{
+	TM_FailureData failure;
+	ItemPointerData tid = rows->slot->tts_tid;
+	TM_Result result = table_tuple_lock(rows->rel,
+										&tid,
+										snapshot,
+										rows->slot,
+										GetCurrentCommandId(true),
+										LockTupleNoKeyExclusive,
+										wait,
+										TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
+											TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+										&failure);
+
+	if (result != TM_Ok && result != TM_Deleted && result != TM_WouldBlock)
+		elog(ERROR, "unexpected result of locking a score row: %d", result);
+	return result == TM_Ok;
+}
+
+/* set_key: of the scan. */
+static void
+set_key(const LsRows *rows, ScanKey key)
+{
+	Oid family = rows->index->rd_opfamily[0];
+	Oid type = rows->index->rd_opcintype[0];
+	Oid equal = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
+
+	ScanKeyEntryInitialize(key,
+						   0,
+						   1,
+						   BTEqualStrategyNumber,
+						   InvalidOid,
+						   rows->index->rd_indcollation[0],
+						   get_opcode(equal),
+						   (Datum) 0);
+}
+
+/* walk: find the rows of the changes, and do with each what `visit` does. */
+static int
+walk(LsRows *rows,
+	 LsChange *changes,
+	 int n,
+	 bool (*visit)(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait),
+	 LockWaitPolicy wait)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan = ls_index_beginscan(rows->rel, rows->index, snapshot, 1);
+	ScanKeyData key;
+	int missing = 0;
+
+	set_key(rows, &key);
+	for (int i = 0; i < n; i++)
+	{
+		LsChange *change = &changes[i];
+
+		CHECK_FOR_INTERRUPTS();
+		change->row = NULL;
+		change->stored = NULL;
+		key.sk_argument = ls_key_to_datum(rows->objects->key_type, change->key);
+		index_rescan(scan, &key, 1, NULL, 0);
+		if (!index_getnext_slot(scan, ForwardScanDirection, rows->slot) ||
+			!visit(rows, snapshot, wait) || !take(rows, change))
+			missing++;
+	}
+	ExecClearTuple(rows->slot);
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	return missing;
+}
+
+/*
+ * ls_rows_lock: find the rows of the changes, which are in the order of their keys,
+ * and lock them; the changes then know what is stored. Gives the number of those
+ * that have none, or one that is not to be had without waiting.
+ *
+ * Memory: rows are in the current context.
+ */
+int
+ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait)
+{
+	return walk(rows, changes, n, lock, wait);
+}
+
+static bool
+leave(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
+{
+	return true;
+}
+
+/*
+ * ls_rows_read: the same, but nothing is locked, and nothing waited for.
+ */
+void
+ls_rows_read(LsRows *rows, LsChange *changes, int n)
+{
+	(void) walk(rows, changes, n, leave, LockWaitSkip);
+}
+
+/* ---- writing ------------------------------------------------------------ */
+
+/*
+ * ls_rows_are_plain: may rows be changed here? Nothing else has to know.
+ */
+bool
+ls_rows_are_plain(const LsRows *rows)
+{
+	Relation rel = rows->rel;
+	TupleDesc desc = RelationGetDescr(rel);
+
+	return rel->trigdesc == NULL && rel->rd_rules == NULL &&
+		   rel->rd_rel->relkind == RELKIND_RELATION && !rel->rd_rel->relispartition &&
+		   (desc->constr == NULL || !ls_has_generated(desc->constr));
+}
+
+/* begin_update: in the context of `rows`, whatever the current one. */
+static void
+begin_update(LsRows *rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(rows));
+
+	rows->estate = CreateExecutorState();
+	rows->estate->es_snapshot = RegisterSnapshot(GetLatestSnapshot());
+	rows->estate->es_output_cid = GetCurrentCommandId(true);
+	rows->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(rows->result, rows->rel, 0, NULL, 0);
+	ExecOpenIndices(rows->result, false);
+	rows->changed =
+		MakeSingleTupleTableSlot(RelationGetDescr(rows->rel), &TTSOpsHeapTuple);
+	MemoryContextSwitchTo(old);
+}
+
+/* end_update: what was written can be seen from here on. */
+static void
+end_update(LsRows *rows)
+{
+	ExecDropSingleTupleTableSlot(rows->changed);
+	ExecCloseIndices(rows->result);
+	UnregisterSnapshot(rows->estate->es_snapshot);
+	FreeExecutorState(rows->estate);
+	CommandCounterIncrement();
+}
+
+/*
+ * ls_rows_update: change a row that is locked, in a table that is plain.
+ */
+void
+ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values)
+{
+	int columns[LS_SCORE_WRITTEN];
+	HeapTuple row;
+
+	if (rows->estate == NULL)
+		begin_update(rows);
+	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
+		columns[i] = rows->columns[i];
+	row = heap_modify_tuple_by_cols(change->row,
+									RelationGetDescr(rows->rel),
+									LS_SCORE_WRITTEN,
+									columns,
+									values->values,
+									values->nulls);
+	rows->slot->tts_tid = change->row->t_self;
+	ExecStoreHeapTuple(row, rows->changed, true);
+	ExecSimpleRelationUpdate(rows->result,
+							 rows->estate,
+							 NULL,
+							 /* that is for triggers */ rows->slot,
+							 rows->changed);
+	ExecClearTuple(rows->changed);
+	ResetPerTupleExprContext(rows->estate);
+}
+
+void
+ls_rows_close(LsRows *rows)
+{
+	if (rows->estate != NULL)
+		end_update(rows);
+	ExecDropSingleTupleTableSlot(rows->slot);
+	index_close(rows->index, NoLock);
+	table_close(rows->rel, NoLock);
+}

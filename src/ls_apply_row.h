@@ -1,0 +1,56 @@
+/*
+ * ls_apply_row.h: rows of <model>_score, found, locked and changed.
+ */
+#ifndef LS_APPLY_ROW_H
+#define LS_APPLY_ROW_H
+
+#include "ls_apply.h"
+
+#include "nodes/lockoptions.h"
+#include "storage/lockdefs.h"
+
+/* Columns of the score table that we read or write. */
+typedef enum LsScoreColumn
+{
+	LS_SCORE_FIT,
+	LS_SCORE_ENGAGEMENT,
+	LS_SCORE_INTENT,
+	LS_SCORE_TOTAL,
+	LS_SCORE_BAND,
+	LS_SCORE_BAND_RANK,
+	LS_SCORE_GRADE,
+	LS_SCORE_STATE,
+	LS_SCORE_LAST_ACTIVITY,
+	LS_SCORE_DUE_AT,
+	LS_SCORE_STAMP,
+	LS_SCORE_PROBLEM,
+	LS_SCORE_SINCE,
+	LS_SCORE_STAGE,
+	LS_SCORE_STAGE_SINCE,
+	LS_SCORE_BY_HAND,
+	LS_SCORE_MEMORY,
+	LS_SCORE_SCORED_AT,
+	LS_SCORE_WRITTEN, /* so many are written */
+	LS_SCORE_CONTACT_ID = LS_SCORE_WRITTEN,
+	LS_SCORE_COLUMNS
+} LsScoreColumn;
+
+/* LsScoreValues: what a row is to say. */
+typedef struct LsScoreValues
+{
+	Datum values[LS_SCORE_WRITTEN];
+	bool nulls[LS_SCORE_WRITTEN];
+} LsScoreValues;
+
+extern const char *const ls_score_column_names[LS_SCORE_COLUMNS];
+
+typedef struct LsRows LsRows;
+
+extern LsRows *ls_rows_open(const LsObjects *objects, LOCKMODE mode);
+extern int ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait);
+extern void ls_rows_read(LsRows *rows, LsChange *changes, int n);
+extern bool ls_rows_are_plain(const LsRows *rows);
+extern void ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values);
+extern void ls_rows_close(LsRows *rows);
+
+#endif /* LS_APPLY_ROW_H */
