@@ -133,6 +133,7 @@ extern LsAccumulator *ls_accumulator_start(LsAccumulator *acc, LsFrame *frame);
 extern LsFrame *ls_accumulator_own_frame(LsAccumulator *acc);
 extern bool ls_accumulator_is_empty(const LsAccumulator *acc);
 extern void ls_accumulator_make_room(LsAccumulator *acc, int64 n);
+extern void ls_accumulator_add_fact(LsAccumulator *acc, const LsFact *fact);
 extern void ls_accumulator_take(LsAccumulator *acc, const LsParcel *parcel);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);

@@ -340,6 +340,17 @@ ls_accumulator_make_room(LsAccumulator *acc, int64 n)
 }
 
 /*
+ * ls_accumulator_add_fact: any fact of its tracks.
+ */
+void
+ls_accumulator_add_fact(LsAccumulator *acc, const LsFact *fact)
+{
+	if (acc->n + LS_CELLS_OF_FACT > acc->cap)
+		ls_accumulator_make_room(acc, LS_CELLS_OF_FACT);
+	append(acc, fact);
+}
+
+/*
  * ls_accumulator_take: what an event brings.
  */
 void
