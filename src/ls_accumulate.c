@@ -173,7 +173,8 @@ is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 		return false;
 	if (!is_same_since(event, old_tuple, new_tuple) ||
 		!is_same_company(event, old_tuple, new_tuple) ||
-		!ls_lifecycle_same_contact(event->map,
+		!ls_lifecycle_same_contact(event->name,
+								   event->map,
 								   RelationGetDescr(event->rel),
 								   old_tuple,
 								   new_tuple))

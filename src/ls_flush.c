@@ -14,6 +14,7 @@
 #include "ls_compat.h"
 #include "ls_guc.h"
 #include "ls_lookup_lock.h"
+#include "ls_notify.h"
 #include "ls_relation.h"
 
 #include "access/xact.h"
@@ -389,11 +390,14 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			if (ls_pending_any())
 				flush_at_end(event == XACT_EVENT_PRE_PREPARE);
+			if (event == XACT_EVENT_PRE_COMMIT)
+				ls_notify_send();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			ls_pending_forget();
+			ls_notify_forget();
 			break;
 		default:
 			break;
@@ -407,9 +411,15 @@ subxact_callback(SubXactEvent event,
 				 void *arg)
 {
 	if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
+	{
 		ls_pending_commit_subxact();
+		ls_notify_commit_subxact();
+	}
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		ls_pending_abort_subxact();
+		ls_notify_abort_subxact();
+	}
 }
 
 /*

@@ -104,13 +104,14 @@ is_same_stage(const LsTableMap *map,
  * as it was? What we write ourselves is known.
  */
 bool
-ls_lifecycle_same_contact(const LsTableMap *map,
+ls_lifecycle_same_contact(const char *model,
+						  const LsTableMap *map,
 						  TupleDesc desc,
 						  HeapTuple old_tuple,
 						  HeapTuple new_tuple)
 {
 	if (map->stage > 0 && !is_same_stage(map, desc, old_tuple, new_tuple) &&
-		!ls_lifecycle_is_ours())
+		!ls_lifecycle_is_ours(model))
 		return false;
 	return ls_match_same_columns(map->life, 2, old_tuple, new_tuple);
 }

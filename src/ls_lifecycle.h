@@ -99,7 +99,8 @@ extern bool ls_lifecycle_needs_contact(LsModel *model);
 extern void ls_lifecycle_complete_map(LsModel *model,
 									  const LsTableMap *map,
 									  TupleDesc desc);
-extern bool ls_lifecycle_same_contact(const LsTableMap *map,
+extern bool ls_lifecycle_same_contact(const char *model,
+									  const LsTableMap *map,
 									  TupleDesc desc,
 									  HeapTuple old_tuple,
 									  HeapTuple new_tuple);
@@ -131,7 +132,7 @@ extern void ls_lifecycle_queue_held(const LsObjects *objects,
 									int n);
 
 /* ls_lifecycle_stage.c: the stage column of the contacts */
-extern bool ls_lifecycle_is_ours(void);
+extern bool ls_lifecycle_is_ours(const char *model);
 extern void ls_lifecycle_write_stages(const LsObjects *objects,
 									  const LsModel *model,
 									  LsChange *changes,

@@ -7,16 +7,12 @@
 
 #include "ls_apply_array.h"
 #include "ls_compat.h"
+#include "ls_notify.h"
 
 #include "catalog/pg_type.h"
-#include "commands/async.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-
-/* A fuller queue of notifications is left alone: a full one fails the commit. */
-#define MAX_QUEUE_USAGE 0.9
 
 static char *
 name_of(const LsObjects *objects, const char *suffix)
@@ -292,25 +288,13 @@ static void
 notify(const LsObjects *objects, List *firings)
 {
 	ListCell *cell;
-	double usage;
 
-	usage = DatumGetFloat8(DirectFunctionCall1(pg_notification_queue_usage, (Datum) 0));
 	foreach(cell, firings)
 	{
 		const LsFiring *firing = lfirst(cell);
 
-		if (firing->action->channel == NULL)
-			continue;
-		if (usage < MAX_QUEUE_USAGE)
-			Async_Notify(firing->action->channel, objects->model);
-		else
-			ereport(WARNING,
-					errcode(ERRCODE_WARNING),
-					errmsg("nobody is notified on channel \"%s\"",
-						   firing->action->channel),
-					errdetail("The queue of notifications is nearly full."),
-					errhint("Look for a session that listens and stays in a "
-							"transaction. The action itself is in the outbox."));
+		if (firing->action->channel != NULL)
+			ls_notify_later(firing->action->channel, objects->model);
 	}
 }
 

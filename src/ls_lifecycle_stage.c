@@ -20,8 +20,12 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
-/* While the column is written: as deep as this are triggers that are called for it. */
+/*
+ * While the column is written: as deep as this are triggers that are called for it,
+ * and this is the model that writes it.
+ */
 static int our_depth = -1;
+static const char *our_model = NULL;
 
 static int
 trigger_depth(void)
@@ -30,13 +34,15 @@ trigger_depth(void)
 }
 
 /*
- * ls_lifecycle_is_ours: is the update of the stage column at hand ours, so that its
- * trigger need not tell us? What a trigger of the user's makes of it is not.
+ * ls_lifecycle_is_ours: is the update of the stage column at hand this model's own,
+ * so that its trigger need not tell? What a trigger of the user's makes of it is not;
+ * nor is it for another model of the same contacts, which has to follow.
  */
 bool
-ls_lifecycle_is_ours(void)
+ls_lifecycle_is_ours(const char *model)
 {
-	return our_depth >= 0 && trigger_depth() == our_depth;
+	return our_depth >= 0 && trigger_depth() == our_depth &&
+		   strcmp(model, our_model) == 0;
 }
 
 /* LsStageWrite: contacts whose stage column is to be written. */
@@ -246,9 +252,11 @@ static bool
 try_update(LsStageWrite *write, ErrorData **error)
 {
 	int outer = our_depth;
+	const char *outer_model = our_model;
 	bool good;
 
 	our_depth = trigger_depth() + 1;
+	our_model = write->objects->model;
 	PG_TRY();
 	{
 		good = ls_attempt_briefly(update_rows, write, error);
@@ -256,6 +264,7 @@ try_update(LsStageWrite *write, ErrorData **error)
 	PG_FINALLY();
 	{
 		our_depth = outer;
+		our_model = outer_model;
 	}
 	PG_END_TRY();
 	return good;

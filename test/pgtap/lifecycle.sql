@@ -268,6 +268,20 @@ SELECT is(fired('shade'), '', 'and fires nothing still');
 SELECT sound('shade', 'shadow alone');
 SELECT lead_scoring.drop_model('shade');
 
+-- Of two models on the same contacts, the one that comes first follows what the
+-- other one writes, too: as somebody else's change.
+CALL make_staged('s', 'person');
+SELECT lead_scoring.clone_model('s', 'a shadow');
+SELECT lead_scoring.activate('a shadow');
+TRUNCATE person;
+INSERT INTO person VALUES (1, 40, 'lead');
+UPDATE person SET points = 60 WHERE id = 1;
+CALL lead_scoring.refresh('a shadow');
+SELECT is(moves('s', '1') || '; ' || moves('a shadow', '1'), 'lead > mql (contact); lead > mql (manual)', 'a shadow follows whose name comes first');
+SELECT lawful('a shadow', 'a shadow that comes first');
+SELECT lead_scoring.drop_model('a shadow');
+SELECT lead_scoring.drop_model('s');
+
 -- ------------------------------------------------------- without a stage column
 
 CREATE TABLE plain (id int PRIMARY KEY, points int);

@@ -68,5 +68,54 @@ is($node->safe_psql('crm', q{SELECT string_agg(id::text, ' ' ORDER BY id) FROM p
     join(' ', map({ 1010 + 10 * $_ } 0 .. 3), map({ 2010 + 10 * $_ } 0 .. 3), map({ 3010 + 10 * $_ } 0 .. 3)),
     'what was committed is there, what was rolled back is not');
 
+# A transaction that has notified could not be prepared: who is to be called is in the
+# outbox all the same. One that commits does notify, once, unless it took it back.
+$node->safe_psql('crm', <<'SQL');
+INSERT INTO lead_scoring.action (model, name, condition, channel) VALUES ('people', 'call', 'total >= 20', 'calls');
+CALL lead_scoring.refresh('people');
+SQL
+my $told = 'Asynchronous notification "calls" with payload "people"';
+my $change = sub { my ($id, $end) = @_; $node->safe_psql('crm', <<"SQL") };
+LISTEN calls;
+BEGIN;
+SET LOCAL lead_scoring.apply = statement;
+INSERT INTO people VALUES ($id, 'CEO', 60), ($id + 1, 'CEO', 60);
+INSERT INTO people VALUES ($id + 2, 'CEO', 60);
+$end;
+SQL
+my $calls = sub { $node->safe_psql('crm', 'SELECT count(*) FROM people_outbox') };
+unlike($node->safe_psql('crm', <<'SQL'), qr/calls/, 'a transaction that is prepared does not notify');
+BEGIN;
+SET LOCAL lead_scoring.apply = statement;
+INSERT INTO people VALUES (8000, 'CEO', 60);
+PREPARE TRANSACTION 'calls';
+SQL
+$node->safe_psql('crm', q{COMMIT PREPARED 'calls'});
+is($calls->(), 1, 'but its action is in the outbox');
+is(scalar(() = $change->(8010, 'COMMIT') =~ /\Q$told/g), 1, 'one that commits notifies once');
+is($calls->(), 4, 'of three actions');
+unlike($change->(8020, 'ROLLBACK'), qr/\Q$told/, 'one that rolls back does not');
+unlike($node->safe_psql('crm', <<'SQL'), qr/\Q$told/, 'nor does one that takes it back');
+LISTEN calls;
+BEGIN;
+SAVEPOINT a;
+SET LOCAL lead_scoring.apply = statement;
+INSERT INTO people VALUES (8030, 'CEO', 60);
+ROLLBACK TO a;
+COMMIT;
+SQL
+is(scalar(() = $node->safe_psql('crm', <<'SQL') =~ /\Q$told/g), 1, 'a subtransaction that commits does');
+LISTEN calls;
+BEGIN;
+SAVEPOINT a;
+SAVEPOINT b;
+SET LOCAL lead_scoring.apply = statement;
+INSERT INTO people VALUES (8040, 'CEO', 60);
+RELEASE b;
+RELEASE a;
+COMMIT;
+SQL
+is($calls->(), 5, 'and its action is in the outbox');
+
 $node->stop;
 done_testing();
