@@ -143,7 +143,7 @@ SELECT format('| %s`%s` | %s | %s |', CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE 
                      AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
                      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'lead_scoring')
  WHERE p.proname NOT IN (SELECT name FROM inner_function)
- ORDER BY p.proname COLLATE "C", p.pronargs;
+ ORDER BY p.proname COLLATE "C", p.pronargs, p.oid;
 
 -- --------------------------------------------------------------- settings
 
