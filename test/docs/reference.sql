@@ -123,7 +123,7 @@ CREATE FUNCTION pg_temp.result(function oid) RETURNS text LANGUAGE sql AS $$
                 THEN 'rows of ' || (SELECT string_agg('`' || name || '`', ', ' ORDER BY place)
                                       FROM unnest(p.proargnames, p.proargmodes)
                                            WITH ORDINALITY AS a (name, mode, place)
-                                     WHERE mode = 'o')
+                                     WHERE mode IN ('o', 't'))
                 ELSE pg_get_function_result(p.oid) END
       FROM pg_proc AS p WHERE p.oid = function
 $$;
