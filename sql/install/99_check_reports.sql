@@ -78,9 +78,13 @@ BEGIN
                  AND strpos(pg_get_viewdef(to_regclass(o.name)), sources) = 0
             THEN 'is about other event sources than those of now'
             WHEN r.suffix = 'deals' AND strpos(pg_get_viewdef(to_regclass(o.name)),
-                format('same_deals(%L::text, %s)', model, coalesce((
-                    SELECT format('%L::text, %L::text', d.relation, d.contact_id)
-                      FROM lead_scoring.deal_source AS d WHERE d.model = m.name), 'NULL::text, NULL::text'))) = 0
+                -- Literals as views are printed: never with E.
+                (SELECT format('same_deals(%s)', string_agg(coalesce(
+                            format('''%s''', replace(v.value, '''', '''''')), 'NULL') || '::text', ', ' ORDER BY v.place))
+                   FROM (SELECT m.name) AS n
+                   LEFT JOIN lead_scoring.deal_source AS d ON d.model = n.name
+                  CROSS JOIN LATERAL unnest(ARRAY[n.name, d.relation, d.contact_id])
+                        WITH ORDINALITY AS v (value, place))) = 0
             THEN 'is about other deals than those of now' END) AS c (problem)
          WHERE c.problem IS NOT NULL;
 END
