@@ -103,6 +103,12 @@ extern bool ls_sequence_completed(const LsTrack *track,
 								  int n,
 								  int64_t now_us,
 								  int64_t *completed_us);
+extern int ls_sequence_progress(const LsTrack *track,
+								const int64_t *times_us,
+								const uint32_t *steps,
+								int n,
+								int64_t unless_us,
+								int64_t now_us);
 extern int ls_sequence_reduce(LsFacts *facts,
 							  const LsTrack *track,
 							  LsFact *items,

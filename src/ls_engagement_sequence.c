@@ -170,6 +170,65 @@ ls_sequence_completed(const LsTrack *track,
 	return scan.done.is_found;
 }
 
+/* ---- progress --------------------------------------------------------- */
+
+/* count_last: of steps in a row, with nothing between, how many were met last? */
+static int
+count_last(const LsScan *scan)
+{
+	for (int length = scan->track->nsteps - 1; length > 0; length--)
+	{
+		bool is_met = length <= scan->n;
+
+		for (int step = 0; is_met && step < length; step++)
+			is_met = scan->steps[length - 1 - step] >> step & 1;
+		if (is_met)
+			return length;
+	}
+	return 0;
+}
+
+/* count_open: steps of the longest chain that may still be completed. */
+static int
+count_open(const LsScan *scan, int64_t now_us)
+{
+	bool is_any = scan->track->order == LS_TRACK_ANY;
+	int n = 0;
+
+	for (int step = 0; step < scan->track->nsteps - !is_any; step++)
+		if (scan->best[step].is_found &&
+			is_within(scan, scan->best[step].start_us, now_us))
+			n = is_any ? n + 1 : step + 1;
+	return n;
+}
+
+/*
+ * ls_sequence_progress: how many steps have been met, so that the others may still
+ * follow in time. What lies at or before `unless_us` is void.
+ */
+int
+ls_sequence_progress(const LsTrack *track,
+					 const int64_t *times_us,
+					 const uint32_t *steps,
+					 int n,
+					 int64_t unless_us,
+					 int64_t now_us)
+{
+	LsScan scan;
+	int first = 0;
+
+	while (first < n && times_us[first] > now_us)
+		first++;
+	while (n > first && unless_us <= now_us && times_us[n - 1] <= unless_us)
+		n--;
+	begin_scan(&scan, track, times_us + first, steps + first, n - first);
+	scan_all(&scan, now_us);
+	if (track->order != LS_TRACK_CONSECUTIVE)
+		return count_open(&scan, now_us);
+	n = count_last(&scan);
+	return n > 0 && is_within(&scan, scan.times_us[n - 1], now_us) ? n : 0;
+}
+
 /* ---- reducing --------------------------------------------------------- */
 
 /* merge_times: one fact for each time, with all steps that were met then. */

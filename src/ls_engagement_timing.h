@@ -54,6 +54,26 @@ typedef struct LsTally
 	int64_t last_us;	 /* latest match; INT64_MIN = none */
 } LsTally;
 
+/* LsMissing: why a rule gives nothing. */
+typedef enum LsMissing
+{
+	LS_MISSING_NOTHING,	 /* it counts */
+	LS_MISSING_ALL,		 /* nothing speaks for it */
+	LS_MISSING_MATCHES,	 /* so many of so many */
+	LS_MISSING_TOO_MANY, /* the same, at most */
+	LS_MISSING_STEPS,	 /* so many of so many */
+	LS_MISSING_AGE,		 /* the latest match is too young */
+	LS_MISSING_EXPIRED,	 /* the matches are too old */
+	LS_MISSING_SILENCE	 /* silence has not lasted long enough */
+} LsMissing;
+
+typedef struct LsLack
+{
+	LsMissing what;
+	int has;
+	int wants;
+} LsLack;
+
 extern void ls_timing_tally(const LsTiming *timing,
 							const LsSection *section,
 							const LsMoment *moment,
@@ -74,5 +94,11 @@ extern void ls_timing_rates(const LsTiming *timing,
 							const LsMoment *moment,
 							double *falling,
 							double *rising);
+
+/* ls_engagement_missing.c */
+extern LsLack ls_timing_missing(const LsTiming *timing,
+								const LsSection *section,
+								const LsMoment *moment,
+								const LsTally *tally);
 
 #endif /* LS_ENGAGEMENT_TIMING_H */

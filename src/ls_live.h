@@ -36,6 +36,7 @@ typedef struct LsLiveCall
 	LsModel *model;
 	Oid user;
 	Oid key_type; /* of the contact's id, as stored */
+	bool is_live; /* do triggers keep the scores of the model? */
 	bool fades;	  /* do scores change all the time ... */
 	int ntracks;
 	bool *fading; /* ... by facts of these tracks? */

@@ -53,14 +53,6 @@ is_pending(const LsLiveCall *call, Datum key)
 			ls_pending_has(model, ls_key_from_datum(call->key_type, key)));
 }
 
-/* is_live: do triggers keep the scores of the model? */
-static bool
-is_live(const LsModel *model)
-{
-	return strcmp(model->row->status, "active") == 0 ||
-		   strcmp(model->row->status, "shadow") == 0;
-}
-
 /*
  * is_in_time: has nothing changed between the stored row's moment and this one? A
  * row that was written since this transaction began is as good.
@@ -167,10 +159,10 @@ read_kept(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz a
 
 /* has_failed: was there no score the last time, by the same rules? */
 static bool
-has_failed(FunctionCallInfo fcinfo, const LsModel *model)
+has_failed(FunctionCallInfo fcinfo, const LsLiveCall *call)
 {
-	return !PG_ARGISNULL(A_PROBLEM) && PG_GETARG_INT64(A_STAMP) == model->stamp &&
-		   is_live(model);
+	return !PG_ARGISNULL(A_PROBLEM) && call->is_live &&
+		   PG_GETARG_INT64(A_STAMP) == call->model->stamp;
 }
 
 static void
@@ -192,7 +184,7 @@ read_row(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz as
 	Datum key = PG_GETARG_DATUM(A_CONTACT_ID);
 	const LsState *state = NULL;
 
-	if (has_failed(fcinfo, model))
+	if (has_failed(fcinfo, call))
 	{
 		show_failed(fcinfo, live);
 		return true;
@@ -201,7 +193,7 @@ read_row(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz as
 		live->freshness = "pending";
 	else if (ls_live_is_in(&call->queue, call->key_type, key))
 		live->freshness = "queued";
-	else if (!is_live(model))
+	else if (!call->is_live)
 		live->freshness = "stale";
 	else if (PG_GETARG_INT64(A_STAMP) == model->stamp)
 		return read_kept(fcinfo, call, live, as_of);

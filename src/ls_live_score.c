@@ -7,6 +7,7 @@
 #include "ls_compat.h"
 #include "ls_fit.h"
 #include "ls_key.h"
+#include "ls_objects.h"
 #include "ls_points.h"
 
 #include "access/htup_details.h"
@@ -64,6 +65,17 @@ ls_live_fades(LsLiveCall *call, const LsState *state)
 	return false;
 }
 
+/* is_live: do triggers keep the scores of the model, and can they? */
+static bool
+is_live(const LsModel *model)
+{
+	const char *reason;
+
+	return (strcmp(model->row->status, "active") == 0 ||
+			strcmp(model->row->status, "shadow") == 0) &&
+		   ls_objects_usable(model->row, model->relid, &reason);
+}
+
 static void
 bind_call(FunctionCallInfo fcinfo, LsLiveCall *call, text *name, int key_argument)
 {
@@ -77,6 +89,7 @@ bind_call(FunctionCallInfo fcinfo, LsLiveCall *call, text *name, int key_argumen
 	call->fit = call->population = NULL;
 	call->model = ls_fit_readable_model(name);
 	call->user = GetUserId();
+	call->is_live = is_live(call->model);
 	find_fading(call);
 	call->queue = ls_live_find_rows(call->model->row, "queue");
 	call->adjustments = ls_live_find_rows(call->model->row, "adjustment");

@@ -89,7 +89,7 @@ CREATE FUNCTION lead_scoring.people_sql(model text) RETURNS text
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format($sql$(
-        SELECT contact.{id} AS contact_id, contact,
+        SELECT contact.{id} AS contact_id, contact.*::{contact} AS contact,
             lead_scoring.contact_since(contact.*, {model}) AS since,
             coalesce(lead_scoring.contact_since(contact.*, {model}),
                      CASE WHEN score.enrolled_at <= lead_scoring.as_of() THEN score.enrolled_at END) AS entered_at,

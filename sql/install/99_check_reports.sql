@@ -42,6 +42,7 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     m lead_scoring.model;
+    deals lead_scoring.deal_source;
     sources text;
     again text := 'Call lead_scoring.activate(' || quote_literal(model) || ') again.';
 BEGIN
@@ -60,6 +61,7 @@ BEGIN
     IF m.objects_schema IS NULL THEN
         RETURN;
     END IF;
+    SELECT * INTO deals FROM lead_scoring.deal_source AS d WHERE d.model = m.name;
     IF NOT EXISTS (SELECT FROM lead_scoring.rule_problems(model)) THEN
         sources := lead_scoring.sources_stamp(model);
     END IF;
@@ -78,13 +80,8 @@ BEGIN
                  AND strpos(pg_get_viewdef(to_regclass(o.name)), sources) = 0
             THEN 'is about other event sources than those of now'
             WHEN r.suffix = 'deals' AND strpos(pg_get_viewdef(to_regclass(o.name)),
-                -- Literals as views are printed: never with E.
-                (SELECT format('same_deals(%s)', string_agg(coalesce(
-                            format('''%s''', replace(v.value, '''', '''''')), 'NULL') || '::text', ', ' ORDER BY v.place))
-                   FROM (SELECT m.name) AS n
-                   LEFT JOIN lead_scoring.deal_source AS d ON d.model = n.name
-                  CROSS JOIN LATERAL unnest(ARRAY[n.name, d.relation, d.contact_id])
-                        WITH ORDINALITY AS v (value, place))) = 0
+                'same_deals(' || (SELECT string_agg(coalesce('''' || replace(t.text, '''', '''''') || '''', 'NULL') || '::text', ', ' ORDER BY t.place)
+                                    FROM unnest(ARRAY[model, deals.relation, deals.contact_id]) WITH ORDINALITY AS t (text, place)) || ')') = 0
             THEN 'is about other deals than those of now' END) AS c (problem)
          WHERE c.problem IS NOT NULL;
 END

@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 
-SELECT plan(39);
+SELECT plan(47);
 
 CREATE FUNCTION pg_temp.fails_in(role name) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
@@ -181,5 +181,39 @@ SELECT is((SELECT jsonb_build_array(
               (SELECT max(opened) FROM crm.b2b_monthly))),
           '[1, 2, 2, 2, 2, 1, 2, 2, 1]', 'and counts of them alone');
 RESET ROLE;
+
+-- -------------------------------------------------------------------- names
+
+CREATE SCHEMA "{model} ""q""";
+CREATE TABLE "{model} ""q"""."a{id}b'c" ("{id}" text COLLATE "C" PRIMARY KEY, "seg}{" text, "month" text, "s1" int, "since{" date);
+INSERT INTO "{model} ""q"""."a{id}b'c" VALUES ('{open}', 'x{y}', 'May', 1, '2025-01-01'), ('a\b', NULL, NULL, 2, '2025-01-02');
+CREATE TABLE "{model} ""q"""."e{stays}" ("who{" varchar, "at}" timestamp, "what is" text);
+CREATE INDEX ON "{model} ""q"""."e{stays}" ("who{");
+INSERT INTO "{model} ""q"""."e{stays}" VALUES ('{open}', '2025-01-03', 'it''s'), ('a\b', '2025-01-04', '{}');
+CREATE TABLE "{model} ""q"""."d{deals}" ("who{" varchar, "$1" numeric, "{{" date, "}}" date, ok boolean);
+INSERT INTO "{model} ""q"""."d{deals}" VALUES ('{open}', 5, '2025-01-05', '2025-01-06', true);
+\set odd 'it''s {model} "x"'
+SELECT lead_scoring.create_model(:'odd', '"{model} ""q"""."a{id}b''c"', '{id}', created_column => 'since{',
+           segments => '{"seg}{",month,s1}') IS NULL AS done,
+       lead_scoring.add_event_source(:'odd', '"{model} ""q"""."e{stays}"', 'who{', 'at}', 'src{id}''') IS NULL AS done \gset
+INSERT INTO lead_scoring.milestone VALUES (:'odd', 'm{id}''"', 'src{id}''', '"what is" = ''it''''s''');
+INSERT INTO lead_scoring.deal_source VALUES
+    (:'odd', '"{model} ""q"""."d{deals}"', '"who{"', '"$1"', '"{{"', '"}}"', 'ok');
+SELECT lives_ok(format('SELECT lead_scoring.activate(%L)', :'odd'), 'names with braces and quotes');
+SELECT is_empty(format('SELECT * FROM lead_scoring.check_model(%L) WHERE severity = ''error''', :'odd'), 'check_model knows them');
+SELECT pg_temp.shows($$SELECT contact_id, amount, outcome, "seg}{", month, s1 FROM "{model} ""q"""."it's {model} ""x""_deals"$$,
+    ARRAY['({open},5,won,x{y},May,1)'], 'deals of them');
+SELECT pg_temp.shows(
+    $$SELECT milestone, contacts, reached, month, contact_month FROM "{model} ""q"""."it's {model} ""x""_response"
+       WHERE start = 'created' AND detail = 'month and segments' ORDER BY s1$$,
+    ARRAY['("m{id}''""",1,1,2025-01-01,May)', '("m{id}''""",1,0,2025-01-01,)'], 'and responses');
+UPDATE lead_scoring.deal_source SET contact_id = '"who{" || ''''' WHERE model = :'odd';
+SELECT lead_scoring.activate(:'odd') IS NULL AS done \gset
+SELECT pg_temp.shows($$SELECT contact_id, amount FROM "{model} ""q"""."it's {model} ""x""_deals"$$, ARRAY['({open},5)'],
+    'contacts of deals by an expression');
+RESET lead_scoring.as_of;
+SELECT is(lead_scoring.snapshot(:'odd'), 2::bigint, 'a snapshot');
+SELECT lives_ok(format('SELECT lead_scoring.drop_model(%L)', :'odd'), 'and gone');
+SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = '"{model} ""q"""'::regnamespace AND relkind = 'v')::int, 0, 'with all views');
 
 SELECT * FROM finish();
