@@ -12,7 +12,7 @@ CREATE TABLE odd (number int GENERATED ALWAYS AS IDENTITY, name text);
 INSERT INTO odd (name) VALUES
     ('SELECT'), ('Capital Letters'), ('quo"te''s'), ('back\slash\n'), ('100 % %s %I %1$L'), ('$$ $1 $body$ $sql$ $q$'),
     ('dots.and.commas, too'), ('-- comment /* this'), ('*/;'), (E'new\nline\ttab'), ('🚀 Ünï 漢字'),
-    ('{people} {model} {zone} {scored} {score}'), ('contact'), ('score'), ('stage'), ('as_of'), ('deal'), ('p'), ('s'), ('c'),
+    ('{people} {model} {zone} {scored} {score}'), ('score'), ('deal'), ('p'), ('s'),
     ('k'), ('{"a": 1}'), ('+3:hot@1 !4:x'), (' leading and trailing ');
 
 -- make(name): everything is called so.
