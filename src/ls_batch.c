@@ -12,6 +12,7 @@
 #include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_pending.h"
+#include "ls_progress.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_inherits.h"
@@ -66,6 +67,8 @@ report(LsRun *run)
 void
 ls_batch_end(LsRun *run)
 {
+	if (!run->is_over)
+		ls_progress_note(run);
 	ls_guard_leave(&run->guard);
 	MemoryContextSwitchTo(run->context);
 	ls_pending_note_reading();

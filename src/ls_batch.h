@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "storage/lock.h"
+
 #include "ls_apply.h"
 
 /* LsRun: one call of refresh or rescore. */
@@ -20,7 +22,17 @@ typedef struct LsRun
 	LsGuard guard;
 	bool is_activation; /* contacts that are there already enter the lifecycle */
 	bool fire_actions;	/* also for what is true by now because rules changed */
+	const char *what;	/* refresh or rescore */
 	uint64 done;
+	uint64 total;		/* contacts to look at; 0 = not counted */
+	uint64 done_before; /* by the run that this one goes on with */
+	bool is_walking;	/* in the order of the keys */
+	int64 stamp;		/* rescore: of the rules when it began */
+	int64 mark;			/* rescore: for everyone, when it began; 0 = none */
+	int64 progress_id;	/* of its row, which is locked; 0 = none */
+	LOCKTAG progress_tag;
+	bool has_left; /* others of the model that were interrupted have left rows */
+	bool is_over;
 	TimestampTz reported;
 	bool has_last; /* rescore: the key reached so far */
 	Datum last;

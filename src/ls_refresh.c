@@ -10,35 +10,18 @@
 #include "ls_refresh.h"
 
 #include "ls_adjust.h"
-#include "ls_attempt.h"
-#include "ls_batch.h"
-#include "ls_claim.h"
 #include "ls_compat.h"
 #include "ls_config.h"
-#include "ls_flush.h"
-#include "ls_guc.h"
-#include "ls_relation.h"
+#include "ls_progress.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
-#include "storage/lmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-
-PG_FUNCTION_INFO_V1(ls_sql_refresh);
-PG_FUNCTION_INFO_V1(ls_sql_rescore);
 
 #define BATCH 1000
 
@@ -221,7 +204,7 @@ walk(LsRun *run)
 {
 	int n;
 
-	run->has_last = false;
+	run->is_walking = true;
 	do
 	{
 		LsChange *changes = NULL;
@@ -231,6 +214,30 @@ walk(LsRun *run)
 		ls_batch_recompute(run, changes, n);
 		ls_batch_end(run);
 	} while (n > 0);
+	run->is_walking = false;
+}
+
+/* count_number: that a query gives. */
+static uint64
+count_number(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	bool is_null;
+
+	(void) ls_objects_execute(sql, nargs, types, values);
+	return (uint64) DatumGetInt64(
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+}
+
+/* count_contacts: for who looks on; 0 where nobody can. */
+static uint64
+count_contacts(const LsRun *run)
+{
+	if (!run->commits)
+		return 0;
+	return count_number(psprintf("SELECT count(*) FROM %s", run->objects->contacts),
+						0,
+						NULL,
+						NULL);
 }
 
 /*
@@ -238,25 +245,36 @@ walk(LsRun *run)
  * so that an interrupted run leaves it behind.
  */
 static void
-rescore(LsRun *run)
+rescore_all(LsRun *run, bool is_refresh)
 {
-	int64 stamp;
-	int64 mark;
-
+	run->what = "rescore";
 	drain_queue(run);
 	ls_batch_begin(run);
-	stamp = ls_model_get(run->model)->life_stamp;
+	run->stamp = ls_model_get(run->model)->life_stamp;
 	run->is_activation |= !ls_model_get(run->model)->row->has_scored_stamp;
-	mark = find_mark(run);
+	run->mark = find_mark(run);
+	run->has_last = false;
+	ls_progress_resume(run, is_refresh);
+	run->total = count_contacts(run);
 	ls_batch_end(run);
 	walk(run);
 	ls_batch_begin(run);
 	ls_batch_sweep(run);
 	ls_batch_end(run);
 	ls_batch_begin(run);
-	delete_marks(run, mark);
-	note_scored(run, stamp);
+	delete_marks(run, run->mark);
+	note_scored(run, run->stamp);
+	ls_progress_end(run);
 	ls_batch_end(run);
+}
+
+/*
+ * ls_refresh_all: everyone.
+ */
+void
+ls_refresh_all(LsRun *run)
+{
+	rescore_all(run, false);
 }
 
 /* ---- who is due --------------------------------------------------------- */
@@ -284,6 +302,24 @@ next_due(LsRun *run, LsChange **changes)
 	return ls_apply_found(run->objects, changes);
 }
 
+/* count_due: who is left of those; locked ones, too. */
+static uint64
+count_due(const LsRun *run)
+{
+	Oid types[2] = {TIMESTAMPTZOID, INT8OID};
+	Datum values[2] = {TimestampTzGetDatum(run->until),
+					   Int64GetDatum(ls_model_get(run->model)->stamp)};
+
+	if (!run->commits)
+		return 0;
+	return count_number(psprintf("SELECT count(*) FROM %s WHERE due_at <= $1"
+								 " AND scored_at < $1 OR stamp < $2 OR stamp > $2",
+								 run->objects->score),
+						2,
+						types,
+						values);
+}
+
 /* is_everyone_due: do the rules, or a row of the queue, say so? */
 static bool
 is_everyone_due(LsRun *run)
@@ -295,7 +331,7 @@ is_everyone_due(LsRun *run)
 	model = ls_model_get(run->model);
 	due =
 		!model->row->has_scored_stamp || model->row->scored_stamp != model->life_stamp;
-	due = due || find_mark(run) > 0;
+	due = ls_progress_is_interrupted(run) || due || find_mark(run) > 0;
 	ls_batch_end(run);
 	return due;
 }
@@ -327,14 +363,18 @@ take_returned(LsRun *run)
 	} while (n > 0);
 }
 
-static void
-refresh(LsRun *run)
+/*
+ * ls_refresh_due: whoever is due, queued or behind the rules.
+ */
+void
+ls_refresh_due(LsRun *run)
 {
+	bool is_counted = false;
 	int n;
 
 	if (is_everyone_due(run))
 	{
-		rescore(run);
+		rescore_all(run, true);
 		return;
 	}
 	drain_queue(run);
@@ -346,111 +386,14 @@ refresh(LsRun *run)
 		ls_batch_begin(run);
 		n = next_due(run, &changes);
 		ls_batch_apply(run, changes, n);
+		if (n == BATCH && !is_counted)
+			run->total = run->done + count_due(run);
+		is_counted = true;
 		ls_batch_end(run);
 	} while (n > 0);
-}
-
-/* ---- the calls ---------------------------------------------------------- */
-
-static uint64
-run_batches(LsRun run, void (*work)(LsRun *run))
-{
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				errmsg("scores cannot be recomputed in a transaction with a fixed "
-					   "snapshot"),
-				errhint("Run it at isolation level READ COMMITTED."));
-	/* Events that are about to be read must not be merged later. */
-	ls_flush_now();
-	if (SPI_connect_ext(run.commits ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	run.context = CurrentMemoryContext;
-	run.batch = AllocSetContextCreate(run.context,
-									  "lead_scoring batch",
-									  ALLOCSET_DEFAULT_SIZES);
-	run.model = pstrdup(run.model);
-	run.reported = run.until = GetCurrentTimestamp();
-	work(&run);
-	SPI_finish();
-	return run.done;
-}
-
-/*
- * ls_refresh_everyone: score all contacts in the current transaction, which has
- * locked them against writes. is_new: they were in no lifecycle of the model so far;
- * enrol: transitions and actions are for them, too. Gives their number.
- */
-uint64
-ls_refresh_everyone(const char *model, bool is_new, bool enrol)
-{
-	LsRun run = {.model = model,
-				 .alone = true,
-				 .is_activation = is_new,
-				 .fire_actions = enrol};
-
-	return run_batches(run, rescore);
-}
-
-/*
- * ls_refresh_may_commit: is it a procedure, called where it may commit?
- */
-bool
-ls_refresh_may_commit(FunctionCallInfo fcinfo)
-{
-	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
-		   !((CallContext *) fcinfo->context)->atomic;
-}
-
-/*
- * ls_refresh_result: of a procedure: a row of one number, where it has an argument
- * for that beyond `nargs` others.
- */
-Datum
-ls_refresh_result(FunctionCallInfo fcinfo, int nargs, uint64 number)
-{
-	Datum values[1] = {Int64GetDatum((int64) number)};
-	bool nulls[1] = {false};
-	TupleDesc desc;
-
-	if (PG_NARGS() == nargs)
-		PG_RETURN_VOID();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "procedure must return a row");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
-}
-
-/* call: of a procedure (model text [, INOUT contacts bigint]). */
-static Datum
-call(FunctionCallInfo fcinfo, void (*work)(LsRun *run))
-{
-	LsRun run;
-
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("model must be given"),
-				errhint("Name a model of lead_scoring.model."));
-	run = (LsRun){.model = text_to_cstring(PG_GETARG_TEXT_PP(0)),
-				  .commits = ls_refresh_may_commit(fcinfo)};
-	return ls_refresh_result(fcinfo, 1, run_batches(run, work));
-}
-
-/*
- * refresh(model text, INOUT contacts bigint): whoever is due, queued or behind
- * the rules.
- */
-Datum
-ls_sql_refresh(PG_FUNCTION_ARGS)
-{
-	return call(fcinfo, refresh);
-}
-
-/*
- * rescore(model text, INOUT contacts bigint): everyone.
- */
-Datum
-ls_sql_rescore(PG_FUNCTION_ARGS)
-{
-	return call(fcinfo, rescore);
+	if (run->progress_id == 0 && !run->has_left)
+		return;
+	ls_batch_begin(run);
+	ls_progress_end(run);
+	ls_batch_end(run);
 }

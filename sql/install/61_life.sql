@@ -176,14 +176,20 @@ CREATE PROCEDURE lead_scoring.refresh(model text, INOUT contacts bigint)
 COMMENT ON PROCEDURE lead_scoring.refresh(text, bigint) IS
     'The same; contacts becomes the number of contacts looked at.';
 
-CREATE PROCEDURE lead_scoring.rescore(model text)
+CREATE PROCEDURE lead_scoring.rescore(model text, fire_actions boolean DEFAULT false)
     AS 'MODULE_PATHNAME', 'ls_sql_rescore'
     LANGUAGE c;
-COMMENT ON PROCEDURE lead_scoring.rescore(text) IS
-    'Brings everyone up to date, in batches of a transaction each. Unchanged rows are not written.';
+COMMENT ON PROCEDURE lead_scoring.rescore(text, boolean) IS
+    'Brings everyone up to date, in batches of a transaction each; goes on where one by the same rules was interrupted in the last hour. Unchanged rows are not written. fire_actions: actions fire also for what is true by now because rules changed.';
 
 CREATE PROCEDURE lead_scoring.rescore(model text, INOUT contacts bigint)
-    AS 'MODULE_PATHNAME', 'ls_sql_rescore'
+    AS 'MODULE_PATHNAME', 'ls_sql_rescore_contacts'
     LANGUAGE c;
 COMMENT ON PROCEDURE lead_scoring.rescore(text, bigint) IS
+    'The same, without actions; contacts becomes the number of contacts looked at.';
+
+CREATE PROCEDURE lead_scoring.rescore(model text, fire_actions boolean, INOUT contacts bigint)
+    AS 'MODULE_PATHNAME', 'ls_sql_rescore'
+    LANGUAGE c;
+COMMENT ON PROCEDURE lead_scoring.rescore(text, boolean, bigint) IS
     'The same; contacts becomes the number of contacts looked at.';

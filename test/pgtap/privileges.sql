@@ -407,7 +407,9 @@ INSERT INTO tool.config VALUES
     ('action', 'model, name, condition', $$'crm', 'free', 'score.total > 0'$$),
     ('milestone', 'model, name, source', $$'crm', 'free', 'base'$$),
     ('deal_source', 'model, relation, contact_id, amount, created_at, closed_at, won',
-        $$'crm', 'crm.events', 'contact', '1', 'at', 'at', 'true'$$);
+        $$'crm', 'crm.events', 'contact', '1', 'at', 'at', 'true'$$),
+    ('progress_row', 'model, id, what, pid, done, started_at, updated_at, stamp, mark, fire_actions',
+        $$'crm', 1, 'rescore', 1, 0, timestamptz '2026-01-01', timestamptz '2026-01-01', 1, 0, false$$);
 INSERT INTO lead_scoring.event_source (model, name, relation, contact_id, occurred_at)
     VALUES ('crm', 'base', 'crm.events', 'contact', 'at');
 
@@ -905,7 +907,7 @@ SELECT is(tool.session(), :'session', 'and rolled back');
 COMMIT;
 DELETE FROM evil.contacts WHERE id > 900;
 TRUNCATE evil.evil_queue;
-CALL lead_scoring.rescore('evil', NULL) \g /dev/null
+CALL lead_scoring.rescore('evil') \g /dev/null
 SELECT is(tool.session(), :'session', 'after rescore()');
 SELECT is(to_regclass('pg_temp.left_behind'), NULL, 'no temporary table is left');
 DROP TRIGGER t ON evil.evil_score;
@@ -939,7 +941,7 @@ ALTER TABLE crm.contacts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY part ON crm.contacts USING (id < 60) WITH CHECK (true);
 RESET ROLE;
 INSERT INTO crm.contacts VALUES (64, 'x', 'lead');
-CALL lead_scoring.rescore('crm', NULL) \g /dev/null
+CALL lead_scoring.rescore('crm') \g /dev/null
 SELECT is(array_agg(contact_id ORDER BY contact_id), ARRAY[60, 61, 62, 63, 64],
           'rows that the owner does not see himself keep their scores')
   FROM crm.crm_score WHERE contact_id >= 60;
