@@ -28,7 +28,9 @@ INSERT INTO lead_scoring.fit_rule (model, name, group_name, condition, points) V
     ('plain', 'seven', 'capped', 'size % 7 = 0', 4),
     ('plain', 'five', 'capped', 'size % 5 = 0', 4);
 CALL lead_scoring.refresh('plain');
-GRANT SELECT ON plain, plain_scored, plain_score TO analyst;
+GRANT SELECT ON plain, plain_scored, plain_score, plain_adjustment TO analyst;
+INSERT INTO plain_adjustment (contact_id, kind, points, reason, valid_until) VALUES
+    (20, 'points', 7.5, 'said by hand', '2999-01-01'), (21, 'exclude', NULL, NULL, NULL), (22, 'reset', NULL, NULL, NULL);
 
 CREATE SCHEMA "My Schema" AUTHORIZATION owner;
 SET ROLE owner;
@@ -146,6 +148,8 @@ sub restore_and_look
     $new->safe_psql($database, <<'SQL');
 INSERT INTO plain VALUES (1000, 'CEO', 60), (1001, 'CEO', 7);
 UPDATE plain SET size = 2 * size WHERE id < 5;
+INSERT INTO plain_adjustment (contact_id, points) VALUES (30, 3);
+DELETE FROM plain_adjustment WHERE contact_id = 21;
 DELETE FROM plain WHERE id BETWEEN 20 AND 30;
 INSERT INTO "My Schema"."Con""tacts" VALUES ('CEO', 'c', 60);
 UPDATE "My Schema"."Con""tacts" SET size = 70, "The Key" = 'zzz' WHERE "The Key" = 'a';
