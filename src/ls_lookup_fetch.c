@@ -9,7 +9,6 @@
 #include "ls_lookup_fetch.h"
 
 #include "ls_compat.h"
-#include "ls_guard.h"
 #include "ls_objects.h"
 #include "ls_relation.h"
 #include "ls_seen.h"
@@ -18,11 +17,8 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
-#include "utils/resowner.h"
 #include "utils/typcache.h"
 
 #define MAX_REMEMBERED 1000
@@ -86,17 +82,10 @@ is_same_value(const LsLookupFetch *fetch, Datum a, Datum b)
 static void
 plan_now(LsLookupFetch *fetch)
 {
-	int guc_level = NewGUCNestLevel();
-	CachedPlan *plan;
-
-	ls_guard_set("enable_seqscan", "off");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	plan = SPI_plan_get_cached_plan(ls_objects_plan(fetch->sql, 1, &fetch->type));
-	if (plan != NULL)
-		ReleaseCachedPlan(plan, CurrentResourceOwner);
+	ls_objects_plan_now(ls_objects_plan(fetch->sql, 1, &fetch->type));
 	SPI_finish();
-	AtEOXact_GUC(true, guc_level);
 }
 
 /*
