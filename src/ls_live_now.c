@@ -76,16 +76,18 @@ freshness_of(FunctionCallInfo fcinfo, TimestampTz as_of)
 	return "current";
 }
 
-/* get_state: the stored state, where it says all as of the moment; else NULL. */
+/* stored_state: as it is; NULL where there is none. */
 static const LsState *
-get_state(FunctionCallInfo fcinfo, const LsLiveCall *call, TimestampTz as_of)
+stored_state(FunctionCallInfo fcinfo)
 {
-	const LsState *state;
+	return PG_ARGISNULL(A_STATE) ? NULL : PG_GETARG_ENGAGEMENT(A_STATE);
+}
 
-	if (PG_ARGISNULL(A_STATE))
-		return NULL;
-	state = PG_GETARG_ENGAGEMENT(A_STATE);
-	return ls_live_can_read(call->model, state, as_of) ? state : NULL;
+/* if_readable: a state, where it says all as of the moment; else NULL. */
+static const LsState *
+if_readable(const LsLiveCall *call, const LsState *state, TimestampTz as_of)
+{
+	return state != NULL && ls_live_can_read(call->model, state, as_of) ? state : NULL;
 }
 
 /* read_stored: the scores from the stored fit and state. */
@@ -141,11 +143,13 @@ read_kept(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz a
 	bool may_be_stored = is_in_time(fcinfo, as_of) && !model->uses_as_of;
 	const LsState *state;
 
-	if (may_be_stored && (!call->fades || PG_ARGISNULL(A_STATE) ||
-						  !ls_live_fades(call, PG_GETARG_ENGAGEMENT(A_STATE))))
+	if (may_be_stored && !call->fades)
+		return false;
+	state = stored_state(fcinfo);
+	if (may_be_stored && !ls_live_fades(call, state))
 		return false;
 	live->freshness = freshness_of(fcinfo, as_of);
-	state = get_state(fcinfo, call, as_of);
+	state = if_readable(call, state, as_of);
 	if (model->uses_as_of || PG_ARGISNULL(A_FIT) ||
 		(state == NULL && ls_model_has_behaviour(model)) ||
 		ls_live_is_in(&call->adjustments,
@@ -200,7 +204,7 @@ read_row(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz as
 	else
 	{
 		live->freshness = "stale";
-		state = get_state(fcinfo, call, as_of);
+		state = if_readable(call, stored_state(fcinfo), as_of);
 	}
 	score_anew(fcinfo, call, live, state, as_of);
 	return true;
