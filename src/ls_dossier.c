@@ -74,20 +74,6 @@ ls_dossier_next(LsDossier *dossier)
 	dossier->since = DT_NOBEGIN;
 }
 
-/* plan_now: through indexes: the plan is kept when tables grow. */
-static void
-plan_now(SPIPlanPtr plan)
-{
-	int guc_level = NewGUCNestLevel();
-	CachedPlan *planned;
-
-	ls_guard_set("enable_seqscan", "off");
-	planned = SPI_plan_get_cached_plan(plan);
-	if (planned != NULL)
-		ReleaseCachedPlan(planned, CurrentResourceOwner);
-	AtEOXact_GUC(true, guc_level);
-}
-
 /* run: into SPI_tuptable, with the snapshot of the query at hand. */
 static void
 run(LsDossier *dossier, LsDossierQuery *query, int nargs, Oid *types, Datum *values)
@@ -100,7 +86,7 @@ run(LsDossier *dossier, LsDossierQuery *query, int nargs, Oid *types, Datum *val
 		elog(ERROR, "SPI_connect failed");
 	plan = ls_objects_plan(query->sql, nargs, types);
 	if (!query->is_planned)
-		plan_now(plan);
+		ls_objects_plan_now(plan);
 	query->is_planned = true;
 	result = SPI_execute_plan(plan, values, NULL, true, 0);
 	if (result != SPI_OK_SELECT)

@@ -86,17 +86,10 @@ is_same_value(const LsLookupFetch *fetch, Datum a, Datum b)
 static void
 plan_now(LsLookupFetch *fetch)
 {
-	int guc_level = NewGUCNestLevel();
-	CachedPlan *plan;
-
-	ls_guard_set("enable_seqscan", "off");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	plan = SPI_plan_get_cached_plan(ls_objects_plan(fetch->sql, 1, &fetch->type));
-	if (plan != NULL)
-		ReleaseCachedPlan(plan, CurrentResourceOwner);
+	ls_objects_plan_now(ls_objects_plan(fetch->sql, 1, &fetch->type));
 	SPI_finish();
-	AtEOXact_GUC(true, guc_level);
 }
 
 /*

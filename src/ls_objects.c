@@ -11,12 +11,15 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "executor/spi_priv.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
 
 /*
  * ls_objects_name: a per-model table or view, quoted and qualified.
@@ -209,6 +212,24 @@ ls_objects_plan(const char *sql, int nargs, Oid *types)
 	kept->sql = MemoryContextStrdup(TopMemoryContext, sql);
 	kept->plan = plan;
 	return plan;
+}
+
+/*
+ * ls_objects_plan_now: make the plan, while it may not choose a scan that a table
+ * will outgrow. Inside SPI.
+ */
+void
+ls_objects_plan_now(SPIPlanPtr plan)
+{
+	int guc_level = NewGUCNestLevel();
+	CachedPlan *planned;
+
+	ls_guard_set("enable_seqscan", "off");
+	planned = SPI_plan_get_cached_plan(plan);
+	/* Plans that are not kept belong to no resource owner. */
+	if (planned != NULL)
+		ReleaseCachedPlan(planned, plan->saved ? CurrentResourceOwner : NULL);
+	AtEOXact_GUC(true, guc_level);
 }
 
 /*

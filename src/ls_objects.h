@@ -35,6 +35,7 @@ extern Oid ls_objects_relid(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_name(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_script(const char *writer, const char *model, bool read_only);
 extern SPIPlanPtr ls_objects_plan(const char *sql, int nargs, Oid *types);
+extern void ls_objects_plan_now(SPIPlanPtr plan);
 extern uint64 ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values);
 
 #endif /* LS_OBJECTS_H */
