@@ -283,7 +283,11 @@ add(void *arg)
 {
 	const LsAddition *addition = arg;
 
-	ls_accumulator_add(addition->delta, addition->reader, &addition->event);
+	ls_accumulator_add(addition->delta,
+					   addition->reader,
+					   &addition->event,
+					   addition->delta->frame->as_of_us,
+					   NULL);
 }
 
 /* add_event: to the delta of its contact. Where a rule raises, the flush finds out. */

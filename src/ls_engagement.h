@@ -30,6 +30,8 @@ typedef union LsCell
 typedef struct LsFrame
 {
 	LsEngagement *engagement; /* good until the end of the transaction */
+	MemoryContext context;	  /* of all that belongs to them */
+	struct LsQueue *queue;	  /* where events for them may wait; NULL = nowhere */
 	int64 as_of_us;			  /* these as in LsFacts */
 	int64 from_us;
 	int64 until_us;
@@ -54,6 +56,43 @@ typedef struct LsAccumulator
 	LsCell first[LS_ACCUMULATOR_FIRST]; /* where cells are, as long as they fit */
 } LsAccumulator;
 
+/* LsParcel: what an event brings to an accumulator. */
+#define LS_PARCEL_CELLS 5
+
+typedef struct LsParcel
+{
+	LsAccumulator *acc; /* NULL = nothing, to nobody */
+	int64 at_us;
+	uint32 n;
+	bool is_activity;
+	bool is_future; /* it only says until when the accumulator can be read */
+	LsCell cells[LS_PARCEL_CELLS];
+} LsParcel;
+
+/*
+ * LsQueue: parcels whose accumulators' memory is on its way: the oldest is brought
+ * when a new one takes its place. The order of events does not matter.
+ */
+#define LS_QUEUE_LENGTH 4
+
+typedef struct LsQueue
+{
+	uint32 next;
+	LsParcel parcels[LS_QUEUE_LENGTH];
+} LsQueue;
+
+/* LsNursery: where an aggregate's accumulators come from; zero where it begins. */
+typedef struct LsNursery
+{
+	List *frames;		   /* of LsFrame */
+	MemoryContext context; /* of the slab; NULL = none */
+	LsAccumulator *next;   /* in the slab */
+	LsAccumulator *end;
+	int size; /* of the slab */
+	MemoryContextCallback reset;
+	LsQueue queue;
+} LsNursery;
+
 /* LsEventReader: how events of one row type are read. */
 typedef struct LsEventReader
 {
@@ -74,23 +113,37 @@ typedef struct LsEventRow
 /* ls_engagement_accumulate.c */
 extern void ls_accumulator_add(LsAccumulator *acc,
 							   const LsEventReader *reader,
-							   const LsEventRow *event);
+							   const LsEventRow *event,
+							   TimestampTz as_of,
+							   LsQueue *queue);
+extern void ls_queue_bring(LsQueue *queue);
 
 /* ls_engagement_agg.c */
 extern MemoryContext ls_aggregate_context(FunctionCallInfo fcinfo);
 
 /* ls_engagement_cells.c */
-extern LsFrame ls_frame_of(LsEngagement *engagement, TimestampTz as_of);
+extern LsFrame ls_frame_of(LsEngagement *engagement,
+						   TimestampTz as_of,
+						   MemoryContext context);
 extern LsAccumulator *ls_accumulator_new(LsEngagement *engagement,
 										 TimestampTz as_of,
 										 MemoryContext context);
-extern LsAccumulator *ls_accumulator_new_in(LsFrame *frame, MemoryContext context);
+extern LsAccumulator *ls_accumulator_new_alone(const LsFrame *frame);
+extern LsAccumulator *ls_accumulator_start(LsAccumulator *acc, LsFrame *frame);
 extern LsFrame *ls_accumulator_own_frame(LsAccumulator *acc);
 extern bool ls_accumulator_is_empty(const LsAccumulator *acc);
 extern void ls_accumulator_make_room(LsAccumulator *acc, int64 n);
+extern void ls_accumulator_add_fact(LsAccumulator *acc, const LsFact *fact);
+extern void ls_accumulator_take(LsAccumulator *acc, const LsParcel *parcel);
 extern void ls_accumulator_join(LsAccumulator *acc, const LsAccumulator *other);
 extern void ls_accumulator_join_state(LsAccumulator *acc, const LsState *state);
 extern LsState *ls_accumulator_state(const LsAccumulator *acc);
+
+/* ls_engagement_nursery.c */
+extern LsAccumulator *ls_nursery_get(LsNursery *nursery,
+									 FunctionCallInfo fcinfo,
+									 const LsFrame *wanted);
+extern void ls_nursery_settle(const LsAccumulator *acc);
 
 /* ls_engagement_wire.c */
 extern bytea *ls_accumulator_send(const LsAccumulator *acc);
@@ -100,6 +153,7 @@ extern void ls_accumulator_refuse_change(const LsAccumulator *acc);
 
 /* ls_engagement_type.c */
 extern const LsState *ls_state_from_datum(Datum datum);
+extern const LsState *ls_state_head_from_datum(Datum datum);
 extern char *ls_state_model_name(const LsState *state);
 #define PG_GETARG_ENGAGEMENT(n) ls_state_from_datum(PG_GETARG_DATUM(n))
 
@@ -107,10 +161,6 @@ extern char *ls_state_model_name(const LsState *state);
 extern LsEngagement *ls_engagement_of_name(FunctionCallInfo fcinfo,
 										   const char *name,
 										   int length);
-extern LsFrame *ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
-											const char *name,
-											int length,
-											LsFrame *frame);
 extern LsEngagement *ls_engagement_of_state(FunctionCallInfo fcinfo,
 											const LsState *state);
 extern void ls_engagement_check_state(const LsEngagement *engagement,

@@ -40,49 +40,53 @@ value_of(LsEventSource *source, int number)
 }
 
 /* add_long: what is no match, or told apart by a key. */
-static void
-add_long(LsAccumulator *acc, LsEventSource *source, const LsFeed *feed, int64 at_us)
+static LsCell *
+add_long(LsCell *to, LsEventSource *source, const LsFeed *feed, int64 at_us)
 {
-	bool is_sum = acc->frame->engagement->tracks[feed->track].kind == LS_TRACK_SUM;
 	LsFact fact = {.at_us = at_us,
 				   .track = (uint32) feed->track,
 				   .what = feed->what,
-				   .key = is_sum,
-				   .value = is_sum};
+				   .key = feed->is_sum,
+				   .value = feed->is_sum};
 
 	if (feed->distinct >= 0)
 		fact.key = key_of(source, feed->distinct);
 	if (feed->value >= 0)
 		fact.value = value_of(source, feed->value);
-	ls_accumulator_add_long(acc, &fact, feed->distinct >= 0 || feed->value >= 0);
+	return ls_cell_put_long(to, &fact, feed->distinct >= 0 || feed->value >= 0);
 }
 
 /* add_match: of a sum the number is 1, and so is the value where none is given. */
 static inline void
-add_match(LsAccumulator *acc, LsEventSource *source, const LsFeed *feed, int64 at_us)
+add_match(LsParcel *parcel, LsEventSource *source, const LsFeed *feed)
 {
-	bool has_value = feed->value >= 0;
-	bool is_short = feed->what == LS_FACT_MATCH && feed->distinct < 0 &&
-					feed->track < LS_CELL_TRACKS && ls_cell_is_near(at_us);
-	uint32 room = is_short ? 1 + has_value : LS_CELLS_OF_FACT;
+	int64 at_us = parcel->at_us;
+	LsCell *to;
 
 	if (at_us < feed->counts_from || at_us >= feed->counts_until)
 		return;
 	if (feed->track < 0)
 	{
-		ls_accumulator_note_activity(acc, at_us);
+		parcel->is_activity = true;
 		return;
 	}
-	if (acc->n + room > acc->cap)
-		ls_accumulator_make_room(acc, room);
-	if (is_short)
-		ls_accumulator_add_short(acc,
-								 (uint32) feed->track,
-								 at_us,
-								 has_value,
-								 has_value ? value_of(source, feed->value) : 0);
+	if (parcel->n + LS_CELLS_OF_FACT > LS_PARCEL_CELLS)
+	{
+		/* Nothing says that it must come in one. */
+		ls_accumulator_take(parcel->acc, parcel);
+		parcel->n = 0;
+	}
+	to = parcel->cells + parcel->n;
+	if (feed->what == LS_FACT_MATCH && feed->distinct < 0 &&
+		feed->track < LS_CELL_TRACKS && ls_cell_is_near(at_us))
+		to = ls_cell_put_short(to,
+							   (uint32) feed->track,
+							   at_us,
+							   feed->value >= 0,
+							   feed->value >= 0 ? value_of(source, feed->value) : 0);
 	else
-		add_long(acc, source, feed, at_us);
+		to = add_long(to, source, feed, at_us);
+	parcel->n = (uint32) (to - parcel->cells);
 }
 
 /* load: the event as the matcher's row. */
@@ -131,49 +135,79 @@ counts(const LsEventReader *reader, const LsEventRow *event, int64 *at_us)
 	return ls_match_list(source->gate, 0, &numbers) > 0;
 }
 
-/* is_past: is the event one up to the accumulator's moment? */
-static inline bool
-is_past(LsAccumulator *acc, int64 at_us)
+/* fill: with what the event meets. */
+static inline void
+fill(LsParcel *parcel, LsEventSource *source)
 {
-	if (likely(at_us <= acc->frame->as_of_us))
-		return true;
-	if (at_us < acc->frame->until_us)
-		ls_accumulator_own_frame(acc)->until_us = at_us;
-	return false;
+	const int *numbers;
+	int n = ls_match_list(source->matcher, 0, &numbers);
+
+	for (int i = 0; i < source->always.n; i++)
+		add_match(parcel, source, &source->always.items[i]);
+	for (int i = 0; i < n; i++)
+	{
+		const LsFeeds *feeds = &source->feeds[numbers[i]];
+
+		for (int j = 0; j < feeds->n; j++)
+			add_match(parcel, source, &feeds->items[j]);
+	}
+}
+
+/* next_place: in the queue; the oldest parcel makes room. */
+static inline LsParcel *
+next_place(LsQueue *queue)
+{
+	LsParcel *parcel = &queue->parcels[queue->next++ % LS_QUEUE_LENGTH];
+
+	if (parcel->acc != NULL)
+		ls_accumulator_take(parcel->acc, parcel);
+	parcel->acc = NULL;
+	return parcel;
 }
 
 /*
- * ls_accumulator_add: one event. It is matched while the memory of the accumulator
- * is on its way; but no condition may fail on an event that does not count.
+ * ls_accumulator_add: one event, for an accumulator up to as_of. It may wait in the
+ * queue where there is one.
  *
  * Errors: what a condition raises, with the rule's name.
  */
 void
 ls_accumulator_add(LsAccumulator *acc,
 				   const LsEventReader *reader,
-				   const LsEventRow *event)
+				   const LsEventRow *event,
+				   TimestampTz as_of,
+				   LsQueue *queue)
 {
-	LsEventSource *source = reader->source;
-	const int *numbers;
+	LsParcel own;
+	LsParcel *parcel = queue == NULL ? &own : next_place(queue);
 	int64 at_us;
-	int n = 0;
 
 	ls_prefetch(acc);
 	if (!counts(reader, event, &at_us))
 		return;
-	if (!source->may_raise)
-		n = ls_match_list(source->matcher, 0, &numbers);
-	if (!is_past(acc, at_us))
-		return;
-	if (source->may_raise)
-		n = ls_match_list(source->matcher, 0, &numbers);
-	for (int i = 0; i < source->always.n; i++)
-		add_match(acc, source, &source->always.items[i], at_us);
-	for (int i = 0; i < n; i++)
-	{
-		const LsFeeds *feeds = &source->feeds[numbers[i]];
+	parcel->at_us = at_us;
+	parcel->n = 0;
+	parcel->is_activity = false;
+	parcel->is_future = at_us > as_of;
+	parcel->acc = acc;
+	if (!parcel->is_future)
+		fill(parcel, reader->source);
+	if (queue == NULL)
+		ls_accumulator_take(acc, parcel);
+}
 
-		for (int j = 0; j < feeds->n; j++)
-			add_match(acc, source, &feeds->items[j], at_us);
+/*
+ * ls_queue_bring: all that waits.
+ */
+void
+ls_queue_bring(LsQueue *queue)
+{
+	for (int i = 0; i < LS_QUEUE_LENGTH; i++)
+	{
+		LsParcel *parcel = &queue->parcels[i];
+
+		if (parcel->acc != NULL)
+			ls_accumulator_take(parcel->acc, parcel);
+		parcel->acc = NULL;
 	}
 }

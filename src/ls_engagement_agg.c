@@ -26,29 +26,26 @@ PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate_columns_at);
 #define ARG_AS_OF 4
 #define ARG_SINCE 5
 
-/* How many moments of one query share their frames. */
-#define MAX_FRAMES 8
-
 /*
  * LsAggCall: what one place in a query needs, kept from row to row. Rules that
  * change meanwhile do not: all states of a query are made by the same.
  */
 typedef struct LsAggCall
 {
+	LsNursery nursery; /* at the beginning: it looks for its own context */
 	LsEngagement *engagement;
 	LsEventReader reader;
-	LsFrame *frame; /* of the accumulators; those it had before stay */
-	bool is_fixed;	/* are model and source the same for all rows? */
+	bool is_fixed; /* are model and source the same for all rows? */
 	bool has_fixed_as_of;
 	bool has_as_of; /* an argument of that name? */
 	TimestampTz default_as_of;
+	TimestampTz as_of; /* of this row */
 	text *model;
 	text *source; /* or NULL */
 	Oid type;	  /* of the row, where it is one argument */
 	int32 typmod;
-	TupleDesc desc; /* of the arguments that make the row, or NULL */
-	bool computed;	/* is one of them more than a column? */
-	List *frames;
+	TupleDesc desc;		   /* of the arguments that make the row, or NULL */
+	bool computed;		   /* is one of them more than a column? */
 	MemoryContext context; /* of all that belongs to the model; emptied with it */
 } LsAggCall;
 
@@ -151,6 +148,27 @@ bind_model(FunctionCallInfo fcinfo, text *model, text *source)
 	return call;
 }
 
+static TimestampTz
+get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
+{
+	TimestampTz as_of;
+
+	if (!call->has_as_of)
+		return call->default_as_of;
+	if (PG_ARGISNULL(ARG_AS_OF))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("as_of must not be null"),
+				errhint("Leave it out for lead_scoring.as_of()."));
+	as_of = PG_GETARG_TIMESTAMPTZ(ARG_AS_OF);
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errmsg("as_of must be finite"),
+				errhint("Give the moment of scoring."));
+	return as_of;
+}
+
 /* find_call: `nhead` arguments are the model's, the state's and the event's aside. */
 static LsAggCall *
 find_call(FunctionCallInfo fcinfo, int nhead)
@@ -173,6 +191,7 @@ find_call(FunctionCallInfo fcinfo, int nhead)
 	call = bind_model(fcinfo, model, source);
 	call->has_as_of = nhead >= ARG_AS_OF;
 	call->has_fixed_as_of = !call->has_as_of || is_constant(fcinfo, ARG_AS_OF);
+	call->as_of = get_as_of(fcinfo, call);
 	call->is_fixed = is_constant(fcinfo, ARG_MODEL) &&
 					 (nhead < ARG_SOURCE || is_constant(fcinfo, ARG_SOURCE));
 	return call;
@@ -188,27 +207,6 @@ get_call(FunctionCallInfo fcinfo, int nhead)
 
 /* ---- which accumulator ------------------------------------------------- */
 
-static TimestampTz
-get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
-{
-	TimestampTz as_of;
-
-	if (!call->has_as_of)
-		return call->default_as_of;
-	if (PG_ARGISNULL(ARG_AS_OF))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("as_of must not be null"),
-				errhint("Leave it out for lead_scoring.as_of()."));
-	as_of = PG_GETARG_TIMESTAMPTZ(ARG_AS_OF);
-	if (TIMESTAMP_NOT_FINITE(as_of))
-		ereport(ERROR,
-				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				errmsg("as_of must be finite"),
-				errhint("Give the moment of scoring."));
-	return as_of;
-}
-
 static void
 check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 {
@@ -220,55 +218,33 @@ check_same(const LsAccumulator *acc, const LsAggCall *call, TimestampTz as_of)
 						"lead_scoring.merge()."));
 }
 
-/* share_frame: NULL where the query has too many already. */
-static LsFrame *
-share_frame(LsAggCall *call, TimestampTz as_of, MemoryContext context)
-{
-	MemoryContext old;
-	LsFrame *frame;
-	ListCell *cell;
-
-	foreach(cell, call->frames)
-	{
-		frame = lfirst(cell);
-		if (frame->engagement == call->engagement && frame->as_of_us == as_of)
-			return frame;
-	}
-	if (list_length(call->frames) >= MAX_FRAMES)
-		return NULL;
-	old = MemoryContextSwitchTo(context);
-	frame = palloc(sizeof(LsFrame));
-	*frame = ls_frame_of(call->engagement, as_of);
-	call->frames = lappend(call->frames, frame);
-	MemoryContextSwitchTo(old);
-	return frame;
-}
-
-static LsAccumulator *
-new_accumulator(FunctionCallInfo fcinfo, LsAggCall *call, TimestampTz as_of)
-{
-	MemoryContext context = ls_aggregate_context(fcinfo);
-	LsFrame *shared = share_frame(call, as_of, fcinfo->flinfo->fn_mcxt);
-
-	if (shared != NULL)
-		return ls_accumulator_new_in(shared, context);
-	return ls_accumulator_new(call->engagement, as_of, context);
-}
-
 static inline LsAccumulator *
 get_accumulator(FunctionCallInfo fcinfo, LsAggCall *call)
 {
-	LsAccumulator *acc;
-	TimestampTz as_of;
+	LsAccumulator *acc = (LsAccumulator *) PG_GETARG_POINTER(0);
 
+	if (!(call->is_fixed && call->has_fixed_as_of))
+		call->as_of = get_as_of(fcinfo, call);
 	if (PG_ARGISNULL(0))
-		return new_accumulator(fcinfo, call, get_as_of(fcinfo, call));
-	acc = (LsAccumulator *) PG_GETARG_POINTER(0);
-	if (likely(call->is_fixed && call->has_fixed_as_of))
-		return acc;
-	as_of = get_as_of(fcinfo, call);
-	check_same(acc, call, as_of);
+	{
+		LsFrame frame = ls_frame_of(call->engagement, call->as_of, NULL);
+
+		return ls_nursery_get(&call->nursery, fcinfo, &frame);
+	}
+	if (!(call->is_fixed && call->has_fixed_as_of))
+		check_same(acc, call, call->as_of);
 	return acc;
+}
+
+/* add: while the aggregate is hashed, an event may wait for its contact. */
+static inline void
+add(LsAggCall *call, LsAccumulator *acc, const LsEventRow *event)
+{
+	ls_accumulator_add(acc,
+					   &call->reader,
+					   event,
+					   call->as_of,
+					   call->nursery.context != NULL ? &call->nursery.queue : NULL);
 }
 
 /* ---- events as rows ---------------------------------------------------- */
@@ -318,7 +294,7 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 	if (PG_NARGS() > ARG_SINCE)
 		bind_since(call, fcinfo);
 	row = ls_fit_tuple(header);
-	ls_accumulator_add(acc, &call->reader, &event);
+	add(call, acc, &event);
 	PG_RETURN_POINTER(acc);
 }
 
@@ -362,7 +338,7 @@ accumulate_columns(FunctionCallInfo fcinfo, int nhead)
 		bind_columns(call, fcinfo, nhead + 1);
 	if (call->computed)
 		ls_match_protect_values(call->desc, columns);
-	ls_accumulator_add(acc, &call->reader, &event);
+	add(call, acc, &event);
 	PG_RETURN_POINTER(acc);
 }
 

@@ -46,13 +46,16 @@ ls_facts_free(void *memory)
  * ls_frame_of: of accumulators without events, up to a moment.
  */
 LsFrame
-ls_frame_of(LsEngagement *engagement, TimestampTz as_of)
+ls_frame_of(LsEngagement *engagement, TimestampTz as_of, MemoryContext context)
 {
-	return (LsFrame){engagement, as_of, PG_INT64_MIN, PG_INT64_MAX};
+	return (LsFrame){engagement, context, NULL, as_of, PG_INT64_MIN, PG_INT64_MAX};
 }
 
-static void
-start(LsAccumulator *acc, LsFrame *frame)
+/*
+ * ls_accumulator_start: without events. The frame must stay as long as it.
+ */
+LsAccumulator *
+ls_accumulator_start(LsAccumulator *acc, LsFrame *frame)
 {
 	acc->frame = frame;
 	acc->last_activity_us = PG_INT64_MIN;
@@ -61,19 +64,6 @@ start(LsAccumulator *acc, LsFrame *frame)
 	acc->cap = LS_ACCUMULATOR_FIRST;
 	acc->has_own_frame = false;
 	acc->has_earlier_activity = false;
-}
-
-/*
- * ls_accumulator_new_in: without events. The frame must stay as long as it.
- *
- * Memory: all in `context`, now and later.
- */
-LsAccumulator *
-ls_accumulator_new_in(LsFrame *frame, MemoryContext context)
-{
-	LsAccumulator *acc = MemoryContextAlloc(context, sizeof(LsAccumulator));
-
-	start(acc, frame);
 	return acc;
 }
 
@@ -85,6 +75,22 @@ typedef struct LsAlone
 } LsAlone;
 
 /*
+ * ls_accumulator_new_alone: without events, with a copy of the frame.
+ *
+ * Memory: all in the frame's context, now and later.
+ */
+LsAccumulator *
+ls_accumulator_new_alone(const LsFrame *frame)
+{
+	LsAlone *alone = MemoryContextAlloc(frame->context, sizeof(LsAlone));
+
+	alone->frame = *frame;
+	ls_accumulator_start(&alone->acc, &alone->frame);
+	alone->acc.has_own_frame = true;
+	return &alone->acc;
+}
+
+/*
  * ls_accumulator_new: without events, up to a moment, with a frame of its own.
  *
  * Memory: all in `context`, now and later.
@@ -92,12 +98,9 @@ typedef struct LsAlone
 LsAccumulator *
 ls_accumulator_new(LsEngagement *engagement, TimestampTz as_of, MemoryContext context)
 {
-	LsAlone *alone = MemoryContextAlloc(context, sizeof(LsAlone));
+	LsFrame frame = ls_frame_of(engagement, as_of, context);
 
-	alone->frame = ls_frame_of(engagement, as_of);
-	start(&alone->acc, &alone->frame);
-	alone->acc.has_own_frame = true;
-	return &alone->acc;
+	return ls_accumulator_new_alone(&frame);
 }
 
 /*
@@ -110,7 +113,7 @@ ls_accumulator_own_frame(LsAccumulator *acc)
 
 	if (acc->has_own_frame)
 		return acc->frame;
-	frame = MemoryContextAlloc(GetMemoryChunkContext(acc), sizeof(LsFrame));
+	frame = MemoryContextAlloc(acc->frame->context, sizeof(LsFrame));
 	*frame = *acc->frame;
 	acc->frame = frame;
 	acc->has_own_frame = true;
@@ -237,15 +240,15 @@ static void
 append(LsAccumulator *acc, const LsFact *fact)
 {
 	LsForm form = form_of(fact, acc->frame->engagement);
+	LsCell *to = acc->cells + acc->n;
+	LsCell *end;
 
 	if (form.is_short)
-		ls_accumulator_add_short(acc,
-								 fact->track,
-								 fact->at_us,
-								 form.has_more,
-								 fact->value);
+		end =
+			ls_cell_put_short(to, fact->track, fact->at_us, form.has_more, fact->value);
 	else
-		ls_accumulator_add_long(acc, fact, form.has_more);
+		end = ls_cell_put_long(to, fact, form.has_more);
+	acc->n = (uint32) (end - acc->cells);
 }
 
 static int64
@@ -285,7 +288,7 @@ resize(LsAccumulator *acc, int64 cap)
 		acc->cells = repalloc_huge(acc->cells, size);
 	else
 	{
-		acc->cells = MemoryContextAllocHuge(GetMemoryChunkContext(acc), size);
+		acc->cells = MemoryContextAllocHuge(acc->frame->context, size);
 		memcpy(acc->cells, acc->first, sizeof(LsCell) * acc->n);
 	}
 	acc->cap = (uint32) cap;
@@ -334,6 +337,37 @@ ls_accumulator_make_room(LsAccumulator *acc, int64 n)
 						"did in the source's condition."));
 	if (wanted > acc->cap)
 		resize(acc, Max(wanted, (int64) acc->cap * 2));
+}
+
+/*
+ * ls_accumulator_add_fact: any fact of its tracks.
+ */
+void
+ls_accumulator_add_fact(LsAccumulator *acc, const LsFact *fact)
+{
+	if (acc->n + LS_CELLS_OF_FACT > acc->cap)
+		ls_accumulator_make_room(acc, LS_CELLS_OF_FACT);
+	append(acc, fact);
+}
+
+/*
+ * ls_accumulator_take: what an event brings.
+ */
+void
+ls_accumulator_take(LsAccumulator *acc, const LsParcel *parcel)
+{
+	if (unlikely(parcel->is_future))
+	{
+		if (parcel->at_us < acc->frame->until_us)
+			ls_accumulator_own_frame(acc)->until_us = parcel->at_us;
+		return;
+	}
+	if (parcel->is_activity)
+		ls_accumulator_note_activity(acc, parcel->at_us);
+	if (acc->n + parcel->n > acc->cap)
+		ls_accumulator_make_room(acc, parcel->n);
+	for (uint32 i = 0; i < parcel->n; i++)
+		acc->cells[acc->n++] = parcel->cells[i];
 }
 
 /* ---- joining ---------------------------------------------------------- */

@@ -66,34 +66,30 @@ ls_cells_of(uint64 head)
 	return ls_cell_has_value(head) ? 2 : 1;
 }
 
-/*
- * ls_accumulator_add_short: a match without key, of one of the first tracks, near
- * in time. There must be room.
- */
-static inline void
-ls_accumulator_add_short(LsAccumulator *acc,
-						 uint32 track,
-						 int64 at_us,
-						 bool has_value,
-						 double value)
+/* ls_cell_put_short: a match without key, of one of the first tracks, near in time;
+ * gives where the next fact goes. */
+static inline LsCell *
+ls_cell_put_short(LsCell *to, uint32 track, int64 at_us, bool has_value, double value)
 {
-	acc->cells[acc->n++].head = (uint64) (2 * track + has_value) << LS_CELL_AT_BITS |
-								(uint64) (at_us + LS_CELL_AT_BIAS);
+	(to++)->head = (uint64) (2 * track + has_value) << LS_CELL_AT_BITS |
+				   (uint64) (at_us + LS_CELL_AT_BIAS);
 	if (has_value)
-		acc->cells[acc->n++].value = value;
+		(to++)->value = value;
+	return to;
 }
 
-/* ls_accumulator_add_long: any fact. There must be room. */
-static inline void
-ls_accumulator_add_long(LsAccumulator *acc, const LsFact *fact, bool has_more)
+/* ls_cell_put_long: any fact. */
+static inline LsCell *
+ls_cell_put_long(LsCell *to, const LsFact *fact, bool has_more)
 {
-	acc->cells[acc->n++].head = LS_CELL_LONG | (has_more ? LS_CELL_MORE : 0) |
-								(uint64) fact->track << 32 | fact->what;
-	acc->cells[acc->n++].at_us = fact->at_us;
+	(to++)->head = LS_CELL_LONG | (has_more ? LS_CELL_MORE : 0) |
+				   (uint64) fact->track << 32 | fact->what;
+	(to++)->at_us = fact->at_us;
 	if (!has_more)
-		return;
-	acc->cells[acc->n++].key = fact->key;
-	acc->cells[acc->n++].value = fact->value;
+		return to;
+	(to++)->key = fact->key;
+	(to++)->value = fact->value;
+	return to;
 }
 
 /* ls_accumulator_note_activity: the latest counts; others are only needed for the

@@ -18,15 +18,14 @@ PG_FUNCTION_INFO_V1(ls_sql_rollup_accumulate);
 PG_FUNCTION_INFO_V1(ls_sql_merge);
 PG_FUNCTION_INFO_V1(ls_sql_engagement_empty);
 
-/* new_like: for what the other has, and more. */
-static LsAccumulator *
-new_like(const LsAccumulator *other, MemoryContext context)
+/* get_nursery: of a place in a query. */
+static LsNursery *
+get_nursery(FunctionCallInfo fcinfo)
 {
-	if (other->has_own_frame)
-		return ls_accumulator_new(other->frame->engagement,
-								  other->frame->as_of_us,
-								  context);
-	return ls_accumulator_new_in(other->frame, context);
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LsNursery));
+	return fcinfo->flinfo->fn_extra;
 }
 
 /*
@@ -35,10 +34,10 @@ new_like(const LsAccumulator *other, MemoryContext context)
 Datum
 ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = ls_aggregate_context(fcinfo);
 	LsAccumulator *a = PG_ARGISNULL(0) ? NULL : (LsAccumulator *) PG_GETARG_POINTER(0);
 	LsAccumulator *b = PG_ARGISNULL(1) ? NULL : (LsAccumulator *) PG_GETARG_POINTER(1);
 
+	(void) ls_aggregate_context(fcinfo);
 	if (b == NULL)
 	{
 		if (a == NULL)
@@ -46,9 +45,10 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(a);
 	}
 	if (a == NULL)
-		a = new_like(b, context);
+		a = ls_nursery_get(get_nursery(fcinfo), fcinfo, b->frame);
 	if (a->frame->engagement->fingerprint != b->frame->engagement->fingerprint)
 		ls_accumulator_refuse_change(a);
+	ls_nursery_settle(b);
 	ls_accumulator_join(a, b);
 	PG_RETURN_POINTER(a);
 }
@@ -59,8 +59,11 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 Datum
 ls_sql_engagement_serialize(PG_FUNCTION_ARGS)
 {
+	LsAccumulator *acc = (LsAccumulator *) PG_GETARG_POINTER(0);
+
 	(void) ls_aggregate_context(fcinfo);
-	PG_RETURN_BYTEA_P(ls_accumulator_send((LsAccumulator *) PG_GETARG_POINTER(0)));
+	ls_nursery_settle(acc);
+	PG_RETURN_BYTEA_P(ls_accumulator_send(acc));
 }
 
 /*
@@ -79,10 +82,14 @@ ls_sql_engagement_deserialize(PG_FUNCTION_ARGS)
 Datum
 ls_sql_engagement_finish(PG_FUNCTION_ARGS)
 {
+	LsAccumulator *acc;
+
 	(void) ls_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(ls_accumulator_state((LsAccumulator *) PG_GETARG_POINTER(0)));
+	acc = (LsAccumulator *) PG_GETARG_POINTER(0);
+	ls_nursery_settle(acc);
+	PG_RETURN_POINTER(ls_accumulator_state(acc));
 }
 
 /*

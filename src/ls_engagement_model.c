@@ -128,7 +128,7 @@ compile_tracks(LsEngagement *engagement, List *drafts)
 	engagement->ntracks = list_length(drafts);
 	engagement->tracks = palloc0(sizeof(LsTrack) * (engagement->ntracks + 1));
 	engagement->sections = palloc0(sizeof(LsSection) * (engagement->ntracks + 1));
-	engagement->open = palloc0(sizeof(int) * (engagement->ntracks + 1));
+	engagement->open.tracks = palloc0(sizeof(int) * (engagement->ntracks + 1));
 	for (int i = 0; i < engagement->ntracks; i++)
 		engagement->sections[i].unless_us = INT64_MIN;
 	foreach(cell, drafts)

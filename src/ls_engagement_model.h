@@ -16,6 +16,7 @@
 typedef struct LsFeed
 {
 	int track; /* -1 = it is activity */
+	bool is_sum;
 	uint32 what;
 	int distinct; /* number of the matcher's value, -1 = none */
 	int value;	  /* the same */
@@ -50,7 +51,6 @@ typedef struct LsEventSource
 	LsMatcher *matcher;
 	int occurred_at; /* the matcher's column; -1 = it is computed */
 	int contact_id;
-	bool may_raise; /* can a condition end in an error? */
 	LsFeeds always; /* what every event does */
 	LsFeeds *feeds; /* by the number of the condition in the matcher */
 	LsHash *hashes; /* by the number of the value */
@@ -94,10 +94,9 @@ typedef struct LsEngagement
 	LsReaders *readers[2]; /* by dimension and track: who gives nothing without facts */
 	LsReaders idle[2];	   /* by dimension: who may */
 	LsSection *sections;   /* scratch: by track, empty but while a state is read */
-	int nopen;			   /* scratch: which are not empty */
-	int *open;
-	double *sums;  /* scratch: by slot */
-	LsFact *facts; /* scratch: of one state; NULL = none yet */
+	LsOpen open;		   /* scratch: which are not empty */
+	double *sums;		   /* scratch: by slot */
+	LsFact *facts;		   /* scratch: of one state; NULL = none yet */
 	int facts_cap;
 	LsLimits *limits[2]; /* of engagement's and intent's groups, by slot */
 } LsEngagement;

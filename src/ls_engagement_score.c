@@ -22,7 +22,6 @@ typedef struct LsStateCall
 {
 	uint64 generation;
 	LsEngagement *engagement;
-	LsFrame *frame; /* of accumulators that it makes; NULL = none yet */
 	Oid user;
 	int name_length;
 	char name[LS_STATE_MAX_NAME + 1];
@@ -43,7 +42,6 @@ bind_name(FunctionCallInfo fcinfo, const char *name, int length)
 	}
 	call->generation = 0;
 	call->engagement = ls_engagement_get(model);
-	call->frame = NULL;
 	call->user = GetUserId();
 	call->name_length = length;
 	memcpy(call->name, name, length);
@@ -75,25 +73,17 @@ ls_engagement_of_name(FunctionCallInfo fcinfo, const char *name, int length)
 	return get_call(fcinfo, name, length)->engagement;
 }
 
-/*
- * ls_engagement_frame_of_name: the same, for accumulators: completes the frame,
- * and gives the one that all those alike share; NULL where it is another.
- */
-LsFrame *
-ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
-							const char *name,
-							int length,
-							LsFrame *frame)
+static inline void
+check_fingerprint(const LsEngagement *engagement, const LsState *state)
 {
-	LsStateCall *call = get_call(fcinfo, name, length);
-
-	frame->engagement = call->engagement;
-	if (call->frame == NULL)
-	{
-		call->frame = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(LsFrame));
-		*call->frame = *frame;
-	}
-	return memcmp(call->frame, frame, sizeof(LsFrame)) == 0 ? call->frame : NULL;
+	if (unlikely(state->fingerprint != engagement->fingerprint))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("engagement state of model \"%s\" is stale",
+					   ls_state_model_name(state)),
+				errdetail("It was made under other engagement rules or event sources."),
+				errhint("Aggregate the events again with "
+						"lead_scoring.engagement_agg()."));
 }
 
 /*
@@ -105,14 +95,7 @@ ls_engagement_frame_of_name(FunctionCallInfo fcinfo,
 void
 ls_engagement_check_state(const LsEngagement *engagement, const LsState *state)
 {
-	if (state->fingerprint != engagement->fingerprint)
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("engagement state of model \"%s\" is stale",
-					   ls_state_model_name(state)),
-				errdetail("It was made under other engagement rules or event sources."),
-				errhint("Aggregate the events again with "
-						"lead_scoring.engagement_agg()."));
+	check_fingerprint(engagement, state);
 	if (!ls_state_fits(state, engagement->tracks, engagement->ntracks, true))
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_CORRUPTED),
@@ -180,13 +163,21 @@ ls_engagement_check_moment(const LsState *state,
 void
 ls_engagement_close(LsEngagement *engagement)
 {
-	while (engagement->nopen > 0)
+	while (engagement->open.n > 0)
 	{
-		int track = engagement->open[--engagement->nopen];
+		int track = engagement->open.tracks[--engagement->open.n];
 
 		engagement->sections[track].n = 0;
 		engagement->sections[track].unless_us = PG_INT64_MIN;
 	}
+}
+
+static inline void
+set_moment(LsMoment *moment, const LsState *state, TimestampTz as_of, TimestampTz since)
+{
+	moment->now_us = as_of;
+	moment->since_us = since == DT_NOEND ? DT_NOBEGIN : since;
+	moment->last_activity_us = state->last_activity_us;
 }
 
 /*
@@ -208,11 +199,33 @@ ls_engagement_open(LsEngagement *engagement,
 	while (ls_state_next(&reader, &section))
 	{
 		engagement->sections[section.track] = section;
-		engagement->open[engagement->nopen++] = section.track;
+		engagement->open.tracks[engagement->open.n++] = section.track;
 	}
-	moment->now_us = as_of;
-	moment->since_us = since == DT_NOEND ? DT_NOBEGIN : since;
-	moment->last_activity_us = state->last_activity_us;
+	set_moment(moment, state, as_of, since);
+}
+
+/* open_unchecked: of a state from somewhere, whose head was checked. */
+static void
+open_unchecked(LsEngagement *engagement, const LsState *state)
+{
+	const char *problem;
+
+	ls_engagement_close(engagement);
+	problem = ls_state_set_out(state,
+							   VARSIZE(state),
+							   engagement->tracks,
+							   engagement->ntracks,
+							   engagement->sections,
+							   &engagement->open);
+	if (problem == NULL)
+		return;
+	ls_engagement_close(engagement);
+	ereport(ERROR,
+			errcode(ERRCODE_DATA_CORRUPTED),
+			errmsg("malformed engagement state of model \"%s\": %s",
+				   engagement->model->row->name,
+				   problem),
+			errhint("Aggregate the events again with lead_scoring.engagement_agg()."));
 }
 
 /*
@@ -289,9 +302,9 @@ ls_engagement_points(LsEngagement *engagement, const LsMoment *moment, bool is_i
 	double points;
 
 	memset(sums, 0, sizeof(double) * nslots);
-	for (int i = 0; i < engagement->nopen; i++)
+	for (int i = 0; i < engagement->open.n; i++)
 		add_points(engagement,
-				   &engagement->readers[is_intent][engagement->open[i]],
+				   &engagement->readers[is_intent][engagement->open.tracks[i]],
 				   moment);
 	add_points(engagement, &engagement->idle[is_intent], moment);
 	points = sums[0];
@@ -329,15 +342,17 @@ ls_engagement_open_call(FunctionCallInfo fcinfo,
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return NULL;
-	*state = PG_GETARG_ENGAGEMENT(0);
+	*state = ls_state_head_from_datum(PG_GETARG_DATUM(0));
 	as_of = PG_GETARG_TIMESTAMPTZ(1);
-	engagement = ls_engagement_of_state(fcinfo, *state);
+	engagement =
+		ls_engagement_of_name(fcinfo, ls_state_name(*state), (*state)->name_length);
+	check_fingerprint(engagement, *state);
 	ls_engagement_check_moment(*state, engagement, as_of);
-	ls_engagement_open(engagement,
-					   *state,
-					   moment,
-					   as_of,
-					   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2));
+	open_unchecked(engagement, *state);
+	set_moment(moment,
+			   *state,
+			   as_of,
+			   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2));
 	return engagement;
 }
 

@@ -108,7 +108,7 @@ add_value(LsSourceBuild *build, const char *rule, const char *text, bool is_numb
 
 /* add_feed: under its condition. */
 static void
-add_feed(LsSourceBuild *build, const LsDraftFeed *draft, int track)
+add_feed(LsSourceBuild *build, const LsDraftFeed *draft, int track, bool is_sum)
 {
 	LsFeed *feed = palloc0(sizeof(LsFeed));
 	const char *condition = draft->condition;
@@ -116,6 +116,7 @@ add_feed(LsSourceBuild *build, const LsDraftFeed *draft, int track)
 	int number;
 
 	feed->track = track;
+	feed->is_sum = is_sum;
 	feed->what = draft->what;
 	feed->counts_from = draft->counts_from;
 	feed->counts_until = draft->counts_until;
@@ -302,7 +303,6 @@ finish_source(LsSourceBuild *build)
 		compile_matcher(build, build->rules, build->values, "engagement rule");
 	source->occurred_at = ls_match_value_column(source->matcher, LS_EVENT_OCCURRED_AT);
 	source->contact_id = ls_match_value_column(source->matcher, LS_EVENT_CONTACT_ID);
-	source->may_raise = ls_match_may_raise(source->matcher);
 	source->always = keep_feeds(build, build->always);
 	source->feeds =
 		MemoryContextAlloc(build->context,
@@ -342,11 +342,18 @@ ls_engagement_compile_source(const LsModel *model,
 	ListCell *feed;
 
 	open_source(&build);
-	add_feed(&build, &activity, -1);
+	add_feed(&build, &activity, -1, false);
 	foreach(cell, drafts)
-		foreach(feed, ((LsDraft *) lfirst(cell))->feeds)
+	{
+		const LsDraft *draft = lfirst(cell);
+
+		foreach(feed, draft->feeds)
 			if (((LsDraftFeed *) lfirst(feed))->source == row)
-				add_feed(&build, lfirst(feed), foreach_current_index(cell));
+				add_feed(&build,
+						 lfirst(feed),
+						 foreach_current_index(cell),
+						 draft->track.kind == LS_TRACK_SUM);
+	}
 	finish_source(&build);
 }
 

@@ -335,38 +335,59 @@ check_section(const LsSection *section)
 	return NULL;
 }
 
-/* check_sections: are they sound, and do they fill the state exactly? */
-static const char *
-check_sections(const LsState *state, size_t left)
+/* LsCheck: what was looked at of a state. */
+typedef struct LsCheck
 {
 	LsSectionReader reader;
-	LsSection section;
-	int track = -1;
+	size_t left; /* bytes */
+	int track;
+} LsCheck;
 
-	ls_state_read(state, &reader);
-	while (reader.left > 0)
-	{
-		const LsSectionHead *head = (const LsSectionHead *) reader.at;
-		const char *problem;
-		size_t size;
+static void
+begin_check(LsCheck *check, const LsState *state, size_t size)
+{
+	ls_state_read(state, &check->reader);
+	check->left = size - (size_t) (check->reader.at - (const char *) state);
+	check->track = -1;
+}
 
-		if (left < sizeof(LsSectionHead) || head->n > left / 8)
-			return "it ends within a section";
-		if (head->columns & ~LS_SECTION_ALL || head->reserved != 0)
-			return "a section has unknown columns";
-		if (head->track <= track)
-			return "sections are not in order";
-		size = section_size(head->columns, head->n);
-		if (size > left)
-			return "it ends within a section";
-		track = head->track;
-		left -= size;
-		(void) ls_state_next(&reader, &section);
-		problem = check_section(&section);
-		if (problem != NULL)
-			return problem;
-	}
-	return left == 0 ? NULL : "its size is wrong";
+/* next_sound: the next section; NULL, or what is wrong with it. */
+static inline const char *
+next_sound(LsCheck *check, LsSection *section)
+{
+	const LsSectionHead *head = (const LsSectionHead *) check->reader.at;
+	size_t size;
+
+	if (check->left < sizeof(LsSectionHead) || head->n > check->left / 8)
+		return "it ends within a section";
+	if (head->columns & ~LS_SECTION_ALL || head->reserved != 0)
+		return "a section has unknown columns";
+	if (head->track <= check->track)
+		return "sections are not in order";
+	size = section_size(head->columns, head->n);
+	if (size > check->left)
+		return "it ends within a section";
+	check->track = head->track;
+	check->left -= size;
+	(void) ls_state_next(&check->reader, section);
+	return check_section(section);
+}
+
+/*
+ * ls_state_check_head: is it a state, and of which model? NULL, or what is wrong.
+ */
+const char *
+ls_state_check_head(const LsState *state, size_t size)
+{
+	if (size < sizeof(LsState))
+		return "it is too short";
+	if (state->version != LS_STATE_VERSION)
+		return "it has another format";
+	if (state->name_length == 0 || state->name_length > LS_STATE_MAX_NAME ||
+		sizeof(LsState) + padded(state->name_length) > size ||
+		memchr(ls_state_name(state), '\0', state->name_length) != NULL)
+		return "it names no model";
+	return NULL;
 }
 
 /*
@@ -376,21 +397,22 @@ check_sections(const LsState *state, size_t left)
 const char *
 ls_state_check(const LsState *state, size_t size)
 {
-	size_t head;
+	const char *problem = ls_state_check_head(state, size);
+	LsSection section;
+	LsCheck check;
 
-	if (size < sizeof(LsState))
-		return "it is too short";
-	if (state->version != LS_STATE_VERSION)
-		return "it has another format";
-	head = sizeof(LsState) + padded(state->name_length);
-	if (state->name_length == 0 || state->name_length > LS_STATE_MAX_NAME ||
-		head > size || memchr(ls_state_name(state), '\0', state->name_length) != NULL)
-		return "it names no model";
-	return check_sections(state, size - head);
+	if (problem != NULL)
+		return problem;
+	begin_check(&check, state, size);
+	while (check.reader.left > 0 && problem == NULL)
+		problem = next_sound(&check, &section);
+	if (problem == NULL && check.left > 0)
+		problem = "its size is wrong";
+	return problem;
 }
 
 /* fits_track: is this what the track makes of facts? */
-static bool
+static inline bool
 fits_track(const LsSection *section, const LsTrack *track, bool is_final)
 {
 	int columns = ls_track_columns(track);
@@ -406,6 +428,38 @@ fits_track(const LsSection *section, const LsTrack *track, bool is_final)
 		if (section->steps[i] >= limit)
 			return false;
 	return !is_final || (size_t) section->n <= max_facts(track);
+}
+
+/*
+ * ls_state_set_out: sections by track, of a state whose head was checked. The rest
+ * is checked here, and against the tracks. NULL, or what is wrong; `open` is which
+ * of them are set, in any case.
+ */
+const char *
+ls_state_set_out(const LsState *state,
+				 size_t size,
+				 const LsTrack *tracks,
+				 int ntracks,
+				 LsSection *sections,
+				 LsOpen *open)
+{
+	LsSection section;
+	LsCheck check;
+
+	begin_check(&check, state, size);
+	while (check.reader.left > 0)
+	{
+		const char *problem = next_sound(&check, &section);
+
+		if (problem != NULL)
+			return problem;
+		if (section.track >= ntracks ||
+			!fits_track(&section, &tracks[section.track], true))
+			return "it does not fit the model";
+		sections[section.track] = section;
+		open->tracks[open->n++] = section.track;
+	}
+	return check.left == 0 ? NULL : "its size is wrong";
 }
 
 /*

@@ -69,12 +69,26 @@ typedef struct LsSectionReader
 	int left;
 } LsSectionReader;
 
+/* LsOpen: which tracks have sections. */
+typedef struct LsOpen
+{
+	int n;
+	int *tracks; /* room for all of them */
+} LsOpen;
+
 extern size_t ls_state_room(int nfacts, int name_length);
 extern size_t ls_state_write(LsState *state,
 							 const LsFacts *facts,
 							 const LsTrack *tracks,
 							 const char *name);
+extern const char *ls_state_check_head(const LsState *state, size_t size);
 extern const char *ls_state_check(const LsState *state, size_t size);
+extern const char *ls_state_set_out(const LsState *state,
+									size_t size,
+									const LsTrack *tracks,
+									int ntracks,
+									LsSection *sections,
+									LsOpen *open);
 extern bool ls_state_fits(const LsState *state,
 						  const LsTrack *tracks,
 						  int ntracks,

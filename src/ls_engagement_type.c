@@ -38,6 +38,20 @@ refuse(int sqlstate, const char *problem)
 			errhint("Aggregate the events again with lead_scoring.engagement_agg()."));
 }
 
+static void
+refuse_state(const LsState *state, const char *problem)
+{
+	if (VARSIZE(state) >= sizeof(LsState) && state->version > LS_STATE_VERSION)
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("engagement state has format %d, which is newer than this "
+					   "library's %d",
+					   state->version,
+					   LS_STATE_VERSION),
+				errhint("Update lead_scoring, or aggregate the events again."));
+	refuse(ERRCODE_DATA_CORRUPTED, problem);
+}
+
 /*
  * ls_state_from_datum: the state, checked.
  *
@@ -47,21 +61,25 @@ const LsState *
 ls_state_from_datum(Datum datum)
 {
 	const LsState *state = (const LsState *) PG_DETOAST_DATUM(datum);
-	Size size = VARSIZE(state);
-	const char *problem = ls_state_check(state, size);
+	const char *problem = ls_state_check(state, VARSIZE(state));
 
-	if (problem == NULL)
-		return state;
-	if (size >= sizeof(LsState) && state->version > LS_STATE_VERSION)
-		ereport(ERROR,
-				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("engagement state has format %d, which is newer than this "
-					   "library's %d",
-					   state->version,
-					   LS_STATE_VERSION),
-				errhint("Update lead_scoring, or aggregate the events again."));
-	refuse(ERRCODE_DATA_CORRUPTED, problem);
-	return NULL;
+	if (problem != NULL)
+		refuse_state(state, problem);
+	return state;
+}
+
+/*
+ * ls_state_head_from_datum: the same, but only its head was checked.
+ */
+const LsState *
+ls_state_head_from_datum(Datum datum)
+{
+	const LsState *state = (const LsState *) PG_DETOAST_DATUM(datum);
+	const char *problem = ls_state_check_head(state, VARSIZE(state));
+
+	if (problem != NULL)
+		refuse_state(state, problem);
+	return state;
 }
 
 /* ls_state_model_name: as a string of its own. */

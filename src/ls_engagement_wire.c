@@ -86,22 +86,6 @@ refuse(void)
 			errhint("Set max_parallel_workers_per_gather = 0, and report it."));
 }
 
-static LsAccumulator *
-new_accumulator(FunctionCallInfo fcinfo, const char *name, const LsWire *wire)
-{
-	LsFrame frame = {NULL, wire->as_of_us, wire->from_us, wire->until_us};
-	LsFrame *shared =
-		ls_engagement_frame_of_name(fcinfo, name, wire->name_length, &frame);
-
-	LsAccumulator *acc;
-
-	if (shared != NULL)
-		return ls_accumulator_new_in(shared, CurrentMemoryContext);
-	acc = ls_accumulator_new(frame.engagement, frame.as_of_us, CurrentMemoryContext);
-	*acc->frame = frame;
-	return acc;
-}
-
 /*
  * ls_accumulator_receive: of the model that it names.
  *
@@ -113,6 +97,7 @@ ls_accumulator_receive(FunctionCallInfo fcinfo, const bytea *bytes)
 	Size size = VARSIZE_ANY_EXHDR(bytes);
 	const char *at = VARDATA_ANY(bytes);
 	LsWire wire;
+	LsFrame frame;
 	LsAccumulator *acc;
 
 	if (size < sizeof(LsWire))
@@ -123,7 +108,13 @@ ls_accumulator_receive(FunctionCallInfo fcinfo, const bytea *bytes)
 		size != sizeof(LsWire) + wire.name_length + sizeof(LsCell) * (Size) wire.n)
 		refuse();
 	at += sizeof(LsWire);
-	acc = new_accumulator(fcinfo, at, &wire);
+	frame.engagement = ls_engagement_of_name(fcinfo, at, wire.name_length);
+	frame.context = CurrentMemoryContext;
+	frame.queue = NULL;
+	frame.as_of_us = wire.as_of_us;
+	frame.from_us = wire.from_us;
+	frame.until_us = wire.until_us;
+	acc = ls_accumulator_new_alone(&frame);
 	if (acc->frame->engagement->fingerprint != wire.fingerprint)
 		ls_accumulator_refuse_change(acc);
 	if (wire.n > acc->cap)

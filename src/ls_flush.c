@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -141,14 +142,46 @@ lock_lookups(const LsObjects *objects, const LsTaken *taken)
 														  taken->lookups.changed));
 }
 
+/*
+ * lock_tables: those that are read, and the contacts where their stages are written,
+ * before score rows are locked. Who changes one may want next what the user's
+ * transaction has. False, at once, where one is not to be had.
+ */
+static bool
+lock_tables(const LsObjects *objects, const LsModelRow *row)
+{
+	List *sources = ls_model_is_current(row->name) ? ls_model_get(row->name)->sources
+												   : ls_catalog_sources(row->name);
+	ListCell *cell;
+
+	if (!ConditionalLockRelationOid(objects->contacts_relid,
+									row->stage_column == NULL ? AccessShareLock
+															  : RowExclusiveLock))
+		return false;
+	foreach(cell, sources)
+	{
+		Oid relid = ls_relation_by_name(((LsSourceRow *) lfirst(cell))->relation);
+
+		if (OidIsValid(relid) && !ConditionalLockRelationOid(relid, AccessShareLock))
+			return false;
+	}
+	return true;
+}
+
 /* apply: as the owner, inside SPI. */
 static void
-apply(const LsObjects *objects, LsTaken *taken, const char *reason)
+apply(const LsObjects *objects,
+	  const LsModelRow *row,
+	  LsTaken *taken,
+	  const char *reason)
 {
 	bool claimed = reason == NULL && ls_claim_instant(objects->score_relid);
 
 	if (reason == NULL && !claimed)
 		reason = "a refresh inside another transaction";
+	if (reason == NULL && !lock_tables(objects, row))
+		reason =
+			"contacts or events are being changed as a table by another transaction";
 	if (reason == NULL && !lock_lookups(objects, taken))
 		reason = "lookups are being changed by another transaction";
 	write_changes(objects, taken, reason);
@@ -213,7 +246,7 @@ write_model(void *arg)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	taken = *write->taken;
-	apply(objects, &taken, write->reason);
+	apply(objects, row, &taken, write->reason);
 	SPI_finish();
 	ls_guard_leave(&guard);
 	PopActiveSnapshot();

@@ -9,7 +9,6 @@
 #include "ls_lookup_fetch.h"
 
 #include "ls_compat.h"
-#include "ls_guard.h"
 #include "ls_objects.h"
 #include "ls_relation.h"
 #include "ls_seen.h"
@@ -18,11 +17,8 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
-#include "utils/resowner.h"
 #include "utils/typcache.h"
 
 #define MAX_REMEMBERED 1000

@@ -215,8 +215,8 @@ ls_objects_plan(const char *sql, int nargs, Oid *types)
 }
 
 /*
- * ls_objects_plan_now: make the plan, while it may not choose a scan that a table
- * will outgrow. Inside SPI.
+ * ls_objects_plan_now: plan it through indexes, which a table does not outgrow. Who
+ * has too many plans to keep one more has it for this SPI connection.
  */
 void
 ls_objects_plan_now(SPIPlanPtr plan)
@@ -226,7 +226,6 @@ ls_objects_plan_now(SPIPlanPtr plan)
 
 	ls_guard_set("enable_seqscan", "off");
 	planned = SPI_plan_get_cached_plan(plan);
-	/* Plans that are not kept belong to no resource owner. */
 	if (planned != NULL)
 		ReleaseCachedPlan(planned, plan->saved ? CurrentResourceOwner : NULL);
 	AtEOXact_GUC(true, guc_level);

@@ -200,8 +200,7 @@ add_facts(const LsWhatIf *what_if,
 				what_if->as_of >= feed->counts_until)
 				continue;
 			fact = imagine_fact(what_if, foreach_current_index(cell), feed);
-			ls_accumulator_make_room(acc, LS_CELLS_OF_FACT);
-			ls_accumulator_add_long(acc, &fact, true);
+			ls_accumulator_add_fact(acc, &fact);
 		}
 	ls_accumulator_note_activity(acc, what_if->as_of);
 }

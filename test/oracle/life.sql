@@ -14,7 +14,7 @@ DELETE FROM lead_scoring.transition WHERE model = 'm';
 CREATE TABLE edge (from_stage text, to_stage text, lo int, hi int);
 INSERT INTO edge VALUES ('lead', 'mql', 50, 1000), ('lead', 'sql', 90, 1000), ('mql', 'sql', 80, 1000),
     ('mql', 'lead', -1000, 30), ('sql', 'mql', -1000, 60), ('sql', 'opportunity', 100, 1000),
-    ('opportunity', 'lead', -1000, 10), ('opportunity', 'sql', 40, 50);
+    ('opportunity', 'lead', -1000, 10), ('opportunity', 'sql', 40, 50), ('mql', 'opportunity', 60, 70), ('opportunity', 'mql', 60, 70);
 INSERT INTO lead_scoring.transition (model, from_stage, to_stage, condition)
 SELECT 'm', from_stage, to_stage, format('total >= %s AND total < %s', lo, hi) FROM edge;
 INSERT INTO lead_scoring.action (model, name, condition, on_edge, repeat_after) VALUES

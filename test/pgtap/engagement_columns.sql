@@ -13,7 +13,7 @@ SET client_min_messages = error;
 SET lead_scoring.as_of = '2026-03-01 00:00+00';
 
 SELECT current_setting('server_version_num')::int >= 180000 AS has_18 \gset
-SELECT plan(115 + CASE WHEN :'has_18' THEN 2 ELSE 0 END);
+SELECT plan(117 + CASE WHEN :'has_18' THEN 2 ELSE 0 END);
 
 CREATE ROLE ec_reader;
 CREATE ROLE ec_column;
@@ -230,6 +230,8 @@ INSERT INTO tool.shape (planned, query) VALUES
     ('columns', $$SELECT contact_id, agg(e, 'm', 'none') FROM crm.events AS e GROUP BY 1$$),
     ('columns', $$SELECT contact_id, agg(e, 'm', 'events', occurred_at) FROM crm.events AS e GROUP BY 1$$),
     ('columns', $$SELECT contact_id, agg(c, 'm') FROM crm.events AS e JOIN crm.contacts AS c ON c.id = e.contact_id GROUP BY 1$$),
+    ('columns', $$SELECT c.id, count(s.state), min(s.contact_id) FROM crm.contacts AS c LEFT JOIN LATERAL (SELECT contact_id, agg(e, 'm') AS state FROM crm.events AS e WHERE e.id > c.id * 20 AND contact_id = 3 GROUP BY 1 LIMIT 1) AS s ON true GROUP BY 1$$),
+    ('columns', $$SELECT c.id, s.state FROM crm.contacts AS c LEFT JOIN LATERAL (SELECT contact_id, agg(e, 'm', NULL, timestamptz '2026-03-01 UTC' - c.id * interval '3 days') AS state FROM crm.events AS e WHERE contact_id IN (3, 4) GROUP BY 1) AS s ON s.contact_id = 3$$),
     ('plain', $$SELECT contact_id, agg(e, 'm' ORDER BY id DESC) FROM crm.events AS e GROUP BY 1$$),
     ('plain', $$SELECT contact_id, agg(DISTINCT e, 'm') FROM crm.few AS e GROUP BY 1$$),
     ('plain', $$SELECT id, agg(e, 'm') OVER (PARTITION BY contact_id ORDER BY id) FROM crm.few AS e$$),

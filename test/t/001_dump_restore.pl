@@ -28,7 +28,9 @@ INSERT INTO lead_scoring.fit_rule (model, name, group_name, condition, points) V
     ('plain', 'seven', 'capped', 'size % 7 = 0', 4),
     ('plain', 'five', 'capped', 'size % 5 = 0', 4);
 CALL lead_scoring.refresh('plain');
-GRANT SELECT ON plain, plain_scored, plain_score TO analyst;
+GRANT SELECT ON plain, plain_scored, plain_score, plain_adjustment TO analyst;
+INSERT INTO plain_adjustment (contact_id, kind, points, reason, valid_until) VALUES
+    (20, 'points', 7.5, 'said by hand', '2999-01-01'), (21, 'exclude', NULL, NULL, NULL), (22, 'reset', NULL, NULL, NULL);
 
 CREATE SCHEMA "My Schema" AUTHORIZATION owner;
 SET ROLE owner;
@@ -39,6 +41,20 @@ CREATE TABLE "My Schema".zz PARTITION OF "My Schema"."Con""tacts" DEFAULT;
 RESET ROLE;
 INSERT INTO "My Schema"."Con""tacts" VALUES ('CEO', 'a', 60), ('it''s', 'b', 1), (NULL, 'ü 🚀', 2);
 CALL make_live('Model of "x"', '"My Schema"."Con""tacts"', 'The Key');
+
+-- Companies of contacts, in partitions.
+CREATE TABLE company (id int PRIMARY KEY, size int) PARTITION BY RANGE (id);
+CREATE TABLE company_low PARTITION OF company FOR VALUES FROM (0) TO (5);
+CREATE TABLE company_high PARTITION OF company DEFAULT;
+CREATE TABLE employee (id int PRIMARY KEY, title text, company_id int);
+CREATE INDEX ON employee (company_id);
+INSERT INTO company SELECT g, 20 * g FROM generate_series(1, 8) AS g;
+INSERT INTO employee SELECT g, 'CEO', g % 10 FROM generate_series(1, 30) AS g;
+SELECT lead_scoring.create_model('employee', 'employee', 'id');
+SELECT lead_scoring.add_lookup('employee', 'company', 'company', 'id', 'company_id');
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES
+    ('employee', 'big', 'company.size > 50', 10), ('employee', 'none', 'company.id IS NULL', -3);
+SELECT lead_scoring.activate('employee');
 
 CREATE TABLE draft (id int PRIMARY KEY, title text);
 SELECT lead_scoring.create_model('draft', 'draft', 'id');
@@ -132,6 +148,8 @@ sub restore_and_look
     $new->safe_psql($database, <<'SQL');
 INSERT INTO plain VALUES (1000, 'CEO', 60), (1001, 'CEO', 7);
 UPDATE plain SET size = 2 * size WHERE id < 5;
+INSERT INTO plain_adjustment (contact_id, points) VALUES (30, 3);
+DELETE FROM plain_adjustment WHERE contact_id = 21;
 DELETE FROM plain WHERE id BETWEEN 20 AND 30;
 INSERT INTO "My Schema"."Con""tacts" VALUES ('CEO', 'c', 60);
 UPDATE "My Schema"."Con""tacts" SET size = 70, "The Key" = 'zzz' WHERE "The Key" = 'a';
@@ -144,6 +162,8 @@ INSERT INTO draft VALUES (1, 'CEO');
 SQL
     is_sound_after_refresh($new, $database, 'plain', "$what: writes and a rule change");
     is_sound($new, $database, 'Model of "x"', "$what: writes to partitions");
+    $new->safe_psql($database, 'UPDATE company SET size = 120 - size');
+    is_sound($new, $database, 'employee', "$what: writes to a lookup");
     is_sound($new, $database, 'draft', "$what: a draft is activated");
     return;
 }
