@@ -279,7 +279,10 @@ ls_refresh_all(LsRun *run)
 
 /* ---- who is due --------------------------------------------------------- */
 
-/* next_due: a batch of contacts that are due, or behind the rules. */
+/*
+ * next_due: a batch of contacts that are due, or behind the rules. Who is due by
+ * time alone is as he was, and his state says what he did until its own time ends.
+ */
 static int
 next_due(LsRun *run, LsChange **changes)
 {
@@ -288,6 +291,7 @@ next_due(LsRun *run, LsChange **changes)
 					   Int64GetDatum(ls_model_get(run->model)->stamp),
 					   ls_batch_given_up(run)};
 	const char *others = run->ngiven_up > 0 ? " AND contact_id <> ALL ($3)" : "";
+	int n;
 
 	(void) ls_objects_execute(
 		psprintf("SELECT contact_id FROM %s WHERE (due_at <= $1"
@@ -299,7 +303,13 @@ next_due(LsRun *run, LsChange **changes)
 		run->ngiven_up > 0 ? 3 : 2,
 		types,
 		values);
-	return ls_apply_found(run->objects, changes);
+	n = ls_apply_found(run->objects, changes);
+	for (int i = 0; i < n; i++)
+	{
+		(*changes)[i].outcome = LS_AS_STORED;
+		(*changes)[i].events = LS_EVENTS_KEPT;
+	}
+	return n;
 }
 
 /* count_due: who is left of those; locked ones, too. */

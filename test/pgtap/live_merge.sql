@@ -105,6 +105,16 @@ SELECT pg_sleep(0.03) \g /dev/null
 SELECT is(costs($$INSERT INTO deed (contact, what) VALUES (5, 'view')$$), 'events', 'another one was of the future, and is no more: the events');
 SELECT sound('m', 'and counts');
 
+-- Who is due by time alone is read off his state.
+BEGIN;
+UPDATE m_score SET due_at = scored_at, scored_at = scored_at - interval '1 second' WHERE contact_id < 5;
+SELECT scans('deed', 'letter', 'person') AS before \gset
+CALL lead_scoring.refresh('m');
+SELECT is(scans('deed', 'letter', 'person'), :before::bigint, 'a refresh of who is due: nothing is read');
+SELECT is(count(*), 0::bigint, 'and nobody is due any more') FROM m_score WHERE due_at <= scored_at;
+COMMIT;
+SELECT sound('m', 'and all is right');
+
 -- Where scores follow the moment itself.
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('m', 'young', $$created > as_of - interval '30 days'$$, 2);
 CALL lead_scoring.refresh('m');

@@ -42,6 +42,20 @@ RESET ROLE;
 INSERT INTO "My Schema"."Con""tacts" VALUES ('CEO', 'a', 60), ('it''s', 'b', 1), (NULL, 'ü 🚀', 2);
 CALL make_live('Model of "x"', '"My Schema"."Con""tacts"', 'The Key');
 
+-- Companies of contacts, in partitions.
+CREATE TABLE company (id int PRIMARY KEY, size int) PARTITION BY RANGE (id);
+CREATE TABLE company_low PARTITION OF company FOR VALUES FROM (0) TO (5);
+CREATE TABLE company_high PARTITION OF company DEFAULT;
+CREATE TABLE employee (id int PRIMARY KEY, title text, company_id int);
+CREATE INDEX ON employee (company_id);
+INSERT INTO company SELECT g, 20 * g FROM generate_series(1, 8) AS g;
+INSERT INTO employee SELECT g, 'CEO', g % 10 FROM generate_series(1, 30) AS g;
+SELECT lead_scoring.create_model('employee', 'employee', 'id');
+SELECT lead_scoring.add_lookup('employee', 'company', 'company', 'id', 'company_id');
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES
+    ('employee', 'big', 'company.size > 50', 10), ('employee', 'none', 'company.id IS NULL', -3);
+SELECT lead_scoring.activate('employee');
+
 CREATE TABLE draft (id int PRIMARY KEY, title text);
 SELECT lead_scoring.create_model('draft', 'draft', 'id');
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('draft', 'boss', $$title = 'CEO'$$, 1);
@@ -148,6 +162,8 @@ INSERT INTO draft VALUES (1, 'CEO');
 SQL
     is_sound_after_refresh($new, $database, 'plain', "$what: writes and a rule change");
     is_sound($new, $database, 'Model of "x"', "$what: writes to partitions");
+    $new->safe_psql($database, 'UPDATE company SET size = 120 - size');
+    is_sound($new, $database, 'employee', "$what: writes to a lookup");
     is_sound($new, $database, 'draft', "$what: a draft is activated");
     return;
 }
