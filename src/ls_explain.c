@@ -1,5 +1,5 @@
 /*
- * ls_explain.c: explain_fit and reasons: where a fit score comes from.
+ * ls_explain.c: explain_fit: where a fit score comes from.
  */
 #include "postgres.h"
 
@@ -9,7 +9,6 @@
 #include "ls_guc.h"
 #include "ls_points.h"
 
-#include "common/shortest_dec.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -18,9 +17,6 @@
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_explain_fit);
-PG_FUNCTION_INFO_V1(ls_sql_reasons);
-
-#define REASONS 3
 
 /* LsExplained: the rules of a model against one contact. */
 typedef struct LsExplained
@@ -162,58 +158,4 @@ ls_sql_explain_fit(PG_FUNCTION_ARGS)
 	put_rules((ReturnSetInfo *) fcinfo->resultinfo, &e);
 	put_limits((ReturnSetInfo *) fcinfo->resultinfo, &e);
 	return (Datum) 0;
-}
-
-/* strongest: the matched rule with the most points, by size, not yet taken. */
-static int
-strongest(const LsExplained *e)
-{
-	int best = -1;
-	double most = 0;
-
-	for (int i = 0; i < list_length(e->explainer->rules); i++)
-	{
-		double points = ((LsFitRow *) list_nth(e->explainer->rules, i))->points;
-
-		if (e->matched[i] && fabs(points) > most)
-		{
-			best = i;
-			most = fabs(points);
-		}
-	}
-	return best;
-}
-
-/*
- * reasons(contact record, model text [, as_of]) -> text: the strongest rules
- * that match, such as "Decision maker +15, Private mailbox -20".
- */
-Datum
-ls_sql_reasons(PG_FUNCTION_ARGS)
-{
-	TimestampTz as_of = PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : ls_guc_as_of();
-	LsExplained e =
-		explain_contact(PG_GETARG_HEAPTUPLEHEADER(0), PG_GETARG_TEXT_PP(1), as_of);
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int n = 0; n < REASONS; n++)
-	{
-		int best = strongest(&e);
-		const LsFitRow *rule;
-		char number[DOUBLE_SHORTEST_DECIMAL_LEN];
-
-		if (best < 0)
-			break;
-		rule = list_nth(e.explainer->rules, best);
-		double_to_shortest_decimal_buf(rule->points, number);
-		appendStringInfo(&text,
-						 "%s%s %s%s",
-						 n > 0 ? ", " : "",
-						 rule->name,
-						 rule->points > 0 ? "+" : "",
-						 number);
-		e.matched[best] = false;
-	}
-	PG_RETURN_TEXT_P(cstring_to_text(text.data));
 }

@@ -9,6 +9,7 @@
 #include "ls_key.h"
 #include "ls_objects.h"
 #include "ls_points.h"
+#include "ls_relation.h"
 
 #include "access/htup_details.h"
 #include "funcapi.h"
@@ -76,6 +77,24 @@ is_live(const LsModel *model)
 		   ls_objects_usable(model->row, model->relid, &reason);
 }
 
+/* check_key_type: values of another type must not be taken for keys. */
+static void
+check_key_type(const LsLiveCall *call)
+{
+	const LsModel *model = call->model;
+	AttrNumber key = ls_relation_column(model->relid, model->row->contact_id);
+	Oid type = ls_key_stored_type(getBaseType(get_atttype(model->relid, key)));
+
+	if (!OidIsValid(type) || call->key_type != type)
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("this is no contact id of model \"%s\"", model->row->name),
+				errdetail("Its contact ids that are kept live are of type %s.",
+						  OidIsValid(type) ? format_type_be(type)
+										   : "integer, bigint, uuid or text"),
+				errhint("Cast the contact's id."));
+}
+
 static void
 bind_call(FunctionCallInfo fcinfo, LsLiveCall *call, text *name, int key_argument)
 {
@@ -97,12 +116,7 @@ bind_call(FunctionCallInfo fcinfo, LsLiveCall *call, text *name, int key_argumen
 		getBaseType(get_fn_expr_argtype(fcinfo->flinfo, key_argument)));
 	call->name = MemoryContextAlloc(call->context, VARSIZE_ANY(name));
 	memcpy(call->name, name, VARSIZE_ANY(name));
-	if (!OidIsValid(call->key_type))
-		ereport(ERROR,
-				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("contact ids of this type cannot be kept live"),
-				errdetail("They are of type integer, bigint, uuid or text."),
-				errhint("Cast the contact's id."));
+	check_key_type(call);
 	call->generation = generation;
 }
 

@@ -83,19 +83,6 @@ CREATE FUNCTION lead_scoring.explain_fit(
 COMMENT ON FUNCTION lead_scoring.explain_fit(record, text, timestamptz) IS
     'Where a contact''s fit comes from, as of a moment.';
 
-CREATE FUNCTION lead_scoring.reasons(contact record, model text) RETURNS text
-    AS 'MODULE_PATHNAME', 'ls_sql_reasons'
-    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION lead_scoring.reasons(record, text) IS
-    'The three strongest rules that match a contact, with their points, as of lead_scoring.as_of(). Empty where none matches; NULL for a NULL row.';
-
-CREATE FUNCTION lead_scoring.reasons(contact record, model text, as_of timestamptz)
-    RETURNS text
-    AS 'MODULE_PATHNAME', 'ls_sql_reasons'
-    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION lead_scoring.reasons(record, text, timestamptz) IS
-    'The three strongest rules that match a contact, with their points, as of a moment. Empty where none matches; NULL for a NULL row or moment.';
-
 CREATE FUNCTION lead_scoring.to_sql(model text) RETURNS text
     AS 'MODULE_PATHNAME', 'ls_sql_to_sql'
     -- UNSAFE: reads conditions under other settings in a subtransaction.

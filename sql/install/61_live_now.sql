@@ -67,3 +67,25 @@ CREATE FUNCTION lead_scoring.live_now(
     LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION lead_scoring.live_now(text, bigint, anyelement, record, float8, text, text, lead_scoring.engagement, timestamptz, timestamptz, timestamptz, bigint, text) IS
     'The scores of a contact as of lead_scoring.as_of(), from its row of <model>_score where that is right; else from its own, which is read where it is NULL, and its events. NULL: the scores are those that are stored.';
+
+-- RESTRICTED where events may have to be read: tables may be temporary.
+CREATE FUNCTION lead_scoring.reasons(contact record, model text) RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_reasons'
+    LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION lead_scoring.reasons(record, text) IS
+    'The three strongest rules that count for a contact, with how often and their points, as of lead_scoring.as_of(); of its events, too, where the row has the contact''s key. Empty where none counts; NULL for a NULL row.';
+
+CREATE FUNCTION lead_scoring.reasons(contact record, model text, as_of timestamptz)
+    RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_reasons'
+    LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION lead_scoring.reasons(record, text, timestamptz) IS
+    'The three strongest rules that count for a contact, as of a moment. Empty where none counts; NULL for a NULL row or moment.';
+
+CREATE FUNCTION lead_scoring.reasons(
+    contact record, model text, as_of timestamptz, state lead_scoring.engagement
+) RETURNS text
+    AS 'MODULE_PATHNAME', 'ls_sql_reasons'
+    LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION lead_scoring.reasons(record, text, timestamptz, lead_scoring.engagement) IS
+    'The same with the state of the contact at hand. A NULL state, or one that cannot be read as of that moment, is made of the contact''s events; NULL for a NULL row, model or moment.';

@@ -141,7 +141,9 @@ SELECT contact.%2$I AS contact_id,
     score.stage_since,
     %10$s AS last_activity,
     CASE WHEN %4$s IS NULL THEN 'not scored: ' || %11$s
-         ELSE lead_scoring.reasons(contact.*, %3$L) END AS reasons,
+         ELSE lead_scoring.reasons(contact.*, %3$L, lead_scoring.as_of(),
+             CASE WHEN (score.now).shown IS NULL OR (score.now).freshness IN ('current', 'due', 'past')
+                  THEN score.engagement_state END) END AS reasons,
     score.scored_at,
     %12$s AS freshness%13$s
 COMMENT ON VIEW %1$s IS %14$L;
@@ -155,7 +157,7 @@ COMMENT ON COLUMN %1$s.grade IS 'Fit letter and engagement digit, such as A1. NU
 COMMENT ON COLUMN %1$s.stage IS 'Lifecycle stage. NULL: none yet.';
 COMMENT ON COLUMN %1$s.stage_since IS 'When the stage was entered. NULL: no stage yet.';
 COMMENT ON COLUMN %1$s.last_activity IS 'Latest activity. NULL: none yet.';
-COMMENT ON COLUMN %1$s.reasons IS 'The strongest rules that match, with their points.';
+COMMENT ON COLUMN %1$s.reasons IS 'The three strongest rules that count, with how often and their points, the strongest first; or why there are no scores.';
 COMMENT ON COLUMN %1$s.scored_at IS 'When the stored score was last brought up to date. NULL: not yet.';
 COMMENT ON COLUMN %1$s.freshness IS 'How the stored score stands, while the view is right: current; due (time has changed it); past (lead_scoring.as_of is earlier); pending (this transaction has changed the contact); queued; stale (rules have changed); new (not stored yet); failed (see reasons); unwatched (not kept by triggers).';
 $sql$, format('%I.%I', m.objects_schema, model || '_scored'), m.contact_id, model,

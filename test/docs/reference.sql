@@ -123,7 +123,7 @@ CREATE FUNCTION pg_temp.result(function oid) RETURNS text LANGUAGE sql AS $$
                 THEN 'rows of ' || (SELECT string_agg('`' || name || '`', ', ' ORDER BY place)
                                       FROM unnest(p.proargnames, p.proargmodes)
                                            WITH ORDINALITY AS a (name, mode, place)
-                                     WHERE mode = 'o')
+                                     WHERE mode IN ('o', 't'))
                 ELSE pg_get_function_result(p.oid) END
       FROM pg_proc AS p WHERE p.oid = function
 $$;
@@ -143,7 +143,7 @@ SELECT format('| %s`%s` | %s | %s |', CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE 
                      AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
                      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'lead_scoring')
  WHERE p.proname NOT IN (SELECT name FROM inner_function)
- ORDER BY p.proname COLLATE "C", p.pronargs;
+ ORDER BY p.proname COLLATE "C", p.pronargs, p.oid;
 
 -- --------------------------------------------------------------- settings
 

@@ -172,7 +172,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT count(*) FROM lead_scoring.explain('crm', 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.explain_change('crm', 1, lead_scoring.as_of(), lead_scoring.as_of())$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.what_next('crm', 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
-    ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.reasons((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_empty('crm')$$,       'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_agg((SELECT r FROM (SELECT 1 AS contact, timestamptz '2026-01-01' AS at, 'x'::text AS type) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.engagement_agg_columns('{contact,at,type}', 'crm', NULL, 1, timestamptz '2026-01-01', 'x'::text)$$, 'ok', 'ok', 'ok', 'refused', 'refused'),

@@ -106,6 +106,23 @@ DELETE FROM deed WHERE contact = 5;
 CALL lead_scoring.refresh('p', NULL);
 SELECT sound('p', 'all mended');
 
+-- ----------------------------------------------------------------- reasons
+
+\echo # reasons
+SELECT is((SELECT reasons FROM p_scored WHERE contact_id = 1), 'views x2 +4', 'how often and how much');
+SELECT is((SELECT reasons FROM p_scored WHERE contact_id = 2), 'asked +40, views +2', 'the strongest first');
+SELECT is((SELECT reasons FROM p_scored WHERE contact_id = 6), 'big +10, silent -5', 'of the contact and what it did');
+SELECT is((SELECT reasons FROM p_scored WHERE contact_id = 4), 'silent -5', 'of what it did not');
+SELECT is((SELECT lead_scoring.reasons(c, 'p') FROM person AS c WHERE id = 2), 'asked +40, views +2', 'the function says the same');
+SELECT is((SELECT lead_scoring.reasons(c, 'p', now() - interval '75 days') FROM person AS c WHERE id = 2), 'asked +40', 'and for other days');
+SELECT is((SELECT lead_scoring.reasons(r, 'p') FROM (SELECT 60 AS size) AS r), 'big +10', 'without a key: of the row alone');
+SELECT is((SELECT lead_scoring.reasons(r, 'p') FROM (SELECT 60 AS size, 'two'::text AS id) AS r), 'big +10', 'so is another type of key');
+SELECT throws_ok($$SELECT lead_scoring.live_now('p', lead_scoring.sources_stamp('p'), 'two'::text)$$, '42804', NULL, 'a key of another type is refused');
+BEGIN;
+INSERT INTO deed VALUES (1, 'view', now()), (1, 'asked', now());
+SELECT is((SELECT reasons FROM p_scored WHERE contact_id = 1), 'asked +40, views x3 +6', 'own writes');
+ROLLBACK;
+
 -- ------------------------------------------------------------- other moments
 
 \echo # other moments
