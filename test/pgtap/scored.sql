@@ -39,7 +39,7 @@ INSERT INTO lead_scoring.engagement_rule (model, name, kind, within, points) VAL
 SELECT lead_scoring.activate('p', initial_scoring => false);
 SELECT is(shown('p', 1), '0 4 0 4 new', 'activated without scores: new');
 SELECT is(shown('p', 2), '0 -5 40 35 new', 'new, with intent and silence');
-CALL lead_scoring.rescore('p', NULL);
+CALL lead_scoring.rescore('p', NULL::bigint);
 SELECT is(shown('p', 1), '0 4 0 4 current', 'scored: current');
 SELECT is(shown('p', 2), '0 -5 40 35 current', 'and so are the others');
 SELECT is(shown('p', 6), '10 -5 0 5 current', 'who did nothing is silent since there is the contact');
@@ -149,7 +149,7 @@ UPDATE p_score SET engagement = 77, intent = 78 WHERE contact_id IN (1, 2);
 SELECT is((SELECT count(*) FROM p_scored WHERE contact_id = 1 AND engagement > 0.7 AND engagement < 0.76
               AND intent = 0 AND freshness = 'current'), 1::bigint, 'half-lives are read off the state');
 SELECT is((SELECT engagement FROM p_scored WHERE contact_id = 3), -5::float8, 'what is left of an old visit is nothing');
-CALL lead_scoring.rescore('p', NULL);
+CALL lead_scoring.rescore('p', NULL::bigint);
 UPDATE lead_scoring.engagement_rule SET "within" = '30 days', half_life = NULL WHERE model = 'p' AND name = 'views';
 CALL lead_scoring.refresh('p', NULL);
 
