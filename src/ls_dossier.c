@@ -313,6 +313,56 @@ ls_dossier_said(LsDossier *dossier, Datum key)
 	return said;
 }
 
+/* ---- stages ------------------------------------------------------------- */
+
+/* The last move up to a moment; else the first one after it. */
+static const char *const stage_query =
+	"SELECT CASE WHEN m.is_past THEN m.to_stage ELSE m.from_stage END,"
+	" CASE WHEN m.is_past THEN m.changed_at END"
+	" FROM (SELECT h.id, h.from_stage, h.to_stage, h.changed_at,"
+	" h.changed_at OPERATOR(pg_catalog.<=) $2 AS is_past"
+	" FROM %s AS h WHERE h.contact_id " EQUALS " $1) AS m"
+	" ORDER BY m.is_past DESC, CASE WHEN m.is_past THEN m.changed_at END DESC,"
+	" CASE WHEN m.is_past THEN m.id END DESC, m.changed_at, m.id LIMIT 1";
+
+/*
+ * ls_dossier_stage: in which the contact was at a moment, by the history of its moves;
+ * NULL where that is not known. *since: -infinity where that is not.
+ *
+ * Errors: 42501.
+ */
+char *
+ls_dossier_stage(LsDossier *dossier, Datum key, TimestampTz as_of, TimestampTz *since)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	const LsModelRow *row = dossier->model->row;
+	Oid types[2] = {dossier->key_type, TIMESTAMPTZOID};
+	Datum values[2] = {key, TimestampTzGetDatum(as_of)};
+	char *stage = NULL;
+	bool is_null = true;
+
+	*since = DT_NOBEGIN;
+	if (row->objects_schema == NULL)
+		return NULL;
+	if (dossier->stage.sql == NULL)
+		dossier->stage.sql =
+			MemoryContextStrdup(dossier->context,
+								psprintf(stage_query,
+										 ls_objects_name(row, "stage_history")));
+	run(dossier, &dossier->stage, 2, types, values);
+	if (SPI_processed > 0)
+	{
+		HeapTuple move = SPI_tuptable->vals[0];
+		Datum at = SPI_getbinval(move, SPI_tuptable->tupdesc, 2, &is_null);
+
+		MemoryContextSwitchTo(dossier->memory);
+		stage = SPI_getvalue(move, SPI_tuptable->tupdesc, 1);
+		*since = is_null ? DT_NOBEGIN : DatumGetTimestampTz(at);
+	}
+	end_query(caller);
+	return stage;
+}
+
 /*
  * ls_dossier_by_hand: what the rows (LsSaid) come to as of a moment.
  */

@@ -58,6 +58,7 @@ typedef struct LsDossier
 	Oid key_type;		   /* of the contact's id, without its domain */
 	LsDossierQuery contact;
 	LsDossierQuery said;
+	LsDossierQuery stage;
 	LsDossierQuery *sources[2]; /* by source: all events; those since a reset */
 	LsContactReader *reader;
 	const HeapTuple *rows; /* the contact's, and its lookups' */
@@ -72,6 +73,10 @@ extern const LsState *ls_dossier_state(LsDossier *dossier,
 									   TimestampTz as_of,
 									   TimestampTz reset_at);
 extern List *ls_dossier_said(LsDossier *dossier, Datum key);
+extern char *ls_dossier_stage(LsDossier *dossier,
+							  Datum key,
+							  TimestampTz as_of,
+							  TimestampTz *since);
 extern LsByHand ls_dossier_by_hand(List *said, TimestampTz as_of);
 
 /* ls_dossier_counts: does the row count as of the moment? */

@@ -85,6 +85,7 @@ extern void ls_live_label(const LsModel *model, LsLive *live);
 extern Datum ls_live_row(FunctionCallInfo fcinfo, const LsLive *live);
 
 /* ls_live_anew.c */
+extern LsDossier *ls_live_dossier(LsLiveCall *call);
 extern void ls_live_anew(LsLiveCall *call,
 						 LsLive *live,
 						 HeapTupleHeader contact,

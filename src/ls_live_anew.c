@@ -159,6 +159,23 @@ score_guarded(LsAnew *anew)
 }
 
 /*
+ * ls_live_dossier: of another contact than before.
+ */
+LsDossier *
+ls_live_dossier(LsLiveCall *call)
+{
+	if (call->dossier == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(call->context);
+
+		call->dossier = ls_dossier_open(call->model);
+		MemoryContextSwitchTo(old);
+	}
+	ls_dossier_next(call->dossier);
+	return call->dossier;
+}
+
+/*
  * ls_live_anew: the scores of the contact whose row this is, or that has this key
  * (NULL). A state, if there is one, is that of its events. Who is not scored is not
  * shown; where a condition fails there is a problem.
@@ -175,14 +192,7 @@ ls_live_anew(LsLiveCall *call,
 {
 	LsAnew anew = {call, live, contact, key, state, as_of, NULL, DT_NOBEGIN};
 
-	if (call->dossier == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(call->context);
-
-		call->dossier = ls_dossier_open(call->model);
-		MemoryContextSwitchTo(old);
-	}
-	ls_dossier_next(call->dossier);
+	(void) ls_live_dossier(call);
 	live->is_shown = false;
 	if (contact != NULL)
 		take_rows(&anew);

@@ -14,6 +14,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -24,6 +25,7 @@ PG_FUNCTION_INFO_V1(ls_sql_same_facts);
 PG_FUNCTION_INFO_V1(ls_sql_sources_stamp);
 PG_FUNCTION_INFO_V1(ls_sql_same_sources);
 PG_FUNCTION_INFO_V1(ls_sql_uses_as_of);
+PG_FUNCTION_INFO_V1(ls_sql_stage_then);
 PG_FUNCTION_INFO_V1(ls_sql_contact_since);
 
 /*
@@ -91,4 +93,35 @@ ls_sql_contact_since(PG_FUNCTION_ARGS)
 	if (since == DT_NOBEGIN)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(since);
+}
+
+/*
+ * stage_then(model text, contact_id anyelement) -> (stage text, since timestamptz): as
+ * of lead_scoring.as_of(); NULL where that is not known.
+ *
+ * Errors: 42501 where the current role may not read the history of moves.
+ */
+Datum
+ls_sql_stage_then(PG_FUNCTION_ARGS)
+{
+	LsLiveCall *call = ls_live_call(fcinfo, PG_GETARG_TEXT_PP(0), 1);
+	TupleDesc desc;
+	Datum values[2] = {0};
+	bool nulls[2];
+	TimestampTz since;
+	char *stage;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	stage = ls_dossier_stage(ls_live_dossier(call),
+							 PG_GETARG_DATUM(1),
+							 ls_guc_as_of(),
+							 &since);
+	nulls[0] = stage == NULL;
+	nulls[1] = since == DT_NOBEGIN;
+	if (stage != NULL)
+		values[0] = CStringGetTextDatum(stage);
+	values[1] = TimestampTzGetDatum(since);
+	PG_RETURN_DATUM(
+		HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

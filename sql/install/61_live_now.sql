@@ -68,6 +68,14 @@ CREATE FUNCTION lead_scoring.live_now(
 COMMENT ON FUNCTION lead_scoring.live_now(text, bigint, anyelement, record, float8, text, text, lead_scoring.engagement, timestamptz, timestamptz, timestamptz, bigint, text) IS
     'The scores of a contact as of lead_scoring.as_of(), from its row of <model>_score where that is right; else from its own, which is read where it is NULL, and its events. NULL: the scores are those that are stored.';
 
+CREATE FUNCTION lead_scoring.stage_then(
+    model text, contact_id anyelement, OUT stage text, OUT since timestamptz
+) RETURNS record
+    AS 'MODULE_PATHNAME', 'ls_sql_stage_then'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION lead_scoring.stage_then(text, anyelement) IS
+    'Stage of a contact as of lead_scoring.as_of(), by the history of its moves, and since when. NULL where that is not known, or for a NULL argument.';
+
 -- RESTRICTED where events may have to be read: tables may be temporary.
 CREATE FUNCTION lead_scoring.reasons(contact record, model text) RETURNS text
     AS 'MODULE_PATHNAME', 'ls_sql_reasons'

@@ -137,8 +137,15 @@ SELECT contact.%2$I AS contact_id,
     %7$s AS total,
     %8$s AS band,
     %9$s AS grade,
-    score.stage,
-    score.stage_since,
+    CASE WHEN score.stage_since > lead_scoring.as_of() AND lead_scoring.as_of() <> now()
+         THEN CASE WHEN score.enrolled_at <= lead_scoring.as_of()
+                   THEN (lead_scoring.stage_then(%3$L, contact.%2$I)).stage END
+         ELSE score.stage END AS stage,
+    CASE WHEN score.stage_since > lead_scoring.as_of() AND lead_scoring.as_of() <> now()
+         THEN CASE WHEN score.enrolled_at <= lead_scoring.as_of()
+                    AND (lead_scoring.stage_then(%3$L, contact.%2$I)).stage IS NOT NULL
+                   THEN coalesce((lead_scoring.stage_then(%3$L, contact.%2$I)).since, score.enrolled_at) END
+         ELSE score.stage_since END AS stage_since,
     %10$s AS last_activity,
     CASE WHEN %4$s IS NULL THEN 'not scored: ' || %11$s
          ELSE lead_scoring.reasons(contact.*, %3$L, lead_scoring.as_of(),
@@ -154,8 +161,8 @@ COMMENT ON COLUMN %1$s.intent IS 'Intent score, in points, as of lead_scoring.as
 COMMENT ON COLUMN %1$s.total IS 'Total, in points. NULL: cannot be computed, see reasons.';
 COMMENT ON COLUMN %1$s.band IS 'Label of the total, such as hot. NULL: none.';
 COMMENT ON COLUMN %1$s.grade IS 'Fit letter and engagement digit, such as A1. NULL: none.';
-COMMENT ON COLUMN %1$s.stage IS 'Lifecycle stage. NULL: none yet.';
-COMMENT ON COLUMN %1$s.stage_since IS 'When the stage was entered. NULL: no stage yet.';
+COMMENT ON COLUMN %1$s.stage IS 'Lifecycle stage, as of lead_scoring.as_of(). NULL: none yet, or not known for then.';
+COMMENT ON COLUMN %1$s.stage_since IS 'When the stage was entered. NULL: no stage.';
 COMMENT ON COLUMN %1$s.last_activity IS 'Latest activity. NULL: none yet.';
 COMMENT ON COLUMN %1$s.reasons IS 'The three strongest rules that count, with how often and their points, the strongest first; or why there are no scores.';
 COMMENT ON COLUMN %1$s.scored_at IS 'When the stored score was last brought up to date. NULL: not yet.';

@@ -207,3 +207,95 @@ RETURNS TABLE (what text, way text, as_of timestamptz, id text, wanted text, got
               FROM compared AS c WHERE c.what = 'differs') AS d
      WHERE d.nth <= 4
 $$;
+
+-- total_of(model, as_of, id): the total of one contact, by to_sql; NULL where it has none.
+CREATE FUNCTION oracle.total_of(query text, the_moment timestamptz, the_id text) RETURNS float8
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    found float8;
+BEGIN
+    EXECUTE format('SELECT total FROM (%s) AS s WHERE contact_id::text = $2', query)
+       INTO found USING the_moment, the_id;
+    RETURN found;
+END
+$$;
+
+-- totals(query, as_of): of all contacts, by to_sql.
+CREATE FUNCTION oracle.totals(query text, the_moment timestamptz) RETURNS TABLE (id text, total float8)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT contact_id::text, total FROM (%s) AS s', query) USING the_moment;
+END
+$$;
+
+-- answers(model, query, from, to): where explain does not add up to the total of to_sql, or
+-- explain_change to the difference.
+CREATE FUNCTION oracle.answers(the_model text, query text, from_moment timestamptz, to_moment timestamptz)
+RETURNS TABLE (what text, id text, wanted text, got text) LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TEMPORARY TABLE total AS
+    SELECT m.at, t.* FROM (VALUES (from_moment), (to_moment)) AS m (at) CROSS JOIN LATERAL oracle.totals(query, m.at) AS t;
+    RETURN QUERY
+    SELECT 'explain', t.id, t.total::text, e.points::text
+      FROM pg_temp.total AS t
+     CROSS JOIN LATERAL (SELECT coalesce(sum(x.points), 0) AS points
+                           FROM lead_scoring.explain(the_model, t.id, t.at) AS x) AS e
+     WHERE abs(e.points::float8 - t.total) > 1.0000001e-6;
+    -- The same numbers on both sides: not one millionth may be missing.
+    RETURN QUERY
+    SELECT 'explain_change', c.id, d.points::text, e.points::text
+      FROM oracle.contact AS c
+     CROSS JOIN LATERAL (
+        SELECT (SELECT coalesce(sum(x.points), 0) FROM lead_scoring.explain(the_model, c.id, to_moment) AS x)
+             - (SELECT coalesce(sum(x.points), 0) FROM lead_scoring.explain(the_model, c.id, from_moment) AS x) AS points) AS d
+     CROSS JOIN LATERAL (SELECT coalesce(sum(x.points), 0) AS points
+                           FROM lead_scoring.explain_change(the_model, c.id, from_moment, to_moment) AS x) AS e
+     WHERE e.points <> d.points;
+    DROP TABLE pg_temp.total;
+END
+$$;
+
+-- How many contacts left their band, or never would, where idle() looked.
+CREATE TABLE oracle.idled (leaves boolean);
+
+-- idle(model, query, as_of, n): of n contacts to whom nothing happens any more, those who
+-- leave their band at another moment than what_next says.
+CREATE FUNCTION oracle.idle(the_model text, query text, the_moment timestamptz, n int)
+RETURNS TABLE (what text, id text, at timestamptz, wanted text, got text) LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+    answer record;
+    band text;
+    early timestamptz;
+BEGIN
+    FOR one IN
+        SELECT c.id, coalesce((SELECT max(h.at) FROM oracle.happened AS h WHERE h.id = c.id), the_moment) AS start
+          FROM oracle.contact AS c ORDER BY hashtext(c.id || the_model) LIMIT n
+    LOOP
+        SELECT * INTO STRICT answer FROM lead_scoring.what_next(the_model, one.id, one.start) AS x WHERE x.what = 'nothing';
+        band := lead_scoring.band(oracle.total_of(query, one.start, one.id), the_model);
+        INSERT INTO oracle.idled VALUES (answer.at IS NOT NULL);
+        IF answer.at IS NOT NULL AND answer.band = band THEN
+            CONTINUE; -- too many changes to look at: that is early, which it may be
+        END IF;
+        IF answer.at IS NOT NULL AND (lead_scoring.band(oracle.total_of(query, answer.at, one.id), the_model) <> answer.band
+                OR lead_scoring.band(oracle.total_of(query, answer.at - interval '1 microsecond', one.id), the_model) <> band) THEN
+            RETURN QUERY SELECT 'leaves its band', one.id, answer.at, band || ' then ' || answer.band,
+                oracle.total_of(query, answer.at - interval '1 microsecond', one.id) || ' then '
+                || oracle.total_of(query, answer.at, one.id);
+        END IF;
+        -- Before that it is in its band at every edge of an interval.
+        SELECT min(e.at) INTO early
+          FROM (SELECT DISTINCT h.at + k * s.span AS at
+                  FROM (SELECT * FROM oracle.happened UNION ALL SELECT c.id, c.since FROM oracle.contact AS c WHERE isfinite(c.since)) AS h
+                 CROSS JOIN oracle.span AS s CROSS JOIN generate_series(1, 3) AS k
+                 WHERE h.id = one.id) AS e
+         WHERE e.at > one.start AND e.at < coalesce(answer.at, one.start + interval '1800 days')
+           AND lead_scoring.band((SELECT coalesce(sum(x.points), 0)::float8
+                                    FROM lead_scoring.explain(the_model, one.id, e.at) AS x), the_model) <> band;
+        IF early IS NOT NULL THEN
+            RETURN QUERY SELECT 'has left before', one.id, answer.at, band, early::text;
+        END IF;
+    END LOOP;
+END
+$$;

@@ -183,6 +183,7 @@ INSERT INTO pg_temp.label VALUES
     ('live_source_sql(text)', 'stable', 'strict', 'safe'),
     ('live_now(text, bigint, anyelement, record, double precision, text, text, lead_scoring.engagement, timestamp with time zone, timestamp with time zone, timestamp with time zone, bigint, text)',
      'stable', 'called', 'safe'),
+    ('stage_then(text, anyelement)', 'stable', 'strict', 'safe'),
     ('uses_as_of(text)', 'stable', 'strict', 'safe'),
     ('same_facts(lead_scoring.engagement, lead_scoring.engagement)',
      'immutable', 'strict', 'safe'),

@@ -192,6 +192,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT 1 WHERE lead_scoring.live_column_sql('crm', 'fit') <> ''$$, 'ok', 'ok', 'ok', 'nothing', 'nothing'),
+    ($$SELECT lead_scoring.stage_then('crm', 1)$$,          'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.uses_as_of('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.is_watched('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contact_since((SELECT r FROM (SELECT 1 AS id, 'x'::text AS email) AS r), 'crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),

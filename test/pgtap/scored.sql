@@ -142,6 +142,29 @@ SELECT is(shown('p', 2), '0 0 40 40 past', '75 days ago');
 SELECT sound_view('p', 'the view then');
 RESET lead_scoring.as_of;
 
+-- Stages are those of then, from the history of moves.
+DELETE FROM p_stage_history;
+UPDATE p_score SET enrolled_at = now() - interval '50 days', stage = 'sql', stage_since = now() - interval '10 days' WHERE contact_id IN (1, 2);
+INSERT INTO p_stage_history (contact_id, from_stage, to_stage, changed_at, cause) VALUES
+    (1, 'lead', 'mql', now() - interval '20 days', 'event'), (1, 'mql', 'sql', now() - interval '10 days', 'event');
+CREATE FUNCTION staged(id int, days int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found text;
+BEGIN
+    PERFORM set_config('lead_scoring.as_of', (now() - days * interval '1 day')::text, true);
+    SELECT concat_ws(' ', stage, extract(day FROM now() - stage_since)) INTO found FROM p_scored WHERE contact_id = id;
+    PERFORM set_config('lead_scoring.as_of', '', true);
+    RETURN found;
+END
+$$;
+SELECT is((SELECT stage FROM p_scored WHERE contact_id = 1), 'sql', 'the stage of now');
+SELECT is(staged(1, 5), 'sql 10', 'since it was entered');
+SELECT is(staged(1, 10), 'sql 10', 'at that moment');
+SELECT is(staged(1, 11), 'mql 20', 'the one before');
+SELECT is(staged(1, 30), 'lead 50', 'the first one, since the contact is there');
+SELECT is(staged(1, 51), '', 'none, before that');
+SELECT is(staged(2, 30), '', 'not known without a history');
+
 -- Nothing is stored of what fades all the time.
 UPDATE lead_scoring.engagement_rule SET "within" = NULL, half_life = '1 day' WHERE model = 'p' AND name = 'views';
 CALL lead_scoring.refresh('p', NULL);
