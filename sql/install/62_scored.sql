@@ -69,7 +69,7 @@ DECLARE
     call text := format('lead_scoring.live_now(%L, %s, ', model, lead_scoring.sources_stamp(model));
     stored text := ', s.fit, s.band, s.grade, s.engagement_state, s.since, s.scored_at, s.due_at, s.stamp, s.problem';
     -- Not s.*: whoever adds a column of his own may drop it again.
-    kept text := 's.contact_id, s.fit, s.engagement, s.intent, s.total, s.band, s.grade, s.stage, s.stage_since, s.since, s.engagement_state, s.last_activity, s.scored_at, s.due_at, s.stamp, s.problem';
+    kept text := 's.contact_id, s.fit, s.engagement, s.intent, s.total, s.band, s.grade, s.stage, s.stage_since, s.enrolled_at, s.since, s.engagement_state, s.last_activity, s.scored_at, s.due_at, s.stamp, s.problem';
     is_watched boolean := lead_scoring.is_watched(model);
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
