@@ -68,6 +68,8 @@ DECLARE
     m lead_scoring.model;
     call text := format('lead_scoring.live_now(%L, %s, ', model, lead_scoring.sources_stamp(model));
     stored text := ', s.fit, s.band, s.grade, s.engagement_state, s.since, s.scored_at, s.due_at, s.stamp, s.problem';
+    -- Not s.*: whoever adds a column of his own may drop it again.
+    kept text := 's.contact_id, s.fit, s.engagement, s.intent, s.total, s.band, s.grade, s.stage, s.stage_since, s.enrolled_at, s.since, s.engagement_state, s.last_activity, s.scored_at, s.due_at, s.stamp, s.problem';
     is_watched boolean := lead_scoring.is_watched(model);
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
@@ -75,25 +77,25 @@ BEGIN
         RETURN format($sql$
 FROM %1$s AS contact
 LEFT JOIN (
-    SELECT s.*, %2$ss.contact_id, NULL%3$s) AS now FROM %4$I.%5$I AS s
+    SELECT %7$s, %2$ss.contact_id, NULL%3$s) AS now FROM %4$I.%5$I AS s
 ) AS score ON score.contact_id = contact.%6$I
 WHERE CASE WHEN score.contact_id IS NULL THEN (%2$scontact.%6$I)).shown IS TRUE
            ELSE (score.now).shown IS NOT FALSE END;$sql$,
             lead_scoring.contacts_of(model), call, stored,
-            m.objects_schema, model || '_score', m.contact_id);
+            m.objects_schema, model || '_score', m.contact_id, kept);
     END IF;
     RETURN format($sql$
 FROM %1$s AS contact%2$s
 LEFT JOIN %3$I.%4$I AS s ON s.contact_id = contact.%5$I
 CROSS JOIN LATERAL (
-    SELECT s.*, %6$scontact.%5$I, %7$s%8$s) AS now
+    SELECT %9$s, %6$scontact.%5$I, %7$s%8$s) AS now
     OFFSET 0
 ) AS score
 WHERE contact.%5$I IS NOT NULL AND (score.now).shown IS NOT FALSE;$sql$,
         lead_scoring.contacts_of(model), lead_scoring.lookup_joins(model, 'contact'),
         m.objects_schema, model || '_score', m.contact_id, call,
         lead_scoring.contact_row_sql(model, 'contact'),
-        CASE WHEN is_watched THEN stored ELSE '' END);
+        CASE WHEN is_watched THEN stored ELSE '' END, kept);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.live_source_sql(text) IS

@@ -29,6 +29,28 @@ $$;
 COMMENT ON FUNCTION lead_scoring.object_name(text, text) IS
     'Quoted name of a table or view of the model, such as that of suffix outbox. A NULL or unknown name is refused.';
 
+-- A superuser who writes to somebody's table runs its triggers as a superuser.
+CREATE FUNCTION lead_scoring.refuse_superuser(target regclass) RETURNS void
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner name;
+BEGIN
+    SELECT r.rolname INTO owner
+      FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner
+     WHERE c.oid = target AND NOT r.rolsuper;
+    IF FOUND AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = current_user AND r.rolsuper) THEN
+        RAISE EXCEPTION 'a superuser may not work on actions of role "%"', owner
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('What triggers on %s do, they would do as a superuser.', target),
+                  HINT = 'SET ROLE to the role of the worker, or to the owner.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.refuse_superuser(regclass) IS
+    'Internal: raises where a superuser is about to write to a table of somebody who is none. Nothing for a NULL table.';
+
 CREATE FUNCTION lead_scoring.take_actions(
     model text, at_most integer DEFAULT 100,
     OUT id bigint, OUT contact_id text, OUT action text, OUT payload jsonb,
@@ -44,6 +66,7 @@ DECLARE
     moment timestamptz := clock_timestamp();
     ids bigint[];
 BEGIN
+    PERFORM lead_scoring.refuse_superuser(delivery::regclass);
     IF at_most IS NULL OR at_most < 1 THEN
         RAISE EXCEPTION 'at_most must be at least 1'
             USING ERRCODE = 'invalid_parameter_value',
@@ -95,6 +118,7 @@ DECLARE
     delivery text := lead_scoring.object_name(model, 'delivery');
     status text;
 BEGIN
+    PERFORM lead_scoring.refuse_superuser(delivery::regclass);
     IF ok IS NULL THEN
         RAISE EXCEPTION 'ok must be true or false'
             USING ERRCODE = 'null_value_not_allowed';

@@ -50,7 +50,7 @@ INSERT INTO inner_function VALUES
 INSERT INTO inner_function VALUES
     ('adjustment_sql'), ('history_sql'), ('life_problems_sql'), ('life_stamp'), ('missing_table_sql'),
     ('objects'), ('object_name'), ('outbox_sql'), ('sequences_sql'), ('adjustment_changed'),
-    ('adjustment_triggers_sql'), ('by_hand_sql'), ('score_problems_sql'), ('verify_sql'),
+    ('adjustment_triggers_sql'), ('refuse_superuser'), ('by_hand_sql'), ('score_problems_sql'), ('verify_sql'),
     ('score_bounds'), ('rule_stats'), ('engagement_eq'), ('engagement_ne'), ('engagement_hash');
 INSERT INTO inner_function SELECT 'report_' || r.suffix FROM lead_scoring.reports() AS r;
 

@@ -97,8 +97,10 @@ BEGIN
             -- Who got the stage that he had was not touched.
             DELETE FROM changed USING person AS p JOIN place AS l USING (id) WHERE p.id = changed.id AND p.stage = l.stage;
         ELSE
-            WITH u AS (UPDATE person SET points = floor(random() * 11)::int * 10 RETURNING id)
-            INSERT INTO changed SELECT id, false FROM u;
+            -- Nobody looks at whom nothing has changed of.
+            WITH before AS MATERIALIZED (SELECT id, points FROM person),
+                 u AS (UPDATE person SET points = floor(random() * 11)::int * 10 RETURNING id, points)
+            INSERT INTO changed SELECT u.id, false FROM u JOIN before USING (id) WHERE u.points <> before.points;
         END IF;
         CALL look();
         COMMIT;

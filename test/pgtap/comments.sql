@@ -110,6 +110,7 @@ INSERT INTO pg_temp.label VALUES
     ('life_stamp(text)', 'stable', 'strict', 'safe'),
     ('missing_table_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('objects(text)', 'stable', 'strict', 'safe'),
+    ('refuse_superuser(regclass)', 'stable', 'strict', 'safe'),
     ('promote(text, boolean)', 'volatile', 'strict', 'unsafe'),
     ('sequences_sql(text)', 'stable', 'strict', 'safe'),
     ('outbox_sql(text)', 'stable', 'strict', 'safe'),

@@ -1,6 +1,7 @@
 -- Live lookups: whatever statement writes companies or contacts, in whatever mode, the
 -- score table, the view and the model as plain SQL say the same afterwards.
 
+\ir live.psql
 \ir life.psql
 SET client_min_messages = error;
 

@@ -351,7 +351,9 @@ SELECT is(concat_ws(' ', nullif(tool.holds(call, 'ls_owner', owner), ''),
                     nullif(tool.holds(call, 'ls_writer', writer), ''),
                     nullif(tool.holds(call, 'ls_stranger', stranger), ''),
                     nullif(tool.holds(call, session_user,
-                        CASE WHEN call ~ 'check_config|check_rules|config_changed|config_restored' THEN '39P01' ELSE owner END), '')),
+                        CASE WHEN call ~ 'check_config|check_rules|config_changed|config_restored' THEN '39P01'
+                             -- The owner's triggers must not run as a superuser.
+                             WHEN call ~ 'take_actions|finish_action' THEN '42501' ELSE owner END), '')),
           '', call)
   FROM tool.matrix;
 
@@ -371,7 +373,7 @@ SELECT is(array_agg(DISTINCT p.proname::text ORDER BY p.proname::text), NULL,
           'every function is in the matrix')
   FROM pg_proc AS p
  WHERE p.pronamespace = 'lead_scoring'::regnamespace
-   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'sequences_sql', 'adjustment_sql', 'scored_view_sql',
+   AND p.proname NOT IN ('state_sql', 'live_source_sql', 'followed', 'followed_triggers_sql', 'objects_sql', 'triggers_sql', 'drop_sql', 'objects', 'missing_table_sql', 'history_sql', 'outbox_sql', 'sequences_sql', 'refuse_superuser', 'adjustment_sql', 'scored_view_sql',
                          'deactivation_sql', 'trigger_problems', 'score_problems',
                          'verify_sql', 'score_problems_sql', 'life_problems_sql')
    -- Parts of reports_sql, which is.

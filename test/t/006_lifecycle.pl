@@ -188,6 +188,37 @@ bench('deleted and written anew', $clients, int($writes / 2), "$replace\@10", "$
 query(q{CALL lead_scoring.refresh('c')});
 is_lawful('c', 'after that');
 
+# ------------------------------------------- what is said, and how often it is said
+
+$node->safe_psql('crm', <<'SQL');
+SET client_min_messages = warning;
+CREATE TABLE firm (id int PRIMARY KEY, points int, stage text DEFAULT 'lead', size int);
+CALL make_staged('f', 'firm', live => false);
+CALL add_transition('f', 'lead', 'opportunity', '100 / contact.size > 50');
+INSERT INTO lead_scoring.action (model, name, condition, repeat_after, channel)
+VALUES ('f', 'one', 'total >= 50', '0', 'firms'), ('f', 'two', 'total >= 60', '0', 'firms'), ('f', 'three', 'total >= 60', '0', 'others');
+SELECT lead_scoring.activate('f');
+SQL
+my ($said, $warned);
+$node->psql('crm', <<'SQL', stdout => \$said, stderr => \$warned);
+INSERT INTO firm (id, points, size) VALUES (1, 60, 0);
+INSERT INTO firm (id, points, size) VALUES (2, 60, 0), (3, 60, 10);
+UPDATE firm SET points = 70 WHERE id < 3;
+SQL
+is(query('SELECT count(*) FROM firm'), '3', 'a condition that fails: the writes succeed');
+is(scalar(() = $warned =~ /WARNING:/g), 1, 'one warning in a session') or diag($warned);
+like($warned, qr/scores of model "f" could not be kept up.*check_model\('f'\)/s, 'which says where to look');
+unlike($warned, qr/division/, 'and nothing of the contact');
+$node->psql('crm', <<'SQL', stdout => \$said, stderr => \$warned);
+LISTEN firms;
+LISTEN others;
+INSERT INTO firm (id, points, size) SELECT g, 90, 10 FROM generate_series(11, 30) AS g;
+SELECT 'next';
+UPDATE firm SET points = 95 WHERE id > 10;
+SELECT 'nothing';
+SQL
+is(join(' ', $said =~ /notification "(\w+)"/g), 'firms others', 'one notification for a transaction and channel');
+
 # --------------------------------------------------------------------- workers
 
 # Four workers beside the writers. One more takes some, does its work, and is gone
