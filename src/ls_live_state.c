@@ -21,30 +21,11 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-PG_FUNCTION_INFO_V1(ls_sql_same_facts);
 PG_FUNCTION_INFO_V1(ls_sql_sources_stamp);
 PG_FUNCTION_INFO_V1(ls_sql_same_sources);
 PG_FUNCTION_INFO_V1(ls_sql_uses_as_of);
 PG_FUNCTION_INFO_V1(ls_sql_stage_then);
 PG_FUNCTION_INFO_V1(ls_sql_contact_since);
-
-/*
- * same_facts(a engagement, b engagement) -> boolean: are they the same, but for
- * the moment at which they were made?
- */
-Datum
-ls_sql_same_facts(PG_FUNCTION_ARGS)
-{
-	const LsState *a = PG_GETARG_ENGAGEMENT(0);
-	const LsState *b = PG_GETARG_ENGAGEMENT(1);
-	const char *rest_a = (const char *) &a->from_us;
-	const char *rest_b = (const char *) &b->from_us;
-
-	PG_RETURN_BOOL(VARSIZE(a) == VARSIZE(b) && a->nsections == b->nsections &&
-				   a->fingerprint == b->fingerprint &&
-				   memcmp(rest_a, rest_b, VARSIZE(a) - (rest_a - (const char *) a)) ==
-					   0);
-}
 
 /* sources_stamp(model text) -> bigint: changes with the event sources */
 Datum

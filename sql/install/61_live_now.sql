@@ -1,12 +1,5 @@
 -- What a stored score row says of a contact, and what is to be computed.
 
-CREATE FUNCTION lead_scoring.same_facts(
-    a lead_scoring.engagement, b lead_scoring.engagement) RETURNS boolean
-    AS 'MODULE_PATHNAME', 'ls_sql_same_facts'
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION lead_scoring.same_facts(lead_scoring.engagement, lead_scoring.engagement) IS
-    'Are two states the same but for the moment at which they were made? NULL where one is NULL.';
-
 CREATE FUNCTION lead_scoring.sources_stamp(model text) RETURNS bigint
     AS 'MODULE_PATHNAME', 'ls_sql_sources_stamp'
     LANGUAGE c STABLE STRICT PARALLEL SAFE;

@@ -16,7 +16,7 @@ INSERT INTO inner_function VALUES
     ('event_changed'), ('followed'), ('followed_triggers_sql'), ('has_index'),
     ('contact_row'), ('contact_row_sql'), ('lookup_changed'), ('lookup_joins'), ('live_source_sql'),
     ('live_now'), ('uses_as_of'), ('stage_then'), ('live_column_sql'), ('is_watched'),
-    ('same_facts'), ('sources_stamp'), ('same_sources'), ('state_sql'), ('contact_since'),
+    ('sources_stamp'), ('same_sources'), ('state_sql'), ('contact_since'),
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
     ('current_path'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),

@@ -185,8 +185,6 @@ INSERT INTO pg_temp.label VALUES
      'stable', 'called', 'safe'),
     ('stage_then(text, anyelement)', 'stable', 'strict', 'safe'),
     ('uses_as_of(text)', 'stable', 'strict', 'safe'),
-    ('same_facts(lead_scoring.engagement, lead_scoring.engagement)',
-     'immutable', 'strict', 'safe'),
     ('sources_stamp(text)', 'stable', 'strict', 'safe'),
     ('state_sql(text, text, text, text)', 'stable', 'strict', 'safe'),
     ('explain(text, bigint, timestamp with time zone)', 'stable', 'called', 'restricted'),

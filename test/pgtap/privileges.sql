@@ -187,7 +187,6 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.engagement_out(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_send(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.engagement_eq(s, s), lead_scoring.engagement_ne(s, s), lead_scoring.engagement_hash(s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
-    ($$SELECT lead_scoring.same_facts(s, s) FROM tool.state$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1, NULL, 1, 'hot', 'A1', s, lead_scoring.as_of(), lead_scoring.as_of(), NULL, 1) FROM tool.state$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.live_now('crm', lead_scoring.sources_stamp('crm'), 1)$$, 'ok', 'ok', '42501', 'refused', 'refused'),
     ($$SELECT lead_scoring.same_sources('crm', lead_scoring.sources_stamp('crm'))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
