@@ -281,11 +281,18 @@ hold_unwritten(LsChange *change, const ErrorData *error)
 			: "what its triggers need is locked by somebody else";
 }
 
-/* update: all together; where that raises, one by one. */
+/* So many rows may have to wait for somebody else, an instant each, in one commit. */
+#define MAX_WAITS 10
+
+/*
+ * update: all together; where that raises, one by one. A commit must not wait an
+ * instant for each of many: the rest is left to the queue.
+ */
 static void
 update(LsStageWrite *write)
 {
 	ErrorData *error;
+	int waits = 0;
 
 	if (write->n == 0 || try_update(write, &error))
 		return;
@@ -296,8 +303,10 @@ update(LsStageWrite *write)
 		CHECK_FOR_INTERRUPTS();
 		one.changes = &write->changes[i];
 		one.n = 1;
-		if (write->n == 1 || !try_update(&one, &error))
-			hold_unwritten(write->changes[i], error);
+		if (write->n > 1 && waits < MAX_WAITS && try_update(&one, &error))
+			continue;
+		hold_unwritten(write->changes[i], error);
+		waits += !write->changes[i]->is_fault;
 	}
 }
 
