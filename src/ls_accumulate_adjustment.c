@@ -132,13 +132,7 @@ ls_sql_adjustment_changed(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
-		data->tg_trigger->tgnargs != 1)
-		ereport(ERROR,
-				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("adjustment_changed() is an AFTER trigger with the model as its "
-					   "argument"),
-				errhint("Call lead_scoring.activate() to create it."));
+	ls_flush_check_trigger(fcinfo, "adjustment_changed");
 	if (ls_adjust_is_removing)
 		return PointerGetDatum(NULL);
 	if ((TRIGGER_FIRED_FOR_ROW(data->tg_event) ||

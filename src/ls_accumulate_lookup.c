@@ -368,13 +368,7 @@ ls_sql_lookup_changed(PG_FUNCTION_ARGS)
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	LsLookupFiring firing = {0};
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
-		data->tg_trigger->tgnargs != 1)
-		ereport(ERROR,
-				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("lookup_changed() is an AFTER trigger with the model as its "
-					   "argument"),
-				errhint("Call lead_scoring.activate() to create it."));
+	ls_flush_check_trigger(fcinfo, "lookup_changed");
 	firing.name = data->tg_trigger->tgargs[0];
 	firing.rel = data->tg_relation;
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event) ||

@@ -1,7 +1,7 @@
 /*
  * ls_flush.c: what is pending becomes scores, once, at commit.
  *
- * One statement for each kind of change, its rows in one order: score rows are
+ * All rows in one order, that of their keys: score rows are
  * locked for the instant of commit only, and no two transactions can wait for
  * each other over them. Whatever goes wrong here must not cost the user's own
  * write: the contacts then go to the queue.
@@ -19,6 +19,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "storage/lmgr.h"
@@ -27,6 +28,25 @@
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_flush);
+
+/*
+ * ls_flush_check_trigger: functions that note changes are called by the triggers that
+ * activate() makes.
+ *
+ * Errors: 39P01.
+ */
+void
+ls_flush_check_trigger(FunctionCallInfo fcinfo, const char *name)
+{
+	const TriggerData *data = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
+		data->tg_trigger->tgnargs != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("%s() is an AFTER trigger with the model as its argument", name),
+				errhint("Call lead_scoring.activate() to create it."));
+}
 
 /*
  * ls_flush_warn: once a session and model; the details are for the owner's eyes

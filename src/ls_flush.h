@@ -6,11 +6,14 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "ls_pending.h"
 
 extern void ls_flush_init(void);
 extern void ls_flush_now(void);
 extern void ls_flush_if_full(LsPendingModel *pending);
+extern void ls_flush_check_trigger(FunctionCallInfo fcinfo, const char *name);
 extern void ls_flush_warn(const char *model);
 
 #endif /* LS_FLUSH_H */
