@@ -10,7 +10,6 @@
 #include "ls_engagement.h"
 #include "ls_fit.h"
 #include "ls_lifecycle.h"
-#include "ls_points.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_type.h"
@@ -228,20 +227,6 @@ read_source(const LsReading *reading, const LsSourceRow *source)
 	take_states(reading);
 }
 
-static double
-rounded(const LsModel *model, double points)
-{
-	double score;
-
-	if (!ls_points_round(points, &score))
-		ereport(ERROR,
-				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				errmsg("engagement score of model \"%s\" is out of range",
-					   model->row->name),
-				errhint("Use smaller points, or set limits on the groups."));
-	return score;
-}
-
 /* read_milestones: those that the contact has reached. */
 static void
 read_milestones(const LsEngagement *engagement,
@@ -285,8 +270,8 @@ read_scores(const LsReading *reading, LsChange *change)
 	read_milestones(engagement, &moment, change);
 	ls_engagement_close(engagement);
 	next_us = Min(next_us, change->state->until_us);
-	change->engagement = rounded(reading->model, points);
-	change->intent = rounded(reading->model, intent);
+	change->engagement = ls_engagement_round(engagement, points, false);
+	change->intent = ls_engagement_round(engagement, intent, true);
 	change->last_activity = change->state->last_activity_us;
 	change->due_at = IS_VALID_TIMESTAMP(next_us) ? next_us : DT_NOEND;
 }
