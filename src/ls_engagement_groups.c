@@ -75,36 +75,37 @@ begin_table(LsGroups *groups)
 }
 
 /*
- * ls_groups_new: an empty table. Accumulators of a group begin with these frames,
- * in the table's memory.
+ * ls_groups_new: an empty table, of groups with so many accumulators.
  *
  * Memory: contexts below `context`, of at most `limit` bytes but for what its groups
  * grow by.
  */
 LsGroups *
-ls_groups_new(MemoryContext context,
-			  const LsFrame *frames,
-			  int naggs,
-			  double expected,
-			  Size limit)
+ls_groups_new(MemoryContext context, int naggs, double expected, Size limit)
 {
 	LsGroups *groups = MemoryContextAllocZero(context, sizeof(LsGroups));
 
 	groups->kept = context;
 	groups->context =
 		AllocSetContextCreate(context, "engagement groups", ALLOCSET_DEFAULT_SIZES);
-	groups->frames = MemoryContextAlloc(context, sizeof(LsFrame) * naggs);
-	for (int i = 0; i < naggs; i++)
-	{
-		groups->frames[i] = frames[i];
-		groups->frames[i].context = groups->context;
-	}
+	groups->frames = MemoryContextAllocZero(context, sizeof(LsFrame) * naggs);
 	groups->naggs = naggs;
 	groups->expected = expected;
 	groups->limit = limit;
 	groups->shift = 64;
 	begin_table(groups);
 	return groups;
+}
+
+/*
+ * ls_groups_set_frame: what these accumulators begin with, in the table's memory;
+ * before the first item for one of them.
+ */
+void
+ls_groups_set_frame(LsGroups *groups, int agg, const LsFrame *frame)
+{
+	groups->frames[agg] = *frame;
+	groups->frames[agg].context = groups->context;
 }
 
 /* count_memory: for EXPLAIN. */
@@ -392,14 +393,11 @@ ls_groups_rewind(LsGroups *groups)
 }
 
 /*
- * ls_groups_clear: an empty table again.
+ * ls_groups_end: nothing of it is needed any more.
  */
 void
-ls_groups_clear(LsGroups *groups)
+ls_groups_end(LsGroups *groups)
 {
 	ls_spill_forget(groups);
-	groups->n = 0;
-	groups->shift = 64;
-	MemoryContextReset(groups->context);
-	begin_table(groups);
+	MemoryContextDelete(groups->context);
 }

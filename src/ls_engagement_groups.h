@@ -80,16 +80,16 @@ typedef struct LsGroups
 } LsGroups;
 
 extern LsGroups *ls_groups_new(MemoryContext context,
-							   const LsFrame *frames,
 							   int naggs,
 							   double expected,
 							   Size limit);
+extern void ls_groups_set_frame(LsGroups *groups, int agg, const LsFrame *frame);
 extern LsItem *ls_groups_item(LsGroups *groups, LsKey key, bool is_null);
 extern void ls_groups_bring(LsGroups *groups);
 extern void ls_groups_finish(LsGroups *groups);
 extern const LsAccumulator *ls_groups_next(LsGroups *groups, LsKey *key, bool *is_null);
 extern bool ls_groups_rewind(LsGroups *groups);
-extern void ls_groups_clear(LsGroups *groups);
+extern void ls_groups_end(LsGroups *groups);
 
 /* ls_engagement_spill.c */
 extern void ls_spill_put(LsGroups *groups, const LsItem *item);

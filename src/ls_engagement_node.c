@@ -14,6 +14,8 @@
 #include "ls_match.h"
 
 #include "catalog/objectaccess.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_proc.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "executor/nodeHash.h"
@@ -23,6 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/ruleutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* LsNodeAgg: one of the aggregates. */
@@ -34,6 +37,8 @@ typedef struct LsNodeAgg
 	ExprState *as_of; /* NULL = lead_scoring.as_of() */
 	int first;		  /* of its columns, from 0 */
 	int filter;		  /* a column, from 0; -1 = none */
+	bool is_bound;	  /* is the model known? From then on, until the end */
+	bool is_ready;	  /* is as_of known? For this scan */
 	LsEngagement *engagement;
 	LsEventReader reader;
 	TimestampTz as_of_us;
@@ -49,9 +54,7 @@ typedef struct LsNode
 	int naggs;
 	LsNodeAgg *aggs;
 	int ncolumns;	   /* of the child, that are looked at */
-	bool is_bound;	   /* are the models known? */
-	LsGroups *groups;  /* NULL = none yet */
-	bool is_filled;	   /* have all events come? */
+	LsGroups *groups;  /* of all events; NULL = none were read yet */
 	MemoryContext own; /* of the groups */
 } LsNode;
 
@@ -87,15 +90,33 @@ create_state(CustomScan *plan)
 	return (Node *) node;
 }
 
-/* check_may_call: as for any aggregate. */
+/* check_component: the aggregate's owner must be allowed to call its functions. */
 static void
-check_may_call(const Aggref *call)
+check_component(Oid funcid, Oid owner)
 {
-	if (!ls_may_execute(call->aggfnoid, GetUserId()))
-		aclcheck_error(ACLCHECK_NO_PRIV,
-					   OBJECT_AGGREGATE,
-					   get_func_name(call->aggfnoid));
-	InvokeFunctionExecuteHook(call->aggfnoid);
+	if (!ls_may_execute(funcid, owner))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(funcid));
+	InvokeFunctionExecuteHook(funcid);
+}
+
+/* check_may_call: what is checked of any aggregate. */
+static void
+check_may_call(Oid funcid)
+{
+	HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	HeapTuple aggregate = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(funcid));
+	Oid owner;
+
+	if (!HeapTupleIsValid(function) || !HeapTupleIsValid(aggregate))
+		elog(ERROR, "cache lookup failed for aggregate %u", funcid);
+	if (!ls_may_execute(funcid, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_AGGREGATE, get_func_name(funcid));
+	InvokeFunctionExecuteHook(funcid);
+	owner = ((Form_pg_proc) GETSTRUCT(function))->proowner;
+	check_component(((Form_pg_aggregate) GETSTRUCT(aggregate))->aggtransfn, owner);
+	check_component(((Form_pg_aggregate) GETSTRUCT(aggregate))->aggfinalfn, owner);
+	ReleaseSysCache(aggregate);
+	ReleaseSysCache(function);
 }
 
 static void
@@ -109,7 +130,7 @@ begin_agg(LsNode *node, int number)
 	agg->call =
 		castNode(Aggref,
 				 list_nth_node(TargetEntry, plan->custom_scan_tlist, number + 1)->expr);
-	check_may_call(agg->call);
+	check_may_call(agg->call->aggfnoid);
 	agg->first = list_nth_int(fields, field) - 1;
 	agg->filter = list_nth_int(fields, field + 1) - 1;
 	agg->model = ExecInitExpr(list_nth(plan->custom_exprs, number * LS_NODE_EXPRS),
@@ -139,7 +160,10 @@ begin_node(CustomScanState *css, EState *estate, int eflags)
 	node->naggs = list_length(plan->custom_scan_tlist) - 1;
 	node->aggs = palloc0(sizeof(LsNodeAgg) * node->naggs);
 	for (int i = 0; i < node->naggs; i++)
+	{
 		begin_agg(node, i);
+		node->ncolumns = Max(node->ncolumns, node->aggs[i].filter + 1);
+	}
 	node->own = AllocSetContextCreate(CurrentMemoryContext,
 									  "engagement aggregate",
 									  ALLOCSET_DEFAULT_SIZES);
@@ -157,19 +181,6 @@ get_text(LsNode *node, ExprState *expr)
 	return is_null ? NULL : DatumGetTextPP(value);
 }
 
-/* find_as_of: it may be another one in each scan. */
-static void
-find_as_of(LsNode *node, LsNodeAgg *agg)
-{
-	bool is_null;
-	Datum value;
-
-	if (agg->as_of == NULL)
-		return;
-	value = ExecEvalExpr(agg->as_of, node->css.ss.ps.ps_ExprContext, &is_null);
-	agg->as_of_us = ls_event_as_of(value, is_null);
-}
-
 /* describe: the child's columns that are this aggregate's. */
 static TupleDesc
 describe(const LsNodeAgg *agg)
@@ -184,53 +195,42 @@ describe(const LsNodeAgg *agg)
 							 arguments);
 }
 
-/* bind_agg: once a query, with its first event. */
+/* bind: to the model, with the first event of all. */
 static void
-bind_agg(LsNode *node, LsNodeAgg *agg)
+bind(LsNode *node, LsNodeAgg *agg)
 {
-	text *model = get_text(node, agg->model);
-	text *source = get_text(node, agg->source);
-
-	agg->engagement = ls_event_bind(&agg->reader, model, source);
-	agg->as_of_us = ls_guc_as_of();
-	find_as_of(node, agg);
-	ls_event_map(&agg->reader, describe(agg));
-	node->ncolumns =
-		Max(node->ncolumns,
-			Max(agg->first + ls_event_last_column(&agg->reader), agg->filter + 1));
-}
-
-static void
-bind(LsNode *node)
-{
-	for (int i = 0; i < node->naggs; i++)
-	{
-		LsNodeAgg *agg = &node->aggs[i];
-
-		if (!node->is_bound)
-			bind_agg(node, agg);
-		else
-			find_as_of(node, agg);
-	}
-	node->is_bound = true;
-}
-
-static void
-begin_groups(LsNode *node)
-{
-	LsFrame frames[LS_NODE_MAX_AGGREGATES];
 	MemoryContext old = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 
-	bind(node);
+	agg->engagement = ls_event_bind(&agg->reader,
+									get_text(node, agg->model),
+									get_text(node, agg->source));
+	agg->as_of_us = ls_guc_as_of();
+	ls_event_map(&agg->reader, describe(agg));
+	node->ncolumns =
+		Max(node->ncolumns, agg->first + ls_event_last_column(&agg->reader));
+	agg->is_bound = true;
 	MemoryContextSwitchTo(old);
-	for (int i = 0; i < node->naggs; i++)
-		frames[i] =
-			ls_frame_of(node->aggs[i].engagement, node->aggs[i].as_of_us, node->own);
-	node->groups = ls_groups_new(node->own,
-								 frames,
-								 node->naggs,
-								 node->expected,
-								 get_hash_memory_limit());
+}
+
+/* make_ready: with the first event of a scan; as_of may be another one in each. */
+static void
+make_ready(LsNode *node, LsNodeAgg *agg)
+{
+	LsFrame frame;
+
+	if (!agg->is_bound)
+		bind(node, agg);
+	if (agg->as_of != NULL)
+	{
+		bool is_null;
+		Datum value =
+			ExecEvalExpr(agg->as_of, node->css.ss.ps.ps_ExprContext, &is_null);
+
+		agg->as_of_us = ls_event_as_of(value, is_null);
+	}
+	frame = ls_frame_of(agg->engagement, agg->as_of_us, NULL);
+	ls_groups_set_frame(node->groups, (int) (agg - node->aggs), &frame);
+	agg->is_ready = true;
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -255,32 +255,52 @@ passes(const LsNodeAgg *agg, const TupleTableSlot *slot)
 							   DatumGetBool(slot->tts_values[agg->filter]));
 }
 
+/* read_event: for one of the aggregates. */
+static inline void
+read_event(LsNode *node, LsNodeAgg *agg, TupleTableSlot *slot, LsItem *item)
+{
+	LsEventRow event = {.values = slot->tts_values + agg->first,
+						.nulls = slot->tts_isnull + agg->first};
+
+	if (unlikely(!agg->is_ready))
+	{
+		make_ready(node, agg);
+		slot_getsomeattrs(slot, node->ncolumns);
+	}
+	ls_event_read(&agg->reader, &event, agg->as_of_us, &item->parcel);
+}
+
 /* add_event: an item for each aggregate. */
 static inline void
-add_event(LsNode *node, const TupleTableSlot *slot)
+add_event(LsNode *node, TupleTableSlot *slot)
 {
 	bool is_null;
 	LsKey key = key_of(node, slot, &is_null);
 
 	for (int i = 0; i < node->naggs; i++)
 	{
-		LsNodeAgg *agg = &node->aggs[i];
 		LsItem *item = ls_groups_item(node->groups, key, is_null);
-		LsEventRow event = {.values = slot->tts_values + agg->first,
-							.nulls = slot->tts_isnull + agg->first};
 
-		item->agg = passes(agg, slot) ? i : -1;
+		item->agg = passes(&node->aggs[i], slot) ? i : -1;
 		if (item->agg >= 0)
-			ls_event_read(&agg->reader, &event, agg->as_of_us, &item->parcel);
+			read_event(node, &node->aggs[i], slot, item);
 	}
 }
 
-/* fill: with all events. */
 static void
-fill(LsNode *node)
+begin_scan(LsNode *node)
+{
+	node->groups =
+		ls_groups_new(node->own, node->naggs, node->expected, get_hash_memory_limit());
+	for (int i = 0; i < node->naggs; i++)
+		node->aggs[i].is_ready = false;
+}
+
+/* add_all: events in batches. */
+static void
+add_all(LsNode *node)
 {
 	ExprContext *econtext = node->css.ss.ps.ps_ExprContext;
-	MemoryContext scratch = econtext->ecxt_per_tuple_memory;
 
 	for (;;)
 	{
@@ -289,22 +309,18 @@ fill(LsNode *node)
 
 		if (TupIsNull(slot))
 			break;
-		if (node->groups == NULL)
-			begin_groups(node);
 		if (node->groups->n + node->naggs > LS_BATCH)
 		{
 			ls_groups_bring(node->groups);
 			ResetExprContext(econtext);
 		}
 		slot_getsomeattrs(slot, node->ncolumns);
-		old = MemoryContextSwitchTo(scratch);
+		old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 		add_event(node, slot);
 		MemoryContextSwitchTo(old);
 	}
-	if (node->groups != NULL)
-		ls_groups_finish(node->groups);
+	ls_groups_finish(node->groups);
 	ResetExprContext(econtext);
-	node->is_filled = true;
 }
 
 /* ---- groups -------------------------------------------------------------- */
@@ -337,9 +353,12 @@ next_group(ScanState *ss)
 	MemoryContext old;
 	TupleTableSlot *slot;
 
-	if (!node->is_filled)
-		fill(node);
-	accs = node->groups == NULL ? NULL : ls_groups_next(node->groups, &key, &is_null);
+	if (node->groups == NULL)
+	{
+		begin_scan(node);
+		add_all(node);
+	}
+	accs = ls_groups_next(node->groups, &key, &is_null);
 	if (accs == NULL)
 		return ExecClearTuple(ss->ss_ScanTupleSlot);
 	old = MemoryContextSwitchTo(ss->ps.ps_ExprContext->ecxt_per_tuple_memory);
@@ -366,10 +385,9 @@ static void
 forget_groups(LsNode *node)
 {
 	if (node->groups != NULL)
-		ls_groups_clear(node->groups);
+		ls_groups_end(node->groups);
 	node->groups = NULL;
 	MemoryContextReset(node->own);
-	node->is_filled = false;
 }
 
 static void
@@ -387,7 +405,7 @@ rescan_node(CustomScanState *css)
 	LsNode *node = (LsNode *) css;
 
 	if (css->ss.ps.chgParam == NULL && node->child->chgParam == NULL &&
-		node->is_filled && (node->groups == NULL || ls_groups_rewind(node->groups)))
+		(node->groups == NULL || ls_groups_rewind(node->groups)))
 		return;
 	forget_groups(node);
 	if (css->ss.ps.chgParam != NULL)

@@ -140,6 +140,7 @@ takes_key(LsShape *shape, const SortGroupClause *clause)
 		   (shape->key_type != TEXTOID ||
 			(OidIsValid(collation) && get_collation_isdeterministic(collation))) &&
 		   contain_var_clause((Node *) shape->key) &&
+		   !expression_returns_set((Node *) shape->key) &&
 		   !contain_volatile_functions((Node *) shape->key) &&
 		   !contain_subplans((Node *) shape->key);
 }
