@@ -409,28 +409,23 @@ ls_apply_keep_life(LsChange *change)
 	change->memory = stored == NULL ? NULL : stored->memory;
 }
 
-/* label: what follows from the scores. */
-static void
-label(const LsObjects *objects, LsChange *changes, int n)
+/*
+ * ls_apply_label: what follows from the scores.
+ */
+void
+ls_apply_label(const LsModel *model, LsChange *change)
 {
-	const LsModel *model = ls_model_get(objects->model);
-
-	for (int i = 0; i < n; i++)
-	{
-		LsChange *change = &changes[i];
-
-		ls_apply_keep_life(change);
-		if (change->outcome != LS_SCORED)
-			continue;
-		change->total = ls_band_adjusted_total(model,
-											   change->fit,
-											   change->engagement,
-											   change->intent,
-											   ls_adjust_points(change));
-		change->band = ls_band_label(model, "total", change->total);
-		change->band_rank = ls_band_rank(model, change->total);
-		change->grade = ls_band_grade(model, change->fit, change->engagement);
-	}
+	ls_apply_keep_life(change);
+	if (change->outcome != LS_SCORED)
+		return;
+	change->total = ls_band_adjusted_total(model,
+										   change->fit,
+										   change->engagement,
+										   change->intent,
+										   ls_adjust_points(change));
+	change->band = ls_band_label(model, "total", change->total);
+	change->band_rank = ls_band_rank(model, change->total);
+	change->grade = ls_band_grade(model, change->fit, change->engagement);
 }
 
 /*
@@ -440,13 +435,17 @@ label(const LsObjects *objects, LsChange *changes, int n)
 void
 ls_apply_score(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
+	const LsModel *model;
+
 	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
 	ls_adjust_exclude(changes, n);
 	ls_apply_states(objects, changes, n, as_of);
 	ls_adjust_due(changes, n);
-	label(objects, changes, n);
+	model = ls_model_get(objects->model);
+	for (int i = 0; i < n; i++)
+		ls_apply_label(model, &changes[i]);
 	read_others(objects, changes, n);
 }
 

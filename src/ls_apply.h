@@ -123,6 +123,7 @@ extern void ls_apply_score(const LsObjects *objects,
 						   LsChange *changes,
 						   int n,
 						   TimestampTz as_of);
+extern void ls_apply_label(const LsModel *model, LsChange *change);
 extern void ls_apply_changes(const LsObjects *objects, LsChange *changes, int n);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
@@ -160,6 +161,13 @@ extern void ls_apply_states(const LsObjects *objects,
 							LsChange *changes,
 							int n,
 							TimestampTz as_of);
+extern bool ls_apply_stored_state(const LsObjects *objects,
+								  LsModel *model,
+								  LsChange *change,
+								  TimestampTz as_of);
+
+/* ls_apply_quick.c */
+extern bool ls_apply_quick(LsModel *model, const LsChange *change);
 
 /* ls_apply_remove.c */
 extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n);
@@ -171,6 +179,9 @@ extern void ls_apply_write(const LsObjects *objects,
 						   LsChange *changes,
 						   int n,
 						   TimestampTz as_of);
+extern HeapTuple ls_apply_form(const struct LsRows *rows,
+							   LsChange *change,
+							   TimestampTz as_of);
 extern Datum ls_apply_some_keys(const LsObjects *objects,
 								const LsChange *changes,
 								int n,
