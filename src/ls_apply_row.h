@@ -42,6 +42,13 @@ typedef struct LsScoreValues
 	bool nulls[LS_SCORE_WRITTEN];
 } LsScoreValues;
 
+/* LsScoreRow: what a row says. */
+typedef struct LsScoreRow
+{
+	Datum values[LS_SCORE_COLUMNS];
+	bool nulls[LS_SCORE_COLUMNS];
+} LsScoreRow;
+
 extern const char *const ls_score_column_names[LS_SCORE_COLUMNS];
 
 typedef struct LsRows LsRows;
@@ -49,6 +56,7 @@ typedef struct LsRows LsRows;
 extern LsRows *ls_rows_open(const LsObjects *objects, LOCKMODE mode);
 extern int ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait);
 extern void ls_rows_read(LsRows *rows, LsChange *changes, int n);
+extern LsStored *ls_rows_stored(const LsScoreRow *row);
 extern bool ls_rows_are_plain(const LsRows *rows);
 extern void ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values);
 extern void ls_rows_close(LsRows *rows);

@@ -83,23 +83,41 @@ typedef struct LsReading
 	TimestampTz as_of;
 } LsReading;
 
-/* add_state: of another source. */
-static void
-add_state(const LsReading *reading, LsChange *change, const LsState *state)
+/*
+ * ls_apply_join_states: of two sources; the first may be NULL.
+ *
+ * Memory: the current context.
+ */
+const LsState *
+ls_apply_join_states(LsEngagement *engagement,
+					 const LsState *a,
+					 const LsState *b,
+					 TimestampTz as_of)
 {
 	LsAccumulator *acc;
 
-	if (change->state == NULL)
-	{
-		change->state = memcpy(palloc(VARSIZE(state)), state, VARSIZE(state));
-		return;
-	}
-	acc = ls_accumulator_new(reading->model->engagement,
-							 reading->as_of,
-							 CurrentMemoryContext);
-	ls_accumulator_join_state(acc, change->state);
-	ls_accumulator_join_state(acc, state);
-	change->state = ls_accumulator_state(acc);
+	if (a == NULL)
+		return memcpy(palloc(VARSIZE(b)), b, VARSIZE(b));
+	acc = ls_accumulator_new(engagement, as_of, CurrentMemoryContext);
+	ls_accumulator_join_state(acc, a);
+	ls_accumulator_join_state(acc, b);
+	return ls_accumulator_state(acc);
+}
+
+/*
+ * ls_apply_check_state: is it by these rules?
+ *
+ * Errors: 55000.
+ */
+void
+ls_apply_check_state(const LsEngagement *engagement, const LsState *state)
+{
+	if (state->fingerprint != engagement->fingerprint)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("rules of model \"%s\" changed while events were read",
+					   engagement->model->row->name),
+				errhint("The contacts are due, and done by the next refresh."));
 }
 
 static bool
@@ -132,13 +150,11 @@ take_states(const LsReading *reading)
 		if (change == NULL || !must_read(change))
 			continue;
 		state = ls_state_from_datum(SPI_getbinval(row, desc, 2, &is_null));
-		if (state->fingerprint != reading->model->engagement->fingerprint)
-			ereport(ERROR,
-					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("rules of model \"%s\" changed while events were read",
-						   reading->model->row->name),
-					errhint("The contacts are due, and done by the next refresh."));
-		add_state(reading, change, state);
+		ls_apply_check_state(reading->model->engagement, state);
+		change->state = ls_apply_join_states(reading->model->engagement,
+											 change->state,
+											 state,
+											 reading->as_of);
 	}
 }
 

@@ -89,9 +89,11 @@ settle_due(LsChange *change, TimestampTz as_of)
 		change->due_at = stored->due_at;
 }
 
-/* is_news: does the row say something else, or that it is due? */
-static bool
-is_news(const LsChange *change, TimestampTz as_of)
+/*
+ * ls_apply_is_news: must the row say something else, or does it say that it is due?
+ */
+bool
+ls_apply_is_news(const LsChange *change, TimestampTz as_of)
 {
 	const LsStored *stored = change->stored;
 
@@ -297,7 +299,7 @@ ls_apply_write(const LsObjects *objects,
 		if (change->outcome != LS_SCORED && change->outcome != LS_FAILED)
 			continue;
 		settle_due(change, as_of);
-		is_written[i] = is_news(change, as_of);
+		is_written[i] = ls_apply_is_news(change, as_of);
 	}
 	if (ls_rows_are_plain(rows))
 		update_each(rows, changes, n, is_written, as_of);
