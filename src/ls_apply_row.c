@@ -202,76 +202,94 @@ ls_rows_table(const LsRows *rows)
 /* ---- reading ------------------------------------------------------------ */
 
 static Datum
-get(const LsRows *rows, LsScoreColumn column, Datum if_null)
+get(const LsScoreRow *row, LsScoreColumn column, Datum if_null)
 {
-	int at = rows->shape.columns[column] - 1;
-
-	return rows->nulls[at] ? if_null : rows->values[at];
+	return row->nulls[column] ? if_null : row->values[column];
 }
 
 static double
-get_points(const LsRows *rows, LsScoreColumn column)
+get_points(const LsScoreRow *row, LsScoreColumn column)
 {
-	return DatumGetFloat8(get(rows, column, Float8GetDatum(NAN)));
+	return DatumGetFloat8(get(row, column, Float8GetDatum(NAN)));
 }
 
 static TimestampTz
-get_moment(const LsRows *rows, LsScoreColumn column, TimestampTz if_null)
+get_moment(const LsScoreRow *row, LsScoreColumn column, TimestampTz if_null)
 {
-	return DatumGetTimestampTz(get(rows, column, TimestampTzGetDatum(if_null)));
+	return DatumGetTimestampTz(get(row, column, TimestampTzGetDatum(if_null)));
 }
 
 static const char *
-get_text(const LsRows *rows, LsScoreColumn column)
+get_text(const LsScoreRow *row, LsScoreColumn column)
 {
-	Datum value = get(rows, column, (Datum) 0);
+	Datum value = get(row, column, (Datum) 0);
 
 	return value == (Datum) 0 ? NULL : TextDatumGetCString(value);
 }
 
-/* read_stored: the row that is set out in values. */
-static LsStored *
-read_stored(const LsRows *rows)
+/*
+ * ls_rows_stored: what a row says; NULL where it only holds a lock, and is no score
+ * yet.
+ *
+ * Memory: the current context; the state may be the row's own.
+ */
+LsStored *
+ls_rows_stored(const LsScoreRow *row)
 {
-	LsStored *stored = palloc(sizeof(LsStored));
-	Datum state = get(rows, LS_SCORE_STATE, (Datum) 0);
+	LsStored *stored;
+	Datum state = get(row, LS_SCORE_STATE, (Datum) 0);
 
-	stored->fit = get_points(rows, LS_SCORE_FIT);
-	stored->engagement = get_points(rows, LS_SCORE_ENGAGEMENT);
-	stored->intent = get_points(rows, LS_SCORE_INTENT);
-	stored->total = get_points(rows, LS_SCORE_TOTAL);
-	stored->band = get_text(rows, LS_SCORE_BAND);
-	stored->grade = get_text(rows, LS_SCORE_GRADE);
-	stored->stage = get_text(rows, LS_SCORE_STAGE);
-	stored->stage_since = get_moment(rows, LS_SCORE_STAGE_SINCE, DT_NOBEGIN);
-	stored->by_hand = DatumGetBool(get(rows, LS_SCORE_BY_HAND, BoolGetDatum(false)));
-	stored->memory = get_text(rows, LS_SCORE_MEMORY);
-	stored->since = get_moment(rows, LS_SCORE_SINCE, DT_NOBEGIN);
-	stored->scored_at = get_moment(rows, LS_SCORE_SCORED_AT, DT_NOBEGIN);
-	stored->due_at = get_moment(rows, LS_SCORE_DUE_AT, DT_NOEND);
-	stored->last_activity = get_moment(rows, LS_SCORE_LAST_ACTIVITY, DT_NOBEGIN);
+	if (get_moment(row, LS_SCORE_SCORED_AT, DT_NOBEGIN) == DT_NOBEGIN)
+		return NULL;
+	stored = palloc(sizeof(LsStored));
+	stored->fit = get_points(row, LS_SCORE_FIT);
+	stored->engagement = get_points(row, LS_SCORE_ENGAGEMENT);
+	stored->intent = get_points(row, LS_SCORE_INTENT);
+	stored->total = get_points(row, LS_SCORE_TOTAL);
+	stored->band = get_text(row, LS_SCORE_BAND);
+	stored->grade = get_text(row, LS_SCORE_GRADE);
+	stored->stage = get_text(row, LS_SCORE_STAGE);
+	stored->stage_since = get_moment(row, LS_SCORE_STAGE_SINCE, DT_NOBEGIN);
+	stored->by_hand = DatumGetBool(get(row, LS_SCORE_BY_HAND, BoolGetDatum(false)));
+	stored->memory = get_text(row, LS_SCORE_MEMORY);
+	stored->since = get_moment(row, LS_SCORE_SINCE, DT_NOBEGIN);
+	stored->scored_at = get_moment(row, LS_SCORE_SCORED_AT, DT_NOBEGIN);
+	stored->due_at = get_moment(row, LS_SCORE_DUE_AT, DT_NOEND);
+	stored->last_activity = get_moment(row, LS_SCORE_LAST_ACTIVITY, DT_NOBEGIN);
 	stored->state = state == (Datum) 0 ? NULL : ls_state_from_datum(state);
-	stored->stamp = DatumGetInt64(get(rows, LS_SCORE_STAMP, Int64GetDatum(0)));
-	stored->has_problem = get(rows, LS_SCORE_PROBLEM, (Datum) 0) != (Datum) 0;
+	stored->stamp = DatumGetInt64(get(row, LS_SCORE_STAMP, Int64GetDatum(0)));
+	stored->has_problem = get(row, LS_SCORE_PROBLEM, (Datum) 0) != (Datum) 0;
 	return stored;
+}
+
+/* set_out: by what the columns are for. */
+static void
+set_out(const LsRows *rows, HeapTuple tuple, LsScoreRow *row)
+{
+	heap_deform_tuple(tuple, RelationGetDescr(rows->rel), rows->values, rows->nulls);
+	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
+	{
+		row->values[i] = rows->values[rows->columns[i] - 1];
+		row->nulls[i] = rows->nulls[rows->columns[i] - 1];
+	}
 }
 
 /* take: the row in the slot. One that only holds a lock is no score yet. */
 static bool
 take(LsRows *rows, LsChange *change)
 {
-	HeapTuple row = ExecCopySlotHeapTuple(rows->slot);
+	HeapTuple tuple = ExecCopySlotHeapTuple(rows->slot);
+	LsScoreRow row;
 	Datum key;
 
-	heap_deform_tuple(row, RelationGetDescr(rows->rel), rows->values, rows->nulls);
-	key = get(rows, LS_SCORE_CONTACT_ID, (Datum) 0);
+	set_out(rows, tuple, &row);
+	key = get(&row, LS_SCORE_CONTACT_ID, (Datum) 0);
 	/* Who writes the table by hand may have moved it, while we waited. */
 	if (ls_key_compare(ls_key_from_datum(rows->objects->key_type, key), change->key) !=
 		0)
 		return false;
-	change->row = row;
-	if (get_moment(rows, LS_SCORE_SCORED_AT, DT_NOBEGIN) > DT_NOBEGIN)
-		change->stored = read_stored(rows);
+	change->row = tuple;
+	change->stored = ls_rows_stored(&row);
 	return true;
 }
 

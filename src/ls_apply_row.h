@@ -43,6 +43,13 @@ typedef struct LsScoreValues
 	bool nulls[LS_SCORE_WRITTEN];
 } LsScoreValues;
 
+/* LsScoreRow: what a row says. */
+typedef struct LsScoreRow
+{
+	Datum values[LS_SCORE_COLUMNS];
+	bool nulls[LS_SCORE_COLUMNS];
+} LsScoreRow;
+
 extern const char *const ls_score_column_names[LS_SCORE_COLUMNS];
 
 /* LsRowShape: where things are in the score table. */
@@ -64,6 +71,7 @@ extern LsRowShape ls_rows_shape(const LsRows *rows, uint64 generation);
 extern Relation ls_rows_table(const LsRows *rows);
 extern int ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait);
 extern void ls_rows_read(LsRows *rows, LsChange *changes, int n);
+extern LsStored *ls_rows_stored(const LsScoreRow *row);
 extern bool ls_rows_are_plain(const LsRows *rows);
 extern HeapTuple ls_rows_form(const LsRows *rows,
 							  const LsChange *change,

@@ -89,9 +89,11 @@ settle_due(LsChange *change, TimestampTz as_of)
 		change->due_at = stored->due_at;
 }
 
-/* is_news: does the row say something else, or that it is due? */
-static bool
-is_news(const LsChange *change, TimestampTz as_of)
+/*
+ * ls_apply_is_news: must the row say something else, or does it say that it is due?
+ */
+bool
+ls_apply_is_news(const LsChange *change, TimestampTz as_of)
 {
 	const LsStored *stored = change->stored;
 
@@ -284,7 +286,7 @@ must_write(LsChange *change, TimestampTz as_of)
 	if (change->outcome != LS_SCORED && change->outcome != LS_FAILED)
 		return false;
 	settle_due(change, as_of);
-	return is_news(change, as_of);
+	return ls_apply_is_news(change, as_of);
 }
 
 /*

@@ -83,6 +83,13 @@
 #define ls_take_nullingrels(var, from) ((void) (from))
 #endif
 
+/* The number that a backend gives its transaction. */
+#if PG_VERSION_NUM >= 170000
+#define ls_local_transaction() (MyProc->vxid.lxid)
+#else
+#define ls_local_transaction() (MyProc->lxid)
+#endif
+
 /* Memory that will be needed soon. */
 #ifdef __GNUC__
 #define ls_prefetch(address) __builtin_prefetch(address)
