@@ -269,8 +269,8 @@ set_out(const LsRows *rows, HeapTuple tuple, LsScoreRow *row)
 	heap_deform_tuple(tuple, RelationGetDescr(rows->rel), rows->values, rows->nulls);
 	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
 	{
-		row->values[i] = rows->values[rows->columns[i] - 1];
-		row->nulls[i] = rows->nulls[rows->columns[i] - 1];
+		row->values[i] = rows->values[rows->shape.columns[i] - 1];
+		row->nulls[i] = rows->nulls[rows->shape.columns[i] - 1];
 	}
 }
 
