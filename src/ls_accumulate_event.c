@@ -58,6 +58,7 @@ typedef struct LsEventTable
 	Oid key_type;  /* of the contacts, as stored; InvalidOid = not to be followed */
 	List *columns; /* of LsEventColumn; one for each source that the table is */
 	LsEngagement *engagement; /* NULL where the model does not compile */
+	TimestampTz waits;		  /* no rules in the transaction that began then */
 	bool is_opaque;			  /* a source, but whose events these are cannot be told */
 } LsEventTable;
 
@@ -134,13 +135,11 @@ read_table(void *arg)
 	}
 }
 
-/* read_rules: how new events are matched with them. */
+/* bind_rules: how new events are matched with them. */
 static void
-read_rules(void *arg)
+bind_rules(LsEventNote *note, LsModel *model)
 {
-	LsEventNote *note = arg;
 	TupleDesc desc = RelationGetDescr(note->rel);
-	LsModel *model = ls_model_get(note->name);
 	MemoryContext old = MemoryContextSwitchTo(note->table->context);
 	ListCell *cell;
 
@@ -159,6 +158,22 @@ read_rules(void *arg)
 	}
 	note->table->engagement = ls_engagement_get(model);
 	MemoryContextSwitchTo(old);
+}
+
+/*
+ * read_rules: a write waits for nobody who has locked the contacts or a lookup; the
+ * next transaction tries again.
+ */
+static void
+read_rules(void *arg)
+{
+	LsEventNote *note = arg;
+
+	note->table->waits = 0;
+	if (ls_model_is_free(note->name))
+		bind_rules(note, ls_model_get(note->name));
+	else
+		note->table->waits = GetCurrentTransactionStartTimestamp();
 }
 
 /*
@@ -207,8 +222,16 @@ enter_table(const LsEventNote *note)
 	table->columns = NIL;
 	table->engagement = NULL;
 	table->is_opaque = false;
+	table->waits = 0;
 	table->key_type = InvalidOid;
 	return table;
+}
+
+/* is_time_to_try: is it another transaction than the one that could not wait? */
+static bool
+is_time_to_try(const LsEventTable *table)
+{
+	return table->waits != 0 && table->waits != GetCurrentTransactionStartTimestamp();
 }
 
 /*
@@ -223,7 +246,11 @@ find_table(LsEventNote *note)
 	ErrorData *error;
 
 	if (table->generation == generation)
+	{
+		if (unlikely(is_time_to_try(table)))
+			try_rules(note);
 		return OidIsValid(table->key_type);
+	}
 	if (ls_attempt(read_table, note, &error))
 		try_rules(note);
 	else

@@ -21,9 +21,11 @@
 
 bool ls_adjust_is_removing = false;
 
-/* is_empty: did nobody ever say anything? */
-static bool
-is_empty(const LsObjects *objects)
+/*
+ * ls_adjust_is_empty: did nobody ever say anything?
+ */
+bool
+ls_adjust_is_empty(const LsObjects *objects)
 {
 	Relation rel = table_open(objects->adjustment_relid, AccessShareLock);
 	BlockNumber pages = RelationGetNumberOfBlocks(rel);
@@ -108,7 +110,7 @@ ls_adjust_read(const LsObjects *objects, LsChange *changes, int n, TimestampTz a
 
 	for (int i = 0; i < n; i++)
 		changes[i].adjustment = NULL;
-	if (is_empty(objects))
+	if (ls_adjust_is_empty(objects))
 		return;
 	values[0] = ls_apply_some_keys(objects, changes, n, LS_ANY_OUTCOME);
 	values[1] = TimestampTzGetDatum(as_of);
@@ -241,7 +243,7 @@ ls_adjust_returned(const LsObjects *objects,
 	Oid types[2] = {TIMESTAMPTZOID, objects->key_type};
 	Datum values[2] = {TimestampTzGetDatum(as_of)};
 
-	if (is_empty(objects))
+	if (ls_adjust_is_empty(objects))
 		return 0;
 	if (last != NULL)
 		values[1] = *last;

@@ -22,6 +22,7 @@ typedef struct LsAdjustment
 /* Upkeep itself deletes from the table; its triggers need not look. */
 extern bool ls_adjust_is_removing;
 
+extern bool ls_adjust_is_empty(const LsObjects *objects);
 extern void ls_adjust_lock(const LsObjects *objects);
 extern void ls_adjust_read(const LsObjects *objects,
 						   LsChange *changes,

@@ -3,77 +3,21 @@
  *
  * Everything here runs as the owner of the contacts, restricted, inside SPI.
  */
+#include "ls_apply_contact.h"
 #include "ls_apply_row.h"
 
 #include "ls_adjust.h"
 #include "ls_apply_array.h"
-#include "ls_attempt.h"
 #include "ls_band.h"
 #include "ls_compat.h"
-#include "ls_contact.h"
-#include "ls_fit.h"
 #include "ls_lifecycle.h"
-#include "ls_relation.h"
 
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-/* LsEvaluation: one contact against the rules. */
-typedef struct LsEvaluation
-{
-	LsModel *model;
-	const LsTableMap *map;
-	const HeapTuple *rows;
-	TimestampTz as_of;
-	LsChange *change;
-} LsEvaluation;
-
-static void
-evaluate(void *arg)
-{
-	const LsEvaluation *e = arg;
-
-	if (!ls_fit_in_population(e->model, e->map->population, e->rows, e->as_of))
-	{
-		e->change->outcome = LS_OUTSIDE;
-		return;
-	}
-	e->change->fit = ls_fit_score(e->model, e->map->fit, e->rows, e->as_of);
-	e->change->outcome = LS_SCORED;
-}
-
-/*
- * ls_apply_evaluate: score a contact, by its row and those of its lookups; an error
- * of a condition becomes a change that says so. Where indexes decide alone there is
- * nothing to guard against.
- */
-void
-ls_apply_evaluate(LsModel *model,
-				  const LsTableMap *map,
-				  const HeapTuple *rows,
-				  TimestampTz as_of,
-				  LsChange *change)
-{
-	LsEvaluation evaluation = {model, map, rows, as_of, change};
-	ErrorData *error;
-
-	change->stamp = model->stamp;
-	change->last_activity = DT_NOBEGIN;
-	change->since = DT_NOBEGIN;
-	change->due_at = DT_NOEND;
-	if (!ls_fit_may_raise(model))
-		evaluate(&evaluation);
-	else if (!ls_attempt(evaluate, &evaluation, &error))
-	{
-		change->outcome = LS_FAILED;
-		change->problem = ls_fit_describe(error);
-	}
-}
 
 /*
  * ls_apply_keys: the contacts of the changes as an array of the key's type.
@@ -112,150 +56,6 @@ ls_apply_find(LsChange *changes, int n, LsKey key)
 	return bsearch(&wanted, changes, n, sizeof(LsChange), ls_apply_compare);
 }
 
-/* settle: put what was found into the change of that key. */
-static void
-settle(const LsObjects *objects, LsChange *changes, int n, const LsChange *found)
-{
-	LsChange *change = ls_apply_find(changes, n, found->key);
-
-	if (change == NULL)
-		return;
-	change->outcome = found->outcome;
-	change->fit = found->fit;
-	change->since = found->since;
-	change->problem = found->problem;
-	change->stamp = found->stamp;
-}
-
-/* stage_of: the text form of the column, which for char(n) is without its padding. */
-static char *
-stage_of(HeapTuple contact, TupleDesc desc, int attno)
-{
-	char *stage = SPI_getvalue(contact, desc, attno);
-
-	if (stage != NULL &&
-		getBaseType(TupleDescAttr(desc, attno - 1)->atttypid) == BPCHAROID)
-		stage[bpchartruelen(stage, strlen(stage))] = '\0';
-	return stage;
-}
-
-/* note_contacts: the rows in SPI_tuptable, for the lifecycle. */
-static void
-note_contacts(const LsObjects *objects, LsModel *model, LsChange *changes, int n)
-{
-	const LsModelRow *row = model->row;
-	TupleDesc desc = SPI_tuptable->tupdesc;
-	LsContactReader *reader = ls_contact_result_reader(model, desc);
-	int key = SPI_fnumber(desc, row->contact_id);
-	int stage = row->stage_column == NULL ? 0 : SPI_fnumber(desc, row->stage_column);
-
-	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
-	{
-		HeapTuple contact = SPI_tuptable->vals[i];
-		bool is_null;
-		Datum id = SPI_getbinval(contact, desc, key, &is_null);
-		LsChange *change =
-			ls_apply_find(changes, n, ls_key_from_datum(objects->key_type, id));
-
-		if (change == NULL)
-			continue;
-		change->contact = contact;
-		change->reader = reader;
-		change->has_column = stage > 0;
-		change->column_stage = stage > 0 ? stage_of(contact, desc, stage) : NULL;
-	}
-}
-
-/* evaluate_result: score the contacts in SPI_tuptable. */
-static void
-evaluate_result(const LsObjects *objects,
-				LsModel *model,
-				LsChange *changes,
-				int n,
-				TimestampTz as_of)
-{
-	TupleDesc desc = SPI_tuptable->tupdesc;
-	LsContactReader *reader = ls_contact_result_reader(model, desc);
-	int key = SPI_fnumber(desc, model->row->contact_id);
-	LsTableMap map = {0};
-
-	map.fit = ls_contact_map(reader, model->fit);
-	if (model->population != NULL)
-		map.population = ls_contact_map(reader, model->population);
-	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
-	{
-		HeapTuple contact = SPI_tuptable->vals[i];
-		LsChange found = {0};
-		bool is_null;
-
-		CHECK_FOR_INTERRUPTS();
-		found.key = ls_key_from_datum(objects->key_type,
-									  SPI_getbinval(contact, desc, key, &is_null));
-		ls_apply_evaluate(model,
-						  &map,
-						  ls_contact_read_result(reader, contact),
-						  as_of,
-						  &found);
-		found.since = ls_apply_since(model, desc, contact);
-		settle(objects, changes, n, &found);
-	}
-}
-
-/*
- * contacts_query: the contacts whose keys are in $1, and their lookups. Of
- * partitions, each key looks into its own; an array would be looked for in all of
- * them.
- */
-static char *
-contacts_query(const LsObjects *objects, List *lookups)
-{
-	bool has_parts =
-		get_rel_relkind(objects->contacts_relid) == RELKIND_PARTITIONED_TABLE;
-	const char *rows = ls_lookup_whole_rows(lookups);
-	const char *joins = ls_lookup_joins(lookups, "c");
-
-	if (has_parts)
-		return psprintf("SELECT c.*%s FROM unnest($1) AS k (contact_id)"
-						" JOIN %s AS c ON c.%s = k.contact_id%s",
-						rows,
-						objects->contacts,
-						objects->id,
-						joins);
-	return psprintf("SELECT c.*%s FROM %s AS c%s WHERE c.%s = ANY ($1)",
-					rows,
-					objects->contacts,
-					joins,
-					objects->id);
-}
-
-/*
- * read_contacts: into SPI_tuptable; gives the model whose lookups are in it. Again
- * where those changed while tables were waited for.
- */
-static LsModel *
-read_contacts(const LsObjects *objects, Oid *types, Datum *values)
-{
-	for (int tries = 0; tries < 3; tries++)
-	{
-		LsModel *model = ls_model_get(objects->model);
-		int64 sources = model->sources_stamp;
-
-		(void) ls_objects_execute(contacts_query(objects, model->lookups),
-								  1,
-								  types,
-								  values);
-		model = ls_model_get(objects->model);
-		if (model->sources_stamp == sources)
-			return model;
-	}
-	ereport(ERROR,
-			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			errmsg("lookups of model \"%s\" changed while contacts were read",
-				   objects->model),
-			errhint("The contacts are due, and done by the next refresh."));
-	return NULL;
-}
-
 /*
  * recompute: read the contacts anew, with a snapshot of this moment. Those that
  * are not there are gone.
@@ -266,13 +66,14 @@ recompute(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum values[1] = {
 		ls_apply_some_keys(objects, changes, n, LS_OUTCOME(LS_RECOMPUTE))};
-	LsModel *model = read_contacts(objects, types, values);
+	LsContacts contacts;
 
+	ls_contacts_read(objects, types, values, &contacts);
 	for (int i = 0; i < n; i++)
 		if (changes[i].outcome == LS_RECOMPUTE)
 			changes[i].outcome = LS_GONE;
-	evaluate_result(objects, model, changes, n, as_of);
-	note_contacts(objects, model, changes, n);
+	ls_contacts_evaluate(&contacts, changes, n, as_of);
+	ls_contacts_note(&contacts, changes, n);
 }
 
 /*
@@ -285,6 +86,7 @@ read_others(const LsObjects *objects, LsChange *changes, int n)
 	LsArray keys;
 	Oid types[1] = {get_array_type(objects->key_type)};
 	Datum values[1];
+	LsContacts contacts;
 
 	if (!ls_lifecycle_needs_contact(ls_model_get(objects->model)))
 		return;
@@ -297,7 +99,8 @@ read_others(const LsObjects *objects, LsChange *changes, int n)
 	if (keys.n == 0)
 		return;
 	values[0] = ls_array_end(&keys);
-	note_contacts(objects, read_contacts(objects, types, values), changes, n);
+	ls_contacts_read(objects, types, values, &contacts);
+	ls_contacts_note(&contacts, changes, n);
 }
 
 /* insert_rows: score rows for the contacts, in order, to be filled or deleted. */
@@ -409,28 +212,40 @@ ls_apply_keep_life(LsChange *change)
 	change->memory = stored == NULL ? NULL : stored->memory;
 }
 
-/* label: what follows from the scores. */
-static void
-label(const LsObjects *objects, LsChange *changes, int n)
+/*
+ * ls_apply_label: what follows from the scores.
+ */
+void
+ls_apply_label(const LsModel *model, LsChange *change)
 {
-	const LsModel *model = ls_model_get(objects->model);
+	ls_apply_keep_life(change);
+	if (change->outcome != LS_SCORED)
+		return;
+	change->total = ls_band_adjusted_total(model,
+										   change->fit,
+										   change->engagement,
+										   change->intent,
+										   ls_adjust_points(change));
+	change->band = ls_band_label(model, "total", change->total);
+	change->band_rank = ls_band_rank(model, change->total);
+	change->grade = ls_band_grade(model, change->fit, change->engagement);
+}
 
+/*
+ * ls_apply_rate: what follows from the rows of the contacts, which are known, and
+ * what they did. Nothing is written.
+ */
+void
+ls_apply_rate(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
+{
+	const LsModel *model;
+
+	ls_adjust_exclude(changes, n);
+	ls_apply_states(objects, changes, n, as_of);
+	ls_adjust_due(changes, n);
+	model = ls_model_get(objects->model);
 	for (int i = 0; i < n; i++)
-	{
-		LsChange *change = &changes[i];
-
-		ls_apply_keep_life(change);
-		if (change->outcome != LS_SCORED)
-			continue;
-		change->total = ls_band_adjusted_total(model,
-											   change->fit,
-											   change->engagement,
-											   change->intent,
-											   ls_adjust_points(change));
-		change->band = ls_band_label(model, "total", change->total);
-		change->band_rank = ls_band_rank(model, change->total);
-		change->grade = ls_band_grade(model, change->fit, change->engagement);
-	}
+		ls_apply_label(model, &changes[i]);
 }
 
 /*
@@ -443,10 +258,7 @@ ls_apply_score(const LsObjects *objects, LsChange *changes, int n, TimestampTz a
 	ls_apply_plan(ls_model_get(objects->model), changes, n);
 	if (count_outcome(changes, n, LS_RECOMPUTE) > 0)
 		recompute(objects, changes, n, as_of);
-	ls_adjust_exclude(changes, n);
-	ls_apply_states(objects, changes, n, as_of);
-	ls_adjust_due(changes, n);
-	label(objects, changes, n);
+	ls_apply_rate(objects, changes, n, as_of);
 	read_others(objects, changes, n);
 }
 

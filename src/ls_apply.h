@@ -42,9 +42,10 @@ typedef enum LsOutcome
 /* LsEvents: how a change comes by what the contact did. */
 typedef enum LsEvents
 {
-	LS_EVENTS_READ, /* from its events */
-	LS_EVENTS_KEPT, /* nothing new: the stored state */
-	LS_EVENTS_MERGE /* the stored state and what is new */
+	LS_EVENTS_READ,	   /* from its events */
+	LS_EVENTS_KEPT,	   /* nothing new: the stored state */
+	LS_EVENTS_MERGE,   /* the stored state and what is new */
+	LS_EVENTS_SURVEYED /* the state that a survey of all has made of its events */
 } LsEvents;
 
 /* LsStored: a score row as it was locked. */
@@ -69,6 +70,12 @@ typedef struct LsStored
 	bool has_problem;
 } LsStored;
 
+/* LsSurveyed: what a survey of all (ls_survey.c) has seen of a contact. */
+typedef struct LsSurveyed
+{
+	const LsState *state; /* of its events; NULL = it has none */
+} LsSurveyed;
+
 struct LsRows;
 
 /* LsChange: what a score row must become. */
@@ -84,6 +91,7 @@ typedef struct LsChange
 	LsOutcome outcome;
 	LsEvents events;
 	struct LsAccumulator *delta; /* new events, to be merged */
+	const LsSurveyed *surveyed;	 /* or NULL */
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -123,6 +131,11 @@ extern void ls_apply_score(const LsObjects *objects,
 						   LsChange *changes,
 						   int n,
 						   TimestampTz as_of);
+extern void ls_apply_label(const LsModel *model, LsChange *change);
+extern void ls_apply_rate(const LsObjects *objects,
+						  LsChange *changes,
+						  int n,
+						  TimestampTz as_of);
 extern void ls_apply_changes(const LsObjects *objects, LsChange *changes, int n);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
@@ -156,10 +169,23 @@ extern bool ls_apply_keep_state(struct LsEngagement *engagement,
 extern TimestampTz ls_apply_since(const LsModel *model,
 								  TupleDesc desc,
 								  HeapTuple contact);
+extern const LsState *ls_apply_join_states(struct LsEngagement *engagement,
+										   const LsState *a,
+										   const LsState *b,
+										   TimestampTz as_of);
+extern void ls_apply_check_state(const struct LsEngagement *engagement,
+								 const LsState *state);
 extern void ls_apply_states(const LsObjects *objects,
 							LsChange *changes,
 							int n,
 							TimestampTz as_of);
+extern bool ls_apply_stored_state(const LsObjects *objects,
+								  LsModel *model,
+								  LsChange *change,
+								  TimestampTz as_of);
+
+/* ls_apply_quick.c */
+extern bool ls_apply_quick(LsModel *model, const LsChange *change);
 
 /* ls_apply_remove.c */
 extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n);
@@ -171,6 +197,10 @@ extern void ls_apply_write(const LsObjects *objects,
 						   LsChange *changes,
 						   int n,
 						   TimestampTz as_of);
+extern HeapTuple ls_apply_form(const struct LsRows *rows,
+							   LsChange *change,
+							   TimestampTz as_of);
+extern bool ls_apply_is_news(const LsChange *change, TimestampTz as_of);
 extern Datum ls_apply_some_keys(const LsObjects *objects,
 								const LsChange *changes,
 								int n,

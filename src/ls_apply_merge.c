@@ -81,6 +81,19 @@ merge(LsEngagement *engagement, const LsChange *change, TimestampTz as_of)
 	return ls_accumulator_state(acc);
 }
 
+/* keep_surveyed: what a survey has made of the contact's events. */
+static bool
+keep_surveyed(LsEngagement *engagement, LsChange *change, TimestampTz as_of)
+{
+	const LsState *state = change->surveyed->state;
+
+	if (state != NULL &&
+		(!is_of_model(state, engagement) || !is_readable(state, as_of)))
+		return false;
+	change->state = state;
+	return true;
+}
+
 /*
  * ls_apply_keep_state: what the contact did, without its events. False where they
  * must be read: there are other rules, or the state cannot say it of this moment.
@@ -92,6 +105,8 @@ ls_apply_keep_state(LsEngagement *engagement, LsChange *change, TimestampTz as_o
 {
 	const LsState *state;
 
+	if (change->events == LS_EVENTS_SURVEYED)
+		return keep_surveyed(engagement, change, as_of);
 	if (change->events == LS_EVENTS_READ || change->stored == NULL)
 		return false;
 	state = change->stored->state;

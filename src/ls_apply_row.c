@@ -55,7 +55,7 @@ struct LsRows
 	Relation rel;
 	Relation index;		  /* on contact_id */
 	TupleTableSlot *slot; /* of the row at hand */
-	AttrNumber columns[LS_SCORE_COLUMNS];
+	LsRowShape shape;
 	Datum *values; /* of one row, all its columns */
 	bool *nulls;
 	/* From when a row is changed; else NULL. */
@@ -90,12 +90,13 @@ is_on_key(const LsRows *rows, Relation index)
 
 	return form->indisunique && form->indisvalid && form->indimmediate &&
 		   form->indnkeyatts == 1 && index->rd_rel->relam == BTREE_AM_OID &&
-		   form->indkey.values[0] == rows->columns[LS_SCORE_CONTACT_ID] &&
+		   form->indkey.values[0] == rows->shape.columns[LS_SCORE_CONTACT_ID] &&
 		   RelationGetIndexPredicate(index) == NIL;
 }
 
+/* find_index: the one that rows are found through, open. */
 static Relation
-open_index(const LsRows *rows, LOCKMODE mode)
+find_index(const LsRows *rows, LOCKMODE mode)
 {
 	List *indexes = RelationGetIndexList(rows->rel);
 	ListCell *cell;
@@ -116,6 +117,28 @@ open_index(const LsRows *rows, LOCKMODE mode)
 	return NULL;
 }
 
+/* find_equal: how the index compares. */
+static RegProcedure
+find_equal(Relation index)
+{
+	Oid family = index->rd_opfamily[0];
+	Oid type = index->rd_opcintype[0];
+
+	return get_opcode(get_opfamily_member(family, type, type, BTEqualStrategyNumber));
+}
+
+/* complete: the table and its index are open, and their shape is known. */
+static LsRows *
+complete(LsRows *rows)
+{
+	int natts = RelationGetNumberOfAttributes(rows->rel);
+
+	rows->slot = table_slot_create(rows->rel, NULL);
+	rows->values = palloc(sizeof(Datum) * natts);
+	rows->nulls = palloc(sizeof(bool) * natts);
+	return rows;
+}
+
 /*
  * ls_rows_open: the score table, for reading rows of it, or also for writing them.
  *
@@ -125,93 +148,148 @@ LsRows *
 ls_rows_open(const LsObjects *objects, LOCKMODE mode)
 {
 	LsRows *rows = palloc0(sizeof(LsRows));
-	TupleDesc desc;
 
 	rows->objects = objects;
 	rows->rel = table_open(objects->score_relid, mode);
-	desc = RelationGetDescr(rows->rel);
 	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
-		rows->columns[i] = find_column(rows, ls_score_column_names[i]);
-	rows->index = open_index(rows, mode);
-	rows->slot = table_slot_create(rows->rel, NULL);
-	rows->values = palloc(sizeof(Datum) * desc->natts);
-	rows->nulls = palloc(sizeof(bool) * desc->natts);
-	return rows;
+		rows->shape.columns[i] = find_column(rows, ls_score_column_names[i]);
+	rows->index = find_index(rows, mode);
+	rows->shape.index = RelationGetRelid(rows->index);
+	rows->shape.equal = find_equal(rows->index);
+	return complete(rows);
+}
+
+/*
+ * ls_rows_open_known: the same table again; NULL where its shape may be another
+ * meanwhile.
+ */
+LsRows *
+ls_rows_open_known(const LsObjects *objects, const LsRowShape *shape, LOCKMODE mode)
+{
+	LsRows *rows = palloc0(sizeof(LsRows));
+
+	rows->objects = objects;
+	rows->shape = *shape;
+	rows->rel = try_table_open(objects->score_relid, mode);
+	if (rows->rel == NULL)
+		return NULL;
+	/* To lock it is to hear of what happened to it. */
+	if (shape->generation != ls_upkeep_generation)
+	{
+		table_close(rows->rel, NoLock);
+		return NULL;
+	}
+	rows->index = index_open(shape->index, mode);
+	return complete(rows);
+}
+
+/* ls_rows_shape: as of the generation, which is taken before they are opened. */
+LsRowShape
+ls_rows_shape(const LsRows *rows, uint64 generation)
+{
+	LsRowShape shape = rows->shape;
+
+	shape.generation = generation;
+	return shape;
+}
+
+Relation
+ls_rows_table(const LsRows *rows)
+{
+	return rows->rel;
 }
 
 /* ---- reading ------------------------------------------------------------ */
 
 static Datum
-get(const LsRows *rows, LsScoreColumn column, Datum if_null)
+get(const LsScoreRow *row, LsScoreColumn column, Datum if_null)
 {
-	int at = rows->columns[column] - 1;
-
-	return rows->nulls[at] ? if_null : rows->values[at];
+	return row->nulls[column] ? if_null : row->values[column];
 }
 
 static double
-get_points(const LsRows *rows, LsScoreColumn column)
+get_points(const LsScoreRow *row, LsScoreColumn column)
 {
-	return DatumGetFloat8(get(rows, column, Float8GetDatum(NAN)));
+	return DatumGetFloat8(get(row, column, Float8GetDatum(NAN)));
 }
 
 static TimestampTz
-get_moment(const LsRows *rows, LsScoreColumn column, TimestampTz if_null)
+get_moment(const LsScoreRow *row, LsScoreColumn column, TimestampTz if_null)
 {
-	return DatumGetTimestampTz(get(rows, column, TimestampTzGetDatum(if_null)));
+	return DatumGetTimestampTz(get(row, column, TimestampTzGetDatum(if_null)));
 }
 
 static const char *
-get_text(const LsRows *rows, LsScoreColumn column)
+get_text(const LsScoreRow *row, LsScoreColumn column)
 {
-	Datum value = get(rows, column, (Datum) 0);
+	Datum value = get(row, column, (Datum) 0);
 
 	return value == (Datum) 0 ? NULL : TextDatumGetCString(value);
 }
 
-/* read_stored: the row that is set out in values. */
-static LsStored *
-read_stored(const LsRows *rows)
+/*
+ * ls_rows_stored: what a row says; NULL where it only holds a lock, and is no score
+ * yet.
+ *
+ * Memory: the current context; the state may be the row's own.
+ */
+LsStored *
+ls_rows_stored(const LsScoreRow *row)
 {
-	LsStored *stored = palloc(sizeof(LsStored));
-	Datum state = get(rows, LS_SCORE_STATE, (Datum) 0);
+	LsStored *stored;
+	Datum state = get(row, LS_SCORE_STATE, (Datum) 0);
 
-	stored->fit = get_points(rows, LS_SCORE_FIT);
-	stored->engagement = get_points(rows, LS_SCORE_ENGAGEMENT);
-	stored->intent = get_points(rows, LS_SCORE_INTENT);
-	stored->total = get_points(rows, LS_SCORE_TOTAL);
-	stored->band = get_text(rows, LS_SCORE_BAND);
-	stored->grade = get_text(rows, LS_SCORE_GRADE);
-	stored->stage = get_text(rows, LS_SCORE_STAGE);
-	stored->stage_since = get_moment(rows, LS_SCORE_STAGE_SINCE, DT_NOBEGIN);
-	stored->by_hand = DatumGetBool(get(rows, LS_SCORE_BY_HAND, BoolGetDatum(false)));
-	stored->memory = get_text(rows, LS_SCORE_MEMORY);
-	stored->since = get_moment(rows, LS_SCORE_SINCE, DT_NOBEGIN);
-	stored->scored_at = get_moment(rows, LS_SCORE_SCORED_AT, DT_NOBEGIN);
-	stored->due_at = get_moment(rows, LS_SCORE_DUE_AT, DT_NOEND);
-	stored->last_activity = get_moment(rows, LS_SCORE_LAST_ACTIVITY, DT_NOBEGIN);
+	if (get_moment(row, LS_SCORE_SCORED_AT, DT_NOBEGIN) == DT_NOBEGIN)
+		return NULL;
+	stored = palloc(sizeof(LsStored));
+	stored->fit = get_points(row, LS_SCORE_FIT);
+	stored->engagement = get_points(row, LS_SCORE_ENGAGEMENT);
+	stored->intent = get_points(row, LS_SCORE_INTENT);
+	stored->total = get_points(row, LS_SCORE_TOTAL);
+	stored->band = get_text(row, LS_SCORE_BAND);
+	stored->grade = get_text(row, LS_SCORE_GRADE);
+	stored->stage = get_text(row, LS_SCORE_STAGE);
+	stored->stage_since = get_moment(row, LS_SCORE_STAGE_SINCE, DT_NOBEGIN);
+	stored->by_hand = DatumGetBool(get(row, LS_SCORE_BY_HAND, BoolGetDatum(false)));
+	stored->memory = get_text(row, LS_SCORE_MEMORY);
+	stored->since = get_moment(row, LS_SCORE_SINCE, DT_NOBEGIN);
+	stored->scored_at = get_moment(row, LS_SCORE_SCORED_AT, DT_NOBEGIN);
+	stored->due_at = get_moment(row, LS_SCORE_DUE_AT, DT_NOEND);
+	stored->last_activity = get_moment(row, LS_SCORE_LAST_ACTIVITY, DT_NOBEGIN);
 	stored->state = state == (Datum) 0 ? NULL : ls_state_from_datum(state);
-	stored->stamp = DatumGetInt64(get(rows, LS_SCORE_STAMP, Int64GetDatum(0)));
-	stored->has_problem = get(rows, LS_SCORE_PROBLEM, (Datum) 0) != (Datum) 0;
+	stored->stamp = DatumGetInt64(get(row, LS_SCORE_STAMP, Int64GetDatum(0)));
+	stored->has_problem = get(row, LS_SCORE_PROBLEM, (Datum) 0) != (Datum) 0;
 	return stored;
+}
+
+/* set_out: by what the columns are for. */
+static void
+set_out(const LsRows *rows, HeapTuple tuple, LsScoreRow *row)
+{
+	heap_deform_tuple(tuple, RelationGetDescr(rows->rel), rows->values, rows->nulls);
+	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
+	{
+		row->values[i] = rows->values[rows->shape.columns[i] - 1];
+		row->nulls[i] = rows->nulls[rows->shape.columns[i] - 1];
+	}
 }
 
 /* take: the row in the slot. One that only holds a lock is no score yet. */
 static bool
 take(LsRows *rows, LsChange *change)
 {
-	HeapTuple row = ExecCopySlotHeapTuple(rows->slot);
+	HeapTuple tuple = ExecCopySlotHeapTuple(rows->slot);
+	LsScoreRow row;
 	Datum key;
 
-	heap_deform_tuple(row, RelationGetDescr(rows->rel), rows->values, rows->nulls);
-	key = get(rows, LS_SCORE_CONTACT_ID, (Datum) 0);
+	set_out(rows, tuple, &row);
+	key = get(&row, LS_SCORE_CONTACT_ID, (Datum) 0);
 	/* Who writes the table by hand may have moved it, while we waited. */
 	if (ls_key_compare(ls_key_from_datum(rows->objects->key_type, key), change->key) !=
 		0)
 		return false;
-	change->row = row;
-	if (get_moment(rows, LS_SCORE_SCORED_AT, DT_NOBEGIN) > DT_NOBEGIN)
-		change->stored = read_stored(rows);
+	change->row = tuple;
+	change->stored = ls_rows_stored(&row);
 	return true;
 }
 
@@ -241,17 +319,13 @@ lock(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
 static void
 set_key(const LsRows *rows, ScanKey key)
 {
-	Oid family = rows->index->rd_opfamily[0];
-	Oid type = rows->index->rd_opcintype[0];
-	Oid equal = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
-
 	ScanKeyEntryInitialize(key,
 						   0,
 						   1,
 						   BTEqualStrategyNumber,
 						   InvalidOid,
 						   rows->index->rd_indcollation[0],
-						   get_opcode(equal),
+						   rows->shape.equal,
 						   (Datum) 0);
 }
 
@@ -361,24 +435,33 @@ end_update(LsRows *rows)
 }
 
 /*
+ * ls_rows_form: what the row of the change is to become.
+ */
+HeapTuple
+ls_rows_form(const LsRows *rows, const LsChange *change, LsScoreValues *values)
+{
+	int columns[LS_SCORE_WRITTEN];
+
+	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
+		columns[i] = rows->shape.columns[i];
+	return heap_modify_tuple_by_cols(change->row,
+									 RelationGetDescr(rows->rel),
+									 LS_SCORE_WRITTEN,
+									 columns,
+									 values->values,
+									 values->nulls);
+}
+
+/*
  * ls_rows_update: change a row that is locked, in a table that is plain.
  */
 void
 ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values)
 {
-	int columns[LS_SCORE_WRITTEN];
-	HeapTuple row;
+	HeapTuple row = ls_rows_form(rows, change, values);
 
 	if (rows->estate == NULL)
 		begin_update(rows);
-	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
-		columns[i] = rows->columns[i];
-	row = heap_modify_tuple_by_cols(change->row,
-									RelationGetDescr(rows->rel),
-									LS_SCORE_WRITTEN,
-									columns,
-									values->values,
-									values->nulls);
 	rows->slot->tts_tid = change->row->t_self;
 	ExecStoreHeapTuple(row, rows->changed, true);
 	ExecSimpleRelationUpdate(rows->result,

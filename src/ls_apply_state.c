@@ -10,7 +10,6 @@
 #include "ls_engagement.h"
 #include "ls_fit.h"
 #include "ls_lifecycle.h"
-#include "ls_points.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_type.h"
@@ -84,23 +83,41 @@ typedef struct LsReading
 	TimestampTz as_of;
 } LsReading;
 
-/* add_state: of another source. */
-static void
-add_state(const LsReading *reading, LsChange *change, const LsState *state)
+/*
+ * ls_apply_join_states: of two sources; the first may be NULL.
+ *
+ * Memory: the current context.
+ */
+const LsState *
+ls_apply_join_states(LsEngagement *engagement,
+					 const LsState *a,
+					 const LsState *b,
+					 TimestampTz as_of)
 {
 	LsAccumulator *acc;
 
-	if (change->state == NULL)
-	{
-		change->state = memcpy(palloc(VARSIZE(state)), state, VARSIZE(state));
-		return;
-	}
-	acc = ls_accumulator_new(reading->model->engagement,
-							 reading->as_of,
-							 CurrentMemoryContext);
-	ls_accumulator_join_state(acc, change->state);
-	ls_accumulator_join_state(acc, state);
-	change->state = ls_accumulator_state(acc);
+	if (a == NULL)
+		return memcpy(palloc(VARSIZE(b)), b, VARSIZE(b));
+	acc = ls_accumulator_new(engagement, as_of, CurrentMemoryContext);
+	ls_accumulator_join_state(acc, a);
+	ls_accumulator_join_state(acc, b);
+	return ls_accumulator_state(acc);
+}
+
+/*
+ * ls_apply_check_state: is it by these rules?
+ *
+ * Errors: 55000.
+ */
+void
+ls_apply_check_state(const LsEngagement *engagement, const LsState *state)
+{
+	if (state->fingerprint != engagement->fingerprint)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("rules of model \"%s\" changed while events were read",
+					   engagement->model->row->name),
+				errhint("The contacts are due, and done by the next refresh."));
 }
 
 static bool
@@ -133,13 +150,11 @@ take_states(const LsReading *reading)
 		if (change == NULL || !must_read(change))
 			continue;
 		state = ls_state_from_datum(SPI_getbinval(row, desc, 2, &is_null));
-		if (state->fingerprint != reading->model->engagement->fingerprint)
-			ereport(ERROR,
-					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("rules of model \"%s\" changed while events were read",
-						   reading->model->row->name),
-					errhint("The contacts are due, and done by the next refresh."));
-		add_state(reading, change, state);
+		ls_apply_check_state(reading->model->engagement, state);
+		change->state = ls_apply_join_states(reading->model->engagement,
+											 change->state,
+											 state,
+											 reading->as_of);
 	}
 }
 
@@ -212,20 +227,6 @@ read_source(const LsReading *reading, const LsSourceRow *source)
 	take_states(reading);
 }
 
-static double
-rounded(const LsModel *model, double points)
-{
-	double score;
-
-	if (!ls_points_round(points, &score))
-		ereport(ERROR,
-				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				errmsg("engagement score of model \"%s\" is out of range",
-					   model->row->name),
-				errhint("Use smaller points, or set limits on the groups."));
-	return score;
-}
-
 /* read_milestones: those that the contact has reached. */
 static void
 read_milestones(const LsEngagement *engagement,
@@ -269,8 +270,8 @@ read_scores(const LsReading *reading, LsChange *change)
 	read_milestones(engagement, &moment, change);
 	ls_engagement_close(engagement);
 	next_us = Min(next_us, change->state->until_us);
-	change->engagement = rounded(reading->model, points);
-	change->intent = rounded(reading->model, intent);
+	change->engagement = ls_engagement_round(engagement, points, false);
+	change->intent = ls_engagement_round(engagement, intent, true);
 	change->last_activity = change->state->last_activity_us;
 	change->due_at = IS_VALID_TIMESTAMP(next_us) ? next_us : DT_NOEND;
 }
@@ -387,4 +388,28 @@ ls_apply_states(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 		read_one_by_one(&reading);
 	if (reading.model->uses_as_of)
 		set_daily(changes, n, as_of);
+}
+
+/*
+ * ls_apply_stored_state: the same for one contact whose events need not be read, from
+ * what is stored of it; false where they must be. The model is compiled, what is
+ * stored is known, and nobody says anything by hand.
+ *
+ * Errors: 22003 where a sum is not finite; what a state that is no such raises.
+ */
+bool
+ls_apply_stored_state(const LsObjects *objects,
+					  LsModel *model,
+					  LsChange *change,
+					  TimestampTz as_of)
+{
+	LsReading reading = {objects, model, change, 1, as_of};
+
+	change->due_at = DT_NOEND;
+	if (!ls_model_has_behaviour(model))
+		return true;
+	if (!ls_apply_keep_state(model->engagement, change, as_of))
+		return false;
+	read_scores(&reading, change);
+	return true;
 }

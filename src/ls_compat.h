@@ -99,6 +99,16 @@
 #define ls_has_generated(constr) ((constr)->has_generated_stored)
 #endif
 
+/* Which indexes must know of an updated row: none or all, or since 16 just summaries.
+ */
+#if PG_VERSION_NUM >= 160000
+#define LsIndexUpdate TU_UpdateIndexes
+#define ls_must_update_indexes(indexes) ((indexes) == TU_All)
+#else
+#define LsIndexUpdate bool
+#define ls_must_update_indexes(indexes) (indexes)
+#endif
+
 /* RETURNING learnt of rows before and after a change with 18. */
 #if PG_VERSION_NUM >= 180000
 #define ls_is_of_returning(var) ((var)->varreturningtype != VAR_RETURNING_DEFAULT)
@@ -122,6 +132,13 @@
 #define ls_take_nullingrels(var, from) ((var)->varnullingrels = (from)->varnullingrels)
 #else
 #define ls_take_nullingrels(var, from) ((void) (from))
+#endif
+
+/* The number that a backend gives its transaction. */
+#if PG_VERSION_NUM >= 170000
+#define ls_local_transaction() (MyProc->vxid.lxid)
+#else
+#define ls_local_transaction() (MyProc->lxid)
 #endif
 
 /* Memory that will be needed soon. */

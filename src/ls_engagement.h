@@ -200,6 +200,9 @@ extern bool ls_engagement_is_reached(const LsEngagement *engagement,
 extern double ls_engagement_points(LsEngagement *engagement,
 								   const LsMoment *moment,
 								   bool is_intent);
+extern double ls_engagement_round(const LsEngagement *engagement,
+								  double points,
+								  bool is_intent);
 extern LsEngagement *ls_engagement_open_call(FunctionCallInfo fcinfo,
 											 const LsState **state,
 											 LsMoment *moment);

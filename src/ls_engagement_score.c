@@ -313,8 +313,13 @@ ls_engagement_points(LsEngagement *engagement, const LsMoment *moment, bool is_i
 	return ls_points_clamp(points, is_intent ? row->intent : row->engagement);
 }
 
-static double
-round_score(const LsEngagement *engagement, double points, const char *score)
+/*
+ * ls_engagement_round: a dimension's points as a score.
+ *
+ * Errors: 22003 where it is out of range.
+ */
+double
+ls_engagement_round(const LsEngagement *engagement, double points, bool is_intent)
 {
 	double rounded;
 
@@ -322,7 +327,7 @@ round_score(const LsEngagement *engagement, double points, const char *score)
 		ereport(ERROR,
 				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				errmsg("%s score of model \"%s\" is out of range",
-					   score,
+					   is_intent ? "intent" : "engagement",
 					   engagement->model->row->name),
 				errhint("Use smaller points, or set limits on the groups."));
 	return rounded;
@@ -368,8 +373,7 @@ score_of(FunctionCallInfo fcinfo, bool is_intent)
 		PG_RETURN_NULL();
 	points = ls_engagement_points(engagement, &moment, is_intent);
 	ls_engagement_close(engagement);
-	PG_RETURN_FLOAT8(
-		round_score(engagement, points, is_intent ? "intent" : "engagement"));
+	PG_RETURN_FLOAT8(ls_engagement_round(engagement, points, is_intent));
 }
 
 /* engagement_score(state engagement, as_of timestamptz, since timestamptz) -> float8 */

@@ -8,7 +8,6 @@
 #include "ls_fit.h"
 #include "ls_key.h"
 #include "ls_objects.h"
-#include "ls_points.h"
 #include "ls_relation.h"
 
 #include "access/htup_details.h"
@@ -169,20 +168,6 @@ ls_live_can_read(const LsModel *model, const LsState *state, TimestampTz as_of)
 		   as_of >= state->last_activity_us;
 }
 
-static double
-rounded(const LsModel *model, double points)
-{
-	double score;
-
-	if (!ls_points_round(points, &score))
-		ereport(ERROR,
-				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				errmsg("engagement score of model \"%s\" is out of range",
-					   model->row->name),
-				errhint("Use smaller points, or set limits on the groups."));
-	return score;
-}
-
 /*
  * ls_live_read: engagement, intent and last activity off a state.
  *
@@ -206,8 +191,8 @@ ls_live_read(LsLiveCall *call,
 	points = ls_engagement_points(engagement, &moment, false);
 	intent = ls_engagement_points(engagement, &moment, true);
 	ls_engagement_close(engagement);
-	live->engagement = rounded(call->model, points);
-	live->intent = rounded(call->model, intent);
+	live->engagement = ls_engagement_round(engagement, points, false);
+	live->intent = ls_engagement_round(engagement, intent, true);
 	live->last_activity =
 		state->last_activity_us == PG_INT64_MIN ? DT_NOBEGIN : state->last_activity_us;
 }

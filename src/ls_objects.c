@@ -13,6 +13,7 @@
 #include "common/hashfn.h"
 #include "executor/spi_priv.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -96,6 +97,16 @@ ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
 }
 
 /*
+ * ls_objects_watch: let ls_upkeep_generation count changes of the model's tables.
+ */
+void
+ls_objects_watch(const LsModelRow *row)
+{
+	for (int i = 0; i < lengthof(upkeep_tables); i++)
+		ls_model_watch_upkeep(ls_objects_relid(row, upkeep_tables[i]));
+}
+
+/*
  * ls_objects_of: what upkeep needs to know of the model. It need not compile.
  *
  * Memory: the current context.
@@ -163,11 +174,14 @@ typedef struct LsKeptPlan
 	LsPlanKey key;
 	char *sql;
 	SPIPlanPtr plan;
+	uint64 asked; /* when it was last asked for: a count of all times */
+	LocalTransactionId transaction; /* by which transaction of this backend */
 } LsKeptPlan;
 
 #define MAX_KEPT_PLANS 512
 
 static HTAB *kept_plans = NULL;
+static uint64 times_asked = 0;
 
 static SPIPlanPtr
 prepare(const char *sql, int nargs, Oid *types)
@@ -182,9 +196,77 @@ prepare(const char *sql, int nargs, Oid *types)
 	return plan;
 }
 
+/* is_in_use: perhaps; it may run, and have set off whoever asks now. */
+static bool
+is_in_use(const LsKeptPlan *kept)
+{
+	return kept->transaction == ls_local_transaction();
+}
+
+static void
+forget(LsKeptPlan *kept)
+{
+	SPIPlanPtr plan = kept->plan;
+	char *sql = kept->sql;
+
+	hash_search(kept_plans, &kept->key, HASH_REMOVE, NULL);
+	pfree(sql);
+	SPI_freeplan(plan);
+}
+
+/* make_room: forget the plan that nobody has asked for the longest. */
+static bool
+make_room(void)
+{
+	HASH_SEQ_STATUS scan;
+	LsKeptPlan *kept;
+	LsKeptPlan *oldest = NULL;
+
+	if (hash_get_num_entries(kept_plans) < MAX_KEPT_PLANS)
+		return true;
+	hash_seq_init(&scan, kept_plans);
+	while ((kept = hash_seq_search(&scan)) != NULL)
+		if (!is_in_use(kept) && (oldest == NULL || kept->asked < oldest->asked))
+			oldest = kept;
+	if (oldest == NULL)
+		return false;
+	forget(oldest);
+	return true;
+}
+
+/* find_kept: the kept plan of the statement. Another one of this key gives way. */
+static LsKeptPlan *
+find_kept(const LsPlanKey *key, const char *sql)
+{
+	LsKeptPlan *kept = hash_search(kept_plans, key, HASH_FIND, NULL);
+
+	if (kept != NULL && strcmp(kept->sql, sql) != 0 && !is_in_use(kept))
+	{
+		forget(kept);
+		return NULL;
+	}
+	return kept;
+}
+
+static void
+keep(const LsPlanKey *key, const char *sql, SPIPlanPtr plan)
+{
+	char *copy = MemoryContextStrdup(TopMemoryContext, sql);
+	LsKeptPlan *kept;
+
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	kept = hash_search(kept_plans, key, HASH_ENTER, NULL);
+	kept->sql = copy;
+	kept->plan = plan;
+	kept->asked = ++times_asked;
+	kept->transaction = ls_local_transaction();
+}
+
 /*
  * ls_objects_plan: the kept plan of the statement, for the current role; for use
- * inside this SPI connection.
+ * inside this SPI connection, which no transaction outlives. A transaction with more
+ * plans than are kept has the rest for their SPI connection only.
  */
 SPIPlanPtr
 ls_objects_plan(const char *sql, int nargs, Oid *types)
@@ -199,18 +281,16 @@ ls_objects_plan(const char *sql, int nargs, Oid *types)
 	if (kept_plans == NULL)
 		kept_plans =
 			hash_create("lead_scoring plans", 32, &control, HASH_ELEM | HASH_BLOBS);
-	kept = hash_search(kept_plans, &key, HASH_FIND, NULL);
+	kept = find_kept(&key, sql);
 	if (kept != NULL && strcmp(kept->sql, sql) == 0)
+	{
+		kept->asked = ++times_asked;
+		kept->transaction = ls_local_transaction();
 		return kept->plan;
+	}
 	plan = prepare(sql, nargs, types);
-	/* Another statement may have this hash; and some plan may be running. */
-	if (kept != NULL || hash_get_num_entries(kept_plans) >= MAX_KEPT_PLANS)
-		return plan;
-	if (SPI_keepplan(plan) != 0)
-		elog(ERROR, "SPI_keepplan failed");
-	kept = hash_search(kept_plans, &key, HASH_ENTER, NULL);
-	kept->sql = MemoryContextStrdup(TopMemoryContext, sql);
-	kept->plan = plan;
+	if (kept == NULL && make_room())
+		keep(&key, sql, plan);
 	return plan;
 }
 

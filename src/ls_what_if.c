@@ -10,26 +10,11 @@
 #include "ls_band.h"
 #include "ls_compat.h"
 #include "ls_engagement_cells.h"
-#include "ls_points.h"
 
 #include "utils/timestamp.h"
 
 /* No other value has this hash, but by a chance of 1 to 2^64. */
 #define NEW_KEY UINT64CONST(0x6e65772065766e74)
-
-static double
-rounded(const LsModel *model, double points)
-{
-	double score;
-
-	if (!ls_points_round(points, &score))
-		ereport(ERROR,
-				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				errmsg("engagement score of model \"%s\" is out of range",
-					   model->row->name),
-				errhint("Use smaller points, or set limits on the groups."));
-	return score;
-}
 
 /*
  * ls_what_if_total: with what a state says of events, as of a moment.
@@ -61,8 +46,8 @@ ls_what_if_total(const LsWhatIf *what_if,
 	}
 	return ls_band_adjusted_total(model,
 								  fit,
-								  rounded(model, points),
-								  rounded(model, intent),
+								  ls_engagement_round(engagement, points, false),
+								  ls_engagement_round(engagement, intent, true),
 								  by_hand);
 }
 

@@ -14,7 +14,7 @@ PORT=54317 # only names the socket file: the server listens on no TCP port
 BUILD_PACKAGES=(make gcc libc6-dev
     "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 TEST_PACKAGES=("postgresql-$PG_MAJOR-pgtap" libtap-parser-sourcehandler-pgtap-perl
-    "postgresql-$PG_MAJOR-cron" python3-psycopg2
+    "postgresql-$PG_MAJOR-cron" python3-psycopg2 libpostgresql-jdbc-java
     libipc-run-perl)
 LINT_PACKAGES=(clang-format-14)
 

@@ -12,6 +12,27 @@ CREATE FUNCTION lead_scoring.current_path() RETURNS text
 COMMENT ON FUNCTION lead_scoring.current_path() IS
     'The schemas in which the caller''s names are looked up, as a search_path.';
 
+CREATE FUNCTION lead_scoring.qualified_name(relation regclass) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    name text;
+BEGIN
+    SELECT format('%I.%I', n.nspname, c.relname) INTO name
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.oid = relation;
+    IF name IS NULL THEN
+        RAISE EXCEPTION 'relation with OID % does not exist', relation::oid
+            USING ERRCODE = 'undefined_table', HINT = 'Name a table or view.';
+    END IF;
+    RETURN name;
+END
+$$;
+COMMENT ON FUNCTION lead_scoring.qualified_name(regclass) IS
+    'How configuration names a relation: its schema and its name, quoted where they must be. NULL for NULL.';
+
 CREATE FUNCTION lead_scoring.initial_rows() RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -78,8 +99,6 @@ CREATE FUNCTION lead_scoring.create_model(
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-    qualified text;
 BEGIN
     IF model IS NULL OR contacts IS NULL OR contact_id IS NULL THEN
         RAISE EXCEPTION 'model, contacts and contact_id must be given'
@@ -96,17 +115,10 @@ BEGIN
             USING ERRCODE = 'duplicate_object',
                   HINT = 'Choose another name, or remove it with lead_scoring.drop_model().';
     END IF;
-    SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
-      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE c.oid = contacts;
-    IF qualified IS NULL THEN
-        RAISE EXCEPTION 'relation with OID % does not exist', contacts::oid
-            USING ERRCODE = 'undefined_table', HINT = 'Name a table or view.';
-    END IF;
     INSERT INTO lead_scoring.model (name, contacts, contact_id, stage_column,
         created_column, population, time_zone, segments, description, search_path)
-    VALUES (model, qualified, contact_id, stage_column, created_column, population,
-        time_zone, segments, description, search_path);
+    VALUES (model, lead_scoring.qualified_name(contacts), contact_id, stage_column,
+        created_column, population, time_zone, segments, description, search_path);
     PERFORM lead_scoring.add_defaults(model);
     RAISE NOTICE 'model "%" is a draft', model
         USING HINT = 'Add rules to lead_scoring.fit_rule, then SELECT lead_scoring.activate(' || quote_literal(model) || ').';

@@ -14,8 +14,6 @@ CREATE FUNCTION lead_scoring.add_event_source(
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-    qualified text;
 BEGIN
     IF model IS NULL OR relation IS NULL OR contact_id IS NULL OR occurred_at IS NULL
         OR name IS NULL
@@ -31,16 +29,10 @@ BEGIN
             USING ERRCODE = 'duplicate_object',
                   HINT = 'Give the new one another name, or update lead_scoring.event_source.';
     END IF;
-    SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
-      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE c.oid = relation;
-    IF qualified IS NULL THEN
-        RAISE EXCEPTION 'relation with OID % does not exist', relation::oid
-            USING ERRCODE = 'undefined_table', HINT = 'Name a table or view.';
-    END IF;
     INSERT INTO lead_scoring.event_source (model, name, relation, contact_id, occurred_at,
         time_zone, condition, activity)
-    VALUES (model, name, qualified, contact_id, occurred_at, time_zone, condition, activity);
+    VALUES (model, name, lead_scoring.qualified_name(relation), contact_id, occurred_at,
+        time_zone, condition, activity);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.add_event_source(text, regclass, name, name, text, text, text, text) IS

@@ -11,8 +11,6 @@ CREATE FUNCTION lead_scoring.add_lookup(
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-    qualified text;
 BEGIN
     IF model IS NULL OR alias IS NULL OR relation IS NULL OR key IS NULL
         OR contact_column IS NULL
@@ -28,15 +26,8 @@ BEGIN
             USING ERRCODE = 'duplicate_object',
                   HINT = 'Give the new one another alias, or update lead_scoring.lookup.';
     END IF;
-    SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
-      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE c.oid = relation;
-    IF qualified IS NULL THEN
-        RAISE EXCEPTION 'relation with OID % does not exist', relation::oid
-            USING ERRCODE = 'undefined_table', HINT = 'Name a table.';
-    END IF;
     INSERT INTO lead_scoring.lookup (model, alias, relation, key, contact_column)
-    VALUES (model, alias, qualified, key, contact_column);
+    VALUES (model, alias, lead_scoring.qualified_name(relation), key, contact_column);
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.add_lookup(text, name, regclass, name, name) IS

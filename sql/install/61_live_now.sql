@@ -61,11 +61,13 @@ CREATE FUNCTION lead_scoring.live_now(
 COMMENT ON FUNCTION lead_scoring.live_now(text, bigint, anyelement, record, float8, text, text, lead_scoring.engagement, timestamptz, timestamptz, timestamptz, bigint, text) IS
     'The scores of a contact as of lead_scoring.as_of(), from its row of <model>_score where that is right; else from its own, which is read where it is NULL, and its events. NULL: the scores are those that are stored.';
 
+-- Cheap, for it is called only where somebody has moved since: else every scan of the view
+-- would look so costly that it is compiled by JIT, which takes longer than the scan.
 CREATE FUNCTION lead_scoring.stage_then(
     model text, contact_id anyelement, OUT stage text, OUT since timestamptz
 ) RETURNS record
     AS 'MODULE_PATHNAME', 'ls_sql_stage_then'
-    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000;
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION lead_scoring.stage_then(text, anyelement) IS
     'Stage of a contact as of lead_scoring.as_of(), by the history of its moves, and since when. NULL where that is not known, or for a NULL argument.';
 

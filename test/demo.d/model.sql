@@ -126,6 +126,11 @@ INSERT INTO lead_scoring.action (model, name, condition, channel, payload) VALUE
     ('b2b', 'alert sales', $$band = 'very hot'$$, 'hot_leads', '{"queue": "inside sales"}'),
     ('b2b', 'long term', $$total < 20 AND stage_age > interval '90 days'$$, NULL, NULL);
 
+-- Where deals are, for the reports.
+INSERT INTO lead_scoring.deal_source (model, relation, contact_id, amount, created_at, closed_at, won) VALUES
+    ('b2b', 'crm.deals', 'contact_id', 'amount', 'opened_at', 'closed_at',
+        $$CASE state WHEN 'won' THEN true WHEN 'lost' THEN false END$$);
+
 -- Scores everyone, and keeps the scores right from here on.
 SELECT lead_scoring.activate('b2b');
 

@@ -208,7 +208,56 @@ WHERE o.contact_id = :lead_id;
 
 SET lead_scoring.as_of = :'now';
 
-\echo '━━━ 7. No lock-in: the same model as plain SQL, for any PostgreSQL'
+-- Who is nearest to the highest band.
+SELECT s.contact_id AS id,
+       format('%s %s has %s points: %s', c.first_name, c.last_name, floor(s.total), s.band) AS heading
+FROM crm.b2b_scored AS s
+JOIN crm.contacts AS c ON c.id = s.contact_id
+WHERE s.band = 'hot'
+ORDER BY s.total DESC, s.contact_id
+LIMIT 1 \gset next_
+
+\echo '━━━ 7. What next?' :next_heading
+\echo
+
+SELECT CASE what WHEN 'match' THEN rule ELSE '(if nothing happens)' END AS "one more",
+       to_char(round(adds, 1), 'FMSG990.0') AS adds,
+       round(total) AS total,
+       band,
+       to_char(at, 'DD Mon YYYY') AS "on"
+FROM lead_scoring.what_next('b2b', :next_id)
+LIMIT 8;
+
+\echo '━━━ 8. Do high scores mean business?  Tenths of the contacts, by the score when their deal was opened'
+\echo
+
+SELECT decile AS tenth,
+       ceil(lowest_total) AS "from",
+       contacts,
+       dealt AS deals,
+       won,
+       to_char(100 * win_rate, '990') || ' %' AS "deals won",
+       to_char(100 * gain, '990') || ' %' AS "of all wins so far",
+       rpad(repeat('█', ceil(50.0 * won / max(won) OVER ())::int), 50) AS " "
+FROM crm.b2b_lift
+ORDER BY decile;
+
+\echo 'Which rules earn their points? Those whose contacts win most often, and those that tell nobody apart'
+\echo
+
+SELECT rule,
+       CASE WHEN points > 0 THEN '+' ELSE '' END || points AS points,
+       matched AS contacts,
+       matched_won AS won,
+       CASE WHEN matches = 'sometimes' THEN to_char(lift, '990.0') || ' times the average'
+            ELSE matches || ' matches' END AS wins
+FROM (SELECT *, row_number() OVER (ORDER BY lift DESC NULLS LAST, rule) AS place FROM crm.b2b_rule_stats) AS r
+WHERE place <= 6 OR matches <> 'sometimes'
+ORDER BY place;
+
+\echo 'More views: the funnel, how fast it is, how long sales took to call, the pipeline, the months.'
+\echo
+\echo '━━━ 9. No lock-in: the same model as plain SQL, for any PostgreSQL'
 \echo
 
 \pset format unaligned

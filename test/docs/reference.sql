@@ -19,7 +19,7 @@ INSERT INTO inner_function VALUES
     ('sources_stamp'), ('same_sources'), ('state_sql'), ('contact_since'),
     ('index_problems'), ('add_defaults'), ('check_config'), ('check_rules'), ('event_problems'),
     ('sample_problems'), ('config_changed'), ('config_restored'), ('contact_changed'),
-    ('current_path'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),
+    ('current_path'), ('qualified_name'), ('deactivation_sql'), ('drop_sql'), ('engagement_accumulate'),
     ('engagement_accumulate_columns'), ('engagement_accumulate_columns_at'),
     ('engagement_agg_columns'), ('engagement_agg_columns_at'),
     ('engagement_combine'), ('engagement_deserialize'), ('engagement_finish'),

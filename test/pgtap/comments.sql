@@ -101,6 +101,7 @@ INSERT INTO pg_temp.label VALUES
     ('create_model(text, regclass, name, name, name, text, text, name[], text, text)',
      'volatile', 'called', 'unsafe'),
     ('current_path()', 'stable', 'called', 'restricted'),
+    ('qualified_name(regclass)', 'stable', 'strict', 'safe'),
     ('deactivate(text)', 'volatile', 'strict', 'unsafe'),
     ('deactivation_sql(text)', 'stable', 'strict', 'safe'),
     ('drop_model(text)', 'volatile', 'strict', 'unsafe'),

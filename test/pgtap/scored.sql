@@ -279,6 +279,21 @@ INSERT INTO deed VALUES (2, 'view', now());
 SELECT is(shown('v', 2), '10 6 0 16 unwatched', 'and right');
 SELECT sound_view('v', 'all of them');
 
+-- What the planner believes that each contact costs: much, and JIT would take longer than
+-- to read them all.
+CREATE FUNCTION cost_of(query text) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan->0->'Plan'->>'Total Cost';
+END
+$$;
+SELECT cmp_ok(cost_of('SELECT contact_id, fit, engagement, intent, total, band, grade, stage, stage_since,
+                              last_activity, scored_at, freshness FROM p_scored'), '<',
+              3 * cost_of('SELECT c.id, s.* FROM person AS c LEFT JOIN p_score AS s ON s.contact_id = c.id'),
+              'a scan of the view does not look costly');
+
 -- A rule that uses as_of: before and after the model is activated anew.
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('p', 'new', $$created > as_of - interval '10 days'$$, 1);
 SELECT is(shown('p', 1), '10 6 40 56 stale', 'a rule that uses as_of: stale');
