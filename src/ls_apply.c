@@ -212,28 +212,23 @@ ls_apply_keep_life(LsChange *change)
 	change->memory = stored == NULL ? NULL : stored->memory;
 }
 
-/* label: what follows from the scores. */
-static void
-label(const LsObjects *objects, LsChange *changes, int n)
+/*
+ * ls_apply_label: what follows from the scores.
+ */
+void
+ls_apply_label(const LsModel *model, LsChange *change)
 {
-	const LsModel *model = ls_model_get(objects->model);
-
-	for (int i = 0; i < n; i++)
-	{
-		LsChange *change = &changes[i];
-
-		ls_apply_keep_life(change);
-		if (change->outcome != LS_SCORED)
-			continue;
-		change->total = ls_band_adjusted_total(model,
-											   change->fit,
-											   change->engagement,
-											   change->intent,
-											   ls_adjust_points(change));
-		change->band = ls_band_label(model, "total", change->total);
-		change->band_rank = ls_band_rank(model, change->total);
-		change->grade = ls_band_grade(model, change->fit, change->engagement);
-	}
+	ls_apply_keep_life(change);
+	if (change->outcome != LS_SCORED)
+		return;
+	change->total = ls_band_adjusted_total(model,
+										   change->fit,
+										   change->engagement,
+										   change->intent,
+										   ls_adjust_points(change));
+	change->band = ls_band_label(model, "total", change->total);
+	change->band_rank = ls_band_rank(model, change->total);
+	change->grade = ls_band_grade(model, change->fit, change->engagement);
 }
 
 /*
@@ -243,10 +238,14 @@ label(const LsObjects *objects, LsChange *changes, int n)
 void
 ls_apply_rate(const LsObjects *objects, LsChange *changes, int n, TimestampTz as_of)
 {
+	const LsModel *model;
+
 	ls_adjust_exclude(changes, n);
 	ls_apply_states(objects, changes, n, as_of);
 	ls_adjust_due(changes, n);
-	label(objects, changes, n);
+	model = ls_model_get(objects->model);
+	for (int i = 0; i < n; i++)
+		ls_apply_label(model, &changes[i]);
 }
 
 /*
@@ -299,7 +298,7 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 
 /*
  * ls_apply_orphans: lock a batch of score rows without a contact, after `last` in
- * the order of the keys. Who has one locked is writing it, and knows better.
+ * the order of the keys; but those that somebody else has locked.
  */
 int
 ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes)
@@ -325,6 +324,27 @@ ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes
 }
 
 /*
+ * queue_orphans: scores that are left because somebody has them locked: who merges an
+ * event does not look at the contact.
+ */
+static void
+queue_orphans(const LsObjects *objects)
+{
+	(void) ls_objects_execute(
+		psprintf("INSERT INTO %s (contact_id, reason, cause)"
+				 " SELECT s.contact_id, 'locked by somebody else', '%s' FROM %s AS s"
+				 " WHERE NOT EXISTS (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
+				 objects->queue,
+				 ls_apply_cause_name(LS_CAUSE_CONTACT),
+				 objects->score,
+				 objects->contacts,
+				 objects->id),
+		0,
+		NULL,
+		NULL);
+}
+
+/*
  * ls_apply_sweep: delete the scores of contacts that are no more. Locked first
  * and looked at again then: a contact may have come back meanwhile.
  */
@@ -342,6 +362,7 @@ ls_apply_sweep(const LsObjects *objects)
 		last = changes[n - 1].key;
 		n = ls_apply_orphans(objects, &last, &changes);
 	}
+	queue_orphans(objects);
 	ls_apply_sweep_records(objects);
 }
 

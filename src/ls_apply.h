@@ -131,6 +131,7 @@ extern void ls_apply_score(const LsObjects *objects,
 						   LsChange *changes,
 						   int n,
 						   TimestampTz as_of);
+extern void ls_apply_label(const LsModel *model, LsChange *change);
 extern void ls_apply_rate(const LsObjects *objects,
 						  LsChange *changes,
 						  int n,
@@ -178,6 +179,13 @@ extern void ls_apply_states(const LsObjects *objects,
 							LsChange *changes,
 							int n,
 							TimestampTz as_of);
+extern bool ls_apply_stored_state(const LsObjects *objects,
+								  LsModel *model,
+								  LsChange *change,
+								  TimestampTz as_of);
+
+/* ls_apply_quick.c */
+extern bool ls_apply_quick(LsModel *model, const LsChange *change);
 
 /* ls_apply_remove.c */
 extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n);
@@ -189,6 +197,9 @@ extern void ls_apply_write(const LsObjects *objects,
 						   LsChange *changes,
 						   int n,
 						   TimestampTz as_of);
+extern HeapTuple ls_apply_form(const struct LsRows *rows,
+							   LsChange *change,
+							   TimestampTz as_of);
 extern bool ls_apply_is_news(const LsChange *change, TimestampTz as_of);
 extern Datum ls_apply_some_keys(const LsObjects *objects,
 								const LsChange *changes,

@@ -55,7 +55,7 @@ struct LsRows
 	Relation rel;
 	Relation index;		  /* on contact_id */
 	TupleTableSlot *slot; /* of the row at hand */
-	AttrNumber columns[LS_SCORE_COLUMNS];
+	LsRowShape shape;
 	Datum *values; /* of one row, all its columns */
 	bool *nulls;
 	/* From when a row is changed; else NULL. */
@@ -90,12 +90,13 @@ is_on_key(const LsRows *rows, Relation index)
 
 	return form->indisunique && form->indisvalid && form->indimmediate &&
 		   form->indnkeyatts == 1 && index->rd_rel->relam == BTREE_AM_OID &&
-		   form->indkey.values[0] == rows->columns[LS_SCORE_CONTACT_ID] &&
+		   form->indkey.values[0] == rows->shape.columns[LS_SCORE_CONTACT_ID] &&
 		   RelationGetIndexPredicate(index) == NIL;
 }
 
+/* find_index: the one that rows are found through, open. */
 static Relation
-open_index(const LsRows *rows, LOCKMODE mode)
+find_index(const LsRows *rows, LOCKMODE mode)
 {
 	List *indexes = RelationGetIndexList(rows->rel);
 	ListCell *cell;
@@ -116,6 +117,28 @@ open_index(const LsRows *rows, LOCKMODE mode)
 	return NULL;
 }
 
+/* find_equal: how the index compares. */
+static RegProcedure
+find_equal(Relation index)
+{
+	Oid family = index->rd_opfamily[0];
+	Oid type = index->rd_opcintype[0];
+
+	return get_opcode(get_opfamily_member(family, type, type, BTEqualStrategyNumber));
+}
+
+/* complete: the table and its index are open, and their shape is known. */
+static LsRows *
+complete(LsRows *rows)
+{
+	int natts = RelationGetNumberOfAttributes(rows->rel);
+
+	rows->slot = table_slot_create(rows->rel, NULL);
+	rows->values = palloc(sizeof(Datum) * natts);
+	rows->nulls = palloc(sizeof(bool) * natts);
+	return rows;
+}
+
 /*
  * ls_rows_open: the score table, for reading rows of it, or also for writing them.
  *
@@ -125,18 +148,55 @@ LsRows *
 ls_rows_open(const LsObjects *objects, LOCKMODE mode)
 {
 	LsRows *rows = palloc0(sizeof(LsRows));
-	TupleDesc desc;
 
 	rows->objects = objects;
 	rows->rel = table_open(objects->score_relid, mode);
-	desc = RelationGetDescr(rows->rel);
 	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
-		rows->columns[i] = find_column(rows, ls_score_column_names[i]);
-	rows->index = open_index(rows, mode);
-	rows->slot = table_slot_create(rows->rel, NULL);
-	rows->values = palloc(sizeof(Datum) * desc->natts);
-	rows->nulls = palloc(sizeof(bool) * desc->natts);
-	return rows;
+		rows->shape.columns[i] = find_column(rows, ls_score_column_names[i]);
+	rows->index = find_index(rows, mode);
+	rows->shape.index = RelationGetRelid(rows->index);
+	rows->shape.equal = find_equal(rows->index);
+	return complete(rows);
+}
+
+/*
+ * ls_rows_open_known: the same table again; NULL where its shape may be another
+ * meanwhile.
+ */
+LsRows *
+ls_rows_open_known(const LsObjects *objects, const LsRowShape *shape, LOCKMODE mode)
+{
+	LsRows *rows = palloc0(sizeof(LsRows));
+
+	rows->objects = objects;
+	rows->shape = *shape;
+	rows->rel = try_table_open(objects->score_relid, mode);
+	if (rows->rel == NULL)
+		return NULL;
+	/* To lock it is to hear of what happened to it. */
+	if (shape->generation != ls_upkeep_generation)
+	{
+		table_close(rows->rel, NoLock);
+		return NULL;
+	}
+	rows->index = index_open(shape->index, mode);
+	return complete(rows);
+}
+
+/* ls_rows_shape: as of the generation, which is taken before they are opened. */
+LsRowShape
+ls_rows_shape(const LsRows *rows, uint64 generation)
+{
+	LsRowShape shape = rows->shape;
+
+	shape.generation = generation;
+	return shape;
+}
+
+Relation
+ls_rows_table(const LsRows *rows)
+{
+	return rows->rel;
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -209,8 +269,8 @@ set_out(const LsRows *rows, HeapTuple tuple, LsScoreRow *row)
 	heap_deform_tuple(tuple, RelationGetDescr(rows->rel), rows->values, rows->nulls);
 	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
 	{
-		row->values[i] = rows->values[rows->columns[i] - 1];
-		row->nulls[i] = rows->nulls[rows->columns[i] - 1];
+		row->values[i] = rows->values[rows->shape.columns[i] - 1];
+		row->nulls[i] = rows->nulls[rows->shape.columns[i] - 1];
 	}
 }
 
@@ -259,17 +319,13 @@ lock(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
 static void
 set_key(const LsRows *rows, ScanKey key)
 {
-	Oid family = rows->index->rd_opfamily[0];
-	Oid type = rows->index->rd_opcintype[0];
-	Oid equal = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
-
 	ScanKeyEntryInitialize(key,
 						   0,
 						   1,
 						   BTEqualStrategyNumber,
 						   InvalidOid,
 						   rows->index->rd_indcollation[0],
-						   get_opcode(equal),
+						   rows->shape.equal,
 						   (Datum) 0);
 }
 
@@ -379,24 +435,33 @@ end_update(LsRows *rows)
 }
 
 /*
+ * ls_rows_form: what the row of the change is to become.
+ */
+HeapTuple
+ls_rows_form(const LsRows *rows, const LsChange *change, LsScoreValues *values)
+{
+	int columns[LS_SCORE_WRITTEN];
+
+	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
+		columns[i] = rows->shape.columns[i];
+	return heap_modify_tuple_by_cols(change->row,
+									 RelationGetDescr(rows->rel),
+									 LS_SCORE_WRITTEN,
+									 columns,
+									 values->values,
+									 values->nulls);
+}
+
+/*
  * ls_rows_update: change a row that is locked, in a table that is plain.
  */
 void
 ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values)
 {
-	int columns[LS_SCORE_WRITTEN];
-	HeapTuple row;
+	HeapTuple row = ls_rows_form(rows, change, values);
 
 	if (rows->estate == NULL)
 		begin_update(rows);
-	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
-		columns[i] = rows->columns[i];
-	row = heap_modify_tuple_by_cols(change->row,
-									RelationGetDescr(rows->rel),
-									LS_SCORE_WRITTEN,
-									columns,
-									values->values,
-									values->nulls);
 	rows->slot->tts_tid = change->row->t_self;
 	ExecStoreHeapTuple(row, rows->changed, true);
 	ExecSimpleRelationUpdate(rows->result,

@@ -8,6 +8,7 @@
 
 #include "nodes/lockoptions.h"
 #include "storage/lockdefs.h"
+#include "utils/relcache.h"
 
 /* Columns of the score table that we read or write. */
 typedef enum LsScoreColumn
@@ -51,14 +52,36 @@ typedef struct LsScoreRow
 
 extern const char *const ls_score_column_names[LS_SCORE_COLUMNS];
 
+/* LsRowShape: where things are in the score table. */
+typedef struct LsRowShape
+{
+	uint64 generation; /* ls_upkeep_generation that it is of */
+	AttrNumber columns[LS_SCORE_COLUMNS];
+	Oid index;			/* on contact_id */
+	RegProcedure equal; /* how that compares */
+} LsRowShape;
+
 typedef struct LsRows LsRows;
 
 extern LsRows *ls_rows_open(const LsObjects *objects, LOCKMODE mode);
+extern LsRows *ls_rows_open_known(const LsObjects *objects,
+								  const LsRowShape *shape,
+								  LOCKMODE mode);
+extern LsRowShape ls_rows_shape(const LsRows *rows, uint64 generation);
+extern Relation ls_rows_table(const LsRows *rows);
 extern int ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait);
 extern void ls_rows_read(LsRows *rows, LsChange *changes, int n);
 extern LsStored *ls_rows_stored(const LsScoreRow *row);
 extern bool ls_rows_are_plain(const LsRows *rows);
+extern HeapTuple ls_rows_form(const LsRows *rows,
+							  const LsChange *change,
+							  LsScoreValues *values);
 extern void ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values);
 extern void ls_rows_close(LsRows *rows);
+
+/* ls_apply_replace.c */
+extern bool ls_replace_is_safe(Relation rel, const LsRowShape *shape);
+extern bool ls_replace_may(Relation rel, HeapTuple old_row, HeapTuple new_row);
+extern bool ls_replace_row(Oid relid, HeapTuple old_row, HeapTuple new_row);
 
 #endif /* LS_APPLY_ROW_H */

@@ -389,3 +389,27 @@ ls_apply_states(const LsObjects *objects, LsChange *changes, int n, TimestampTz 
 	if (reading.model->uses_as_of)
 		set_daily(changes, n, as_of);
 }
+
+/*
+ * ls_apply_stored_state: the same for one contact whose events need not be read, from
+ * what is stored of it; false where they must be. The model is compiled, what is
+ * stored is known, and nobody says anything by hand.
+ *
+ * Errors: 22003 where a sum is not finite; what a state that is no such raises.
+ */
+bool
+ls_apply_stored_state(const LsObjects *objects,
+					  LsModel *model,
+					  LsChange *change,
+					  TimestampTz as_of)
+{
+	LsReading reading = {objects, model, change, 1, as_of};
+
+	change->due_at = DT_NOEND;
+	if (!ls_model_has_behaviour(model))
+		return true;
+	if (!ls_apply_keep_state(model->engagement, change, as_of))
+		return false;
+	read_scores(&reading, change);
+	return true;
+}

@@ -279,6 +279,31 @@ update_each(LsRows *rows,
 	MemoryContextDelete(context);
 }
 
+/* must_write: a score that says something new. */
+static bool
+must_write(LsChange *change, TimestampTz as_of)
+{
+	if (change->outcome != LS_SCORED && change->outcome != LS_FAILED)
+		return false;
+	settle_due(change, as_of);
+	return ls_apply_is_news(change, as_of);
+}
+
+/*
+ * ls_apply_form: what the row of the change is to become; NULL where that is nothing
+ * new.
+ */
+HeapTuple
+ls_apply_form(const LsRows *rows, LsChange *change, TimestampTz as_of)
+{
+	LsScoreValues values;
+
+	if (!must_write(change, as_of))
+		return NULL;
+	put_row(&values, change, as_of);
+	return ls_rows_form(rows, change, &values);
+}
+
 /*
  * ls_apply_write: write the scores that say something new, as of the moment. The
  * rows are there, and locked.
@@ -293,14 +318,7 @@ ls_apply_write(const LsObjects *objects,
 	bool *is_written = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (int i = 0; i < n; i++)
-	{
-		LsChange *change = &changes[i];
-
-		if (change->outcome != LS_SCORED && change->outcome != LS_FAILED)
-			continue;
-		settle_due(change, as_of);
-		is_written[i] = ls_apply_is_news(change, as_of);
-	}
+		is_written[i] = must_write(&changes[i], as_of);
 	if (ls_rows_are_plain(rows))
 		update_each(rows, changes, n, is_written, as_of);
 	else

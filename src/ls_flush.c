@@ -295,6 +295,16 @@ reason_to_queue(const LsTaken *taken, bool is_prepare, int round)
 	return NULL;
 }
 
+/* try_quickly: the commit of a single event. False, and nothing written, otherwise. */
+static bool
+try_quickly(const LsTaken *taken)
+{
+	return taken->n == 1 && taken->everyone == NULL && !taken->sweep &&
+		   taken->lookups.n == 0 && taken->lookups.linked == 0 &&
+		   ls_model_is_current(taken->model) &&
+		   ls_apply_quick(ls_model_get(taken->model), &taken->changes[0]);
+}
+
 static void
 flush_taken(const LsTaken *taken, bool is_prepare, int round)
 {
@@ -302,7 +312,7 @@ flush_taken(const LsTaken *taken, bool is_prepare, int round)
 	ErrorData *error = NULL;
 
 	if (reason == NULL && !ls_model_is_broken(taken->model) &&
-		try_write(taken, NULL, &error))
+		(try_quickly(taken) || try_write(taken, NULL, &error)))
 		return;
 	if (reason == NULL)
 	{

@@ -67,6 +67,16 @@ ls_lifecycle_needs_contact(LsModel *model)
 }
 
 /*
+ * ls_lifecycle_is_builtin: do conditions call nothing but functions of the server
+ * itself? Such do not look for anything by its name.
+ */
+bool
+ls_lifecycle_is_builtin(LsModel *model)
+{
+	return !ls_lifecycle_is_needed(model) || ls_lifecycle_get(model)->is_builtin;
+}
+
+/*
  * ls_lifecycle_complete_map: for ls_lifecycle_same_contact.
  *
  * Errors: what compiling the lifecycle raises.

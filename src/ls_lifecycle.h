@@ -39,10 +39,12 @@ typedef struct LsLifecycle
 	int nactions;
 	LsAction *actions;	/* by name */
 	HeapTuple *no_rows; /* of a contact and its lookups */
+	LsRowMap *no_map;	/* how conditions read a score where there are no such rows */
 	LsMatcher *matcher; /* gives the values of all conditions */
 	bool uses_contact;	/* does a condition look at the contact's row? */
 	bool may_raise;
-	bool is_daily; /* may a condition flip at any time? */
+	bool is_builtin; /* is nothing called but what is part of the server itself? */
+	bool is_daily;	 /* may a condition flip at any time? */
 	int nages;
 	int64 *ages_us;	  /* of a stage, at which a condition may flip */
 	List *thresholds; /* of LsThresholdRow: points at which a condition may flip */
@@ -96,6 +98,7 @@ extern void ls_memory_forget_all(LsMemory *memory, char what);
 /* ls_lifecycle.c */
 extern bool ls_lifecycle_is_needed(const LsModel *model);
 extern bool ls_lifecycle_needs_contact(LsModel *model);
+extern bool ls_lifecycle_is_builtin(LsModel *model);
 extern void ls_lifecycle_complete_map(LsModel *model,
 									  const LsTableMap *map,
 									  TupleDesc desc);
@@ -112,6 +115,11 @@ extern void ls_lifecycle_evaluate(LsLifecycle *life,
 								  List **firings);
 
 /* ls_lifecycle_follow.c: many contacts */
+extern void ls_lifecycle_look_at(LsModel *model,
+								 LsChange *change,
+								 TimestampTz as_of,
+								 List **moves,
+								 List **firings);
 extern void ls_lifecycle_look(LsModel *model,
 							  LsChange *changes,
 							  int n,
@@ -140,6 +148,7 @@ extern void ls_lifecycle_write_stages(const LsObjects *objects,
 									  TimestampTz as_of);
 
 /* ls_lifecycle_record.c: histories, outbox, notifications */
+extern bool ls_lifecycle_is_history(const LsChange *change);
 extern void ls_lifecycle_record(const LsObjects *objects,
 								const LsChange *changes,
 								int n,

@@ -10,7 +10,9 @@
 #include "ls_guard.h"
 #include "ls_relation.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -147,6 +149,33 @@ watch_conditions(LsDraftLife *draft)
 													  ->expr));
 }
 
+static bool
+is_not_builtin(Oid function, void *context)
+{
+	return function >= FirstUnpinnedObjectId;
+}
+
+/* calls_others: than functions that are part of the server itself. */
+static bool
+calls_others(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return check_functions_in_node(node, is_not_builtin, context) ||
+		   expression_tree_walker(node, calls_others, context);
+}
+
+static bool
+is_builtin(const LsDraftLife *draft)
+{
+	ListCell *cell;
+
+	foreach(cell, draft->values)
+		if (calls_others(((LsMatchValue *) lfirst(cell))->expr, NULL))
+			return false;
+	return true;
+}
+
 static void
 compile_matcher(LsDraftLife *draft)
 {
@@ -170,6 +199,7 @@ compile_matcher(LsDraftLife *draft)
 	MemoryContextSwitchTo(scratch);
 	ls_guard_leave(&guard);
 	life->may_raise = draft->values != NIL;
+	life->is_builtin = is_builtin(draft);
 	life->uses_contact = ls_match_last_relation(life->matcher) > 1;
 	life->no_rows =
 		MemoryContextAllocZero(GetMemoryChunkContext(life),
@@ -212,6 +242,7 @@ compile(LsModel *model, MemoryContext scratch)
 	compile_actions(&draft);
 	compile_matcher(&draft);
 	MemoryContextSwitchTo(own);
+	life->no_map = ls_lifecycle_map(life, NULL, 0);
 	return life;
 }
 

@@ -106,7 +106,7 @@ map_rows(const LsLifecycle *life, const LsChange *changes, int n)
 			return ls_lifecycle_map(life,
 									changes[i].reader->descs,
 									changes[i].reader->n);
-	return ls_lifecycle_map(life, NULL, 0);
+	return life->no_map;
 }
 
 /*
@@ -137,6 +137,28 @@ ls_lifecycle_look(LsModel *model,
 	}
 	*moves = follow.moves;
 	*firings = follow.firings;
+}
+
+/*
+ * ls_lifecycle_look_at: the same for one contact that was scored, where no condition
+ * needs its row.
+ *
+ * Errors: what a condition raises.
+ */
+void
+ls_lifecycle_look_at(LsModel *model,
+					 LsChange *change,
+					 TimestampTz as_of,
+					 List **moves,
+					 List **firings)
+{
+	LsLifecycle *life;
+
+	settle_cause(model, change, as_of);
+	if (!ls_lifecycle_is_needed(model))
+		return;
+	life = ls_lifecycle_get(model);
+	ls_lifecycle_evaluate(life, life->no_map, change, as_of, moves, firings);
 }
 
 /*

@@ -107,9 +107,11 @@ is_same(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* is_history: has the band or the stage changed, or is the contact new? */
-static bool
-is_history(const LsChange *change)
+/*
+ * ls_lifecycle_is_history: has the band or the stage changed, or is the contact new?
+ */
+bool
+ls_lifecycle_is_history(const LsChange *change)
 {
 	const LsStored *stored = change->stored;
 
@@ -165,7 +167,7 @@ record_scores(const LsObjects *objects,
 											   : FLOAT8OID,
 								   n);
 	for (int i = 0; i < n; i++)
-		if (is_history(&changes[i]))
+		if (ls_lifecycle_is_history(&changes[i]))
 			add_history(arrays, objects, &changes[i]);
 	if (arrays[H_KEY].n == 0)
 		return;

@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 
 uint64 ls_model_generation = 1;
+uint64 ls_upkeep_generation = 1;
 
 /* Changes where the rows alone do not tell: tables, functions, schemas. */
 static uint64 object_generation = 1;
@@ -39,10 +40,18 @@ typedef struct LsCacheEntry
 	uint64 broken;			/* ls_model_generation when compiling failed */
 } LsCacheEntry;
 
+/* LsWatch: what follows from a relation. */
+typedef enum LsWatch
+{
+	WATCH_UPKEEP, /* a per-model table: nothing that is compiled */
+	WATCH_CONFIG, /* a configuration table: what follows from its rows */
+	WATCH_ALL
+} LsWatch;
+
 typedef struct LsWatched
 {
-	Oid relid;	 /* key */
-	bool config; /* a configuration table: only its rows matter */
+	Oid relid; /* key */
+	LsWatch watch;
 } LsWatched;
 
 static HTAB *cache = NULL;
@@ -60,26 +69,29 @@ forget_relation(Datum arg, Oid relid)
 		if (entry == NULL)
 			return;
 	}
+	ls_upkeep_generation++;
+	if (entry != NULL && entry->watch == WATCH_UPKEEP)
+		return;
 	ls_model_generation++;
-	if (entry == NULL || !entry->config)
+	if (entry == NULL || entry->watch == WATCH_ALL)
 		object_generation++;
 }
 
 static void
 forget_objects(Datum arg, int cacheid, uint32 hashvalue)
 {
+	ls_upkeep_generation++;
 	ls_model_generation++;
 	object_generation++;
 }
 
 static void
-watch(Oid relid, bool config)
+watch(Oid relid, LsWatch what)
 {
 	bool found;
 	LsWatched *entry = hash_search(watched, &relid, HASH_ENTER, &found);
 
-	if (!found)
-		entry->config = config;
+	entry->watch = found ? Max(entry->watch, what) : what;
 }
 
 /*
@@ -88,7 +100,16 @@ watch(Oid relid, bool config)
 void
 ls_model_watch(Oid relid)
 {
-	watch(relid, false);
+	watch(relid, WATCH_ALL);
+}
+
+/*
+ * ls_model_watch_upkeep: let changes of a per-model table be counted.
+ */
+void
+ls_model_watch_upkeep(Oid relid)
+{
+	watch(relid, WATCH_UPKEEP);
 }
 
 static void
@@ -146,7 +167,7 @@ watch_config(void)
 										 "milestone"};
 
 	for (int i = 0; i < lengthof(tables); i++)
-		watch(ls_catalog_relid(tables[i]), true);
+		watch(ls_catalog_relid(tables[i]), WATCH_CONFIG);
 }
 
 /* read_model: everything but what is compiled. */

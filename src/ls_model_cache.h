@@ -44,6 +44,7 @@ typedef struct LsModel
 	struct LsEngagement *engagement; /* or NULL: see ls_engagement_get */
 	List *watched;					 /* of LsThresholdRow: what lifecycle looks at */
 	struct LsLifecycle *lifecycle;	 /* or NULL: see ls_lifecycle_get */
+	struct LsQuick *quick;			 /* or NULL: see ls_apply_quick */
 	struct HTAB *table_maps;		 /* LsTableMap of tables with triggers, or NULL */
 } LsModel;
 
@@ -78,6 +79,9 @@ typedef struct LsTableMap
 /* Changes whenever a pointer to a model, or a map of a row type, may be stale. */
 extern uint64 ls_model_generation;
 
+/* Changes then, too, and whenever a per-model table may be another. */
+extern uint64 ls_upkeep_generation;
+
 extern void ls_model_cache_init(void);
 extern LsModel *ls_model_get(const char *name);
 extern int ls_model_slot_of(const char *group_name, List *groups);
@@ -88,6 +92,7 @@ extern bool ls_model_is_free(const char *name);
 extern bool ls_model_is_broken(const char *name);
 extern void ls_model_mark_broken(const char *name);
 extern void ls_model_watch(Oid relid);
+extern void ls_model_watch_upkeep(Oid relid);
 extern const LsTableMap *ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc);
 extern void ls_model_complete_table_map(LsModel *model, Oid relid, LsRowMap *life);
 extern LsCondScope *ls_model_scope_with(const LsModelRow *row,

@@ -97,6 +97,16 @@ ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason)
 }
 
 /*
+ * ls_objects_watch: let ls_upkeep_generation count changes of the model's tables.
+ */
+void
+ls_objects_watch(const LsModelRow *row)
+{
+	for (int i = 0; i < lengthof(upkeep_tables); i++)
+		ls_model_watch_upkeep(ls_objects_relid(row, upkeep_tables[i]));
+}
+
+/*
  * ls_objects_of: what upkeep needs to know of the model. It need not compile.
  *
  * Memory: the current context.

@@ -31,6 +31,7 @@ typedef struct LsObjects
 extern LsObjects *ls_objects_of(const LsModelRow *row, Oid contacts);
 extern LsObjects *ls_objects_open(const char *model, const char *to_do);
 extern bool ls_objects_usable(const LsModelRow *row, Oid contacts, const char **reason);
+extern void ls_objects_watch(const LsModelRow *row);
 extern Oid ls_objects_relid(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_name(const LsModelRow *row, const char *suffix);
 extern char *ls_objects_script(const char *writer, const char *model, bool read_only);

@@ -117,5 +117,35 @@ COMMIT;
 SQL
 is($calls->(), 5, 'and its action is in the outbox');
 
+# Lookups: a company changes, and a contact is linked to it, in prepared transactions;
+# somebody links another while they are prepared.
+$node->safe_psql('crm', <<'SQL');
+SET client_min_messages = error;
+CREATE TABLE company (id int PRIMARY KEY, size int);
+CREATE TABLE staff (id int PRIMARY KEY, company_id int);
+INSERT INTO company VALUES (1, 10), (2, 100), (3, 10);
+INSERT INTO staff VALUES (1, 2), (2, 1), (3, 2), (4, 3), (5, 3);
+SELECT lead_scoring.create_model('staff', 'staff', 'id');
+SELECT lead_scoring.add_lookup('staff', 'company', 'company', 'id', 'company_id');
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('staff', 'big', 'company.size > 50', 10);
+SELECT lead_scoring.activate('staff');
+BEGIN; UPDATE company SET size = 90 WHERE id = 1; UPDATE staff SET company_id = 1 WHERE id = 3; PREPARE TRANSACTION 'grow';
+BEGIN; UPDATE company SET size = 5 WHERE id = 2; PREPARE TRANSACTION 'shrink';
+SQL
+my $staff = sub { $node->safe_psql('crm', "SELECT string_agg(total::text, ' ' ORDER BY contact_id) FROM staff_$_[0]") };
+$node->safe_psql('crm', q{UPDATE staff SET company_id = 1 WHERE id = 4; UPDATE staff SET company_id = 2 WHERE id = 5});
+is($staff->('scored'), '10 0 10 0 10', 'while companies are prepared, they are as they were');
+$node->safe_psql('crm', q{CALL lead_scoring.refresh('staff')});
+is($staff->('score'), '10 0 10 0 10', 'for a refresh, too');
+$node->safe_psql('crm', q{COMMIT PREPARED 'grow'});
+is($staff->('scored'), '10 10 10 10 10', 'one company has grown: at once in the view');
+$node->safe_psql('crm', q{CALL lead_scoring.refresh('staff')});
+is($staff->('score'), '10 10 10 10 10', 'and in the table after a refresh');
+$node->safe_psql('crm', q{COMMIT PREPARED 'shrink'});
+is($staff->('scored'), '0 10 10 10 0', 'the other has shrunk');
+$node->safe_psql('crm', q{CALL lead_scoring.refresh('staff')});
+is($staff->('score'), '0 10 10 10 0', 'and in the table after a refresh');
+is($node->safe_psql('crm', q{SELECT count(*) FROM lead_scoring.verify('staff')}), 0, 'nothing is left over');
+
 $node->stop;
 done_testing();

@@ -1,0 +1,234 @@
+/*
+ * ls_apply_quick.c: new events of one contact, as most commits bring them.
+ *
+ * Here a score follows from its own row, the new events and the rules, and nothing is
+ * run but what is part of the server. So much of what ls_apply_changes does is not
+ * needed. No lock is taken first: the update itself sees whether somebody is writing
+ * the row, or has written it since it was read. Nothing is waited for, so there is no
+ * claim to look for. Nothing of the owner's is called, so it need not become the owner.
+ * And what is only written to a plain table needs no subtransaction.
+ *
+ * Wherever it is not like that, nothing is written, and the contact takes the ordinary
+ * way.
+ */
+#include "ls_apply_row.h"
+
+#include "ls_adjust.h"
+#include "ls_attempt.h"
+#include "ls_compat.h"
+#include "ls_engagement.h"
+#include "ls_lifecycle.h"
+
+#include "access/htup_details.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* LsQuick: what is known of a model's tables; as of a generation. */
+typedef struct LsQuick
+{
+	MemoryContext context;
+	bool is_possible;
+	LsObjects *objects;
+	LsRowShape shape;
+} LsQuick;
+
+/* LsQuickWork: one contact on the quick way. */
+typedef struct LsQuickWork
+{
+	LsModel *model;
+	const LsQuick *quick;
+	LsChange change;
+	TimestampTz as_of;
+	HeapTuple row; /* what the score row is to become; NULL = it stays */
+	List *moves;
+	List *firings;
+	bool is_done; /* nothing has come in the way so far */
+} LsQuickWork;
+
+/* ---- what is known ------------------------------------------------------ */
+
+/* is_compiled: all of the model. To compile is to wait for who alters the tables. */
+static bool
+is_compiled(const LsModel *model)
+{
+	return (model->engagement != NULL || !ls_model_has_behaviour(model)) &&
+		   (model->lifecycle != NULL || !ls_lifecycle_is_needed(model));
+}
+
+/* may_be_quick: as far as the rules are concerned. */
+static bool
+may_be_quick(LsModel *model)
+{
+	return !model->uses_as_of && ls_lifecycle_is_builtin(model) &&
+		   !ls_lifecycle_needs_contact(model);
+}
+
+/* learn: of the tables. The counter is taken before: what changes meanwhile is seen. */
+static void
+learn(LsModel *model, LsQuick *quick)
+{
+	uint64 generation = ls_upkeep_generation;
+	const char *problem;
+	LsRows *rows;
+
+	quick->shape.generation = generation;
+	quick->is_possible = false;
+	if (!ls_objects_usable(model->row, model->relid, &problem))
+		return;
+	quick->objects = ls_objects_of(model->row, model->relid);
+	ls_objects_watch(model->row);
+	rows = ls_rows_open(quick->objects, RowExclusiveLock);
+	quick->shape = ls_rows_shape(rows, generation);
+	quick->is_possible = ls_rows_are_plain(rows) &&
+						 ls_replace_is_safe(ls_rows_table(rows), &quick->shape) &&
+						 may_be_quick(model);
+	ls_rows_close(rows);
+}
+
+/* make_known: in a context of its own, below that of the model. */
+static void
+make_known(void *arg)
+{
+	LsModel *model = arg;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "lead_scoring tables",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	LsQuick *quick = palloc0(sizeof(LsQuick));
+
+	quick->context = context;
+	learn(model, quick);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, model->context);
+	if (model->quick != NULL)
+		MemoryContextDelete(model->quick->context);
+	model->quick = quick;
+}
+
+/* find_known: NULL where the quick way cannot be taken. */
+static const LsQuick *
+find_known(LsModel *model)
+{
+	ErrorData *error;
+
+	if (!is_compiled(model))
+		return NULL;
+	if ((model->quick == NULL ||
+		 model->quick->shape.generation != ls_upkeep_generation) &&
+		!ls_attempt(make_known, model, &error))
+		return NULL;
+	return model->quick->is_possible ? model->quick : NULL;
+}
+
+/* ---- one contact -------------------------------------------------------- */
+
+/*
+ * score: what its row is to become. False where that does not follow from the row, or
+ * where it may not be written here.
+ */
+static bool
+score(LsQuickWork *work, LsRows *rows)
+{
+	LsChange *change = &work->change;
+	const LsObjects *objects = work->quick->objects;
+
+	ls_rows_read(rows, change, 1);
+	if (change->stored == NULL || !ls_adjust_is_empty(objects))
+		return false;
+	work->as_of = GetCurrentTimestamp();
+	ls_apply_plan(work->model, change, 1);
+	if (change->outcome != LS_SCORED ||
+		!ls_apply_stored_state(objects, work->model, change, work->as_of))
+		return false;
+	ls_apply_label(work->model, change);
+	ls_lifecycle_look_at(work->model,
+						 change,
+						 work->as_of,
+						 &work->moves,
+						 &work->firings);
+	/* The stage column is written the ordinary way. */
+	if (work->moves != NIL && work->model->row->stage_column != NULL)
+		return false;
+	work->row = ls_apply_form(rows, change, work->as_of);
+	return work->row == NULL ||
+		   ls_replace_may(ls_rows_table(rows), change->row, work->row);
+}
+
+static void
+try_score(void *arg)
+{
+	LsQuickWork *work = arg;
+	LsRows *rows =
+		ls_rows_open_known(work->quick->objects, &work->quick->shape, RowExclusiveLock);
+
+	if (rows == NULL)
+		return;
+	work->is_done = score(work, rows);
+	ls_rows_close(rows);
+}
+
+/* replace: the row, unless somebody else has it. */
+static bool
+replace(const LsQuickWork *work)
+{
+	return ls_replace_row(work->quick->objects->score_relid,
+						  work->change.row,
+						  work->row);
+}
+
+/* write_all: what happened besides is written by statements, as the owner. */
+static void
+write_all(void *arg)
+{
+	LsQuickWork *work = arg;
+	const LsObjects *objects = work->quick->objects;
+	LsGuard guard;
+
+	work->is_done = replace(work);
+	if (!work->is_done)
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ls_guard_enter(&guard, objects->owner, LS_SAFE_PATH);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	ls_lifecycle_record(objects,
+						&work->change,
+						1,
+						work->moves,
+						work->firings,
+						work->as_of);
+	SPI_finish();
+	ls_guard_leave(&guard);
+	PopActiveSnapshot();
+}
+
+static bool
+finish(LsQuickWork *work)
+{
+	ErrorData *error;
+
+	if (work->row == NULL)
+		return true;
+	if (work->moves == NIL && work->firings == NIL &&
+		!ls_lifecycle_is_history(&work->change))
+		return replace(work);
+	return ls_attempt(write_all, work, &error) && work->is_done;
+}
+
+/*
+ * ls_apply_quick: make the score row what the change says. False, and nothing
+ * written, where it must take the ordinary way. The model is compiled, and at hand.
+ *
+ * Memory: the current context, which should not live long.
+ */
+bool
+ls_apply_quick(LsModel *model, const LsChange *change)
+{
+	LsQuickWork work = {.model = model, .change = *change};
+	ErrorData *error;
+
+	work.quick = find_known(model);
+	return work.quick != NULL && ls_attempt(try_score, &work, &error) && work.is_done &&
+		   finish(&work);
+}
