@@ -18,6 +18,7 @@
 #include "ls_compat.h"
 #include "ls_engagement.h"
 #include "ls_heap.h"
+#include "ls_history.h"
 #include "ls_lifecycle.h"
 
 #include "access/htup_details.h"
@@ -33,6 +34,7 @@ typedef struct LsQuick
 	bool is_possible;
 	LsObjects *objects;
 	LsRowShape shape;
+	LsHistories histories;
 } LsQuick;
 
 /* LsQuickWork: one contact on the quick way. */
@@ -45,7 +47,9 @@ typedef struct LsQuickWork
 	HeapTuple row; /* what the score row is to become; NULL = it stays */
 	List *moves;
 	List *firings;
-	bool is_done; /* nothing has come in the way so far */
+	List *history;		/* rows to write with it */
+	bool by_statements; /* what happened besides is written so */
+	bool is_done;		/* nothing has come in the way so far */
 } LsQuickWork;
 
 /* ---- what is known ------------------------------------------------------ */
@@ -110,6 +114,7 @@ learn(LsModel *model, LsQuick *quick)
 	quick->is_possible =
 		is_plain(ls_rows_table(rows), &quick->shape) && may_be_quick(model);
 	ls_rows_close(rows);
+	ls_history_learn(&quick->histories, quick->objects);
 }
 
 /* make_known: in a context of its own, below that of the model. */
@@ -181,6 +186,26 @@ score(LsQuickWork *work, LsRows *rows)
 		   ls_heap_may_replace(ls_rows_table(rows), change->row, work->row);
 }
 
+/* is_known: are the tables what they were, now that all of them are locked? */
+static bool
+is_known(const LsQuick *quick)
+{
+	return quick->shape.generation == ls_upkeep_generation;
+}
+
+/* tell: make rows of what happened besides. */
+static void
+tell(LsQuickWork *work)
+{
+	work->by_statements =
+		work->firings != NIL || !ls_history_form(&work->quick->histories,
+												 work->quick->objects,
+												 &work->change,
+												 work->moves,
+												 work->as_of,
+												 &work->history);
+}
+
 static void
 try_score(void *arg)
 {
@@ -192,6 +217,9 @@ try_score(void *arg)
 		return;
 	work->is_done = score(work, rows);
 	ls_rows_close(rows);
+	if (work->is_done && work->row != NULL)
+		tell(work);
+	work->is_done = work->is_done && is_known(work->quick);
 }
 
 /* replace: the row, unless somebody else has it. */
@@ -236,10 +264,12 @@ finish(LsQuickWork *work)
 
 	if (work->row == NULL)
 		return true;
-	if (work->moves == NIL && work->firings == NIL &&
-		!ls_lifecycle_is_history(&work->change))
-		return replace(work);
-	return ls_attempt(write_all, work, &error) && work->is_done;
+	if (work->by_statements)
+		return ls_attempt(write_all, work, &error) && work->is_done;
+	if (!replace(work))
+		return false;
+	ls_history_write(work->history);
+	return true;
 }
 
 /*
