@@ -10,11 +10,16 @@
 
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "nodes/primnodes.h"
 #include "utils/acl.h"
 
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
 #endif
 
 #if PG_VERSION_NUM < 150000
@@ -27,6 +32,52 @@
 #else
 #define ls_may_use_schema(nspid, roleid)                                               \
 	(pg_namespace_aclcheck((nspid), (roleid), ACL_USAGE) == ACLCHECK_OK)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define ls_may_execute(funcid, roleid)                                                 \
+	(object_aclcheck(ProcedureRelationId, (funcid), (roleid), ACL_EXECUTE) ==          \
+	 ACLCHECK_OK)
+#else
+#define ls_may_execute(funcid, roleid)                                                 \
+	(pg_proc_aclcheck((funcid), (roleid), ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
+/* What is grouped by: without what says the same twice, since 16. */
+#if PG_VERSION_NUM >= 160000
+#define ls_group_clause(root) ((root)->processed_groupClause)
+#else
+#define ls_group_clause(root) ((root)->parse->groupClause)
+#endif
+
+/* Disabled nodes are counted since 18. */
+#if PG_VERSION_NUM >= 180000
+#define ls_cost_hashagg(path, root, costs, ngroups, quals, input)                      \
+	cost_agg((path),                                                                   \
+			 (root),                                                                   \
+			 AGG_HASHED,                                                               \
+			 (costs),                                                                  \
+			 1,                                                                        \
+			 (ngroups),                                                                \
+			 (quals),                                                                  \
+			 (input)->disabled_nodes,                                                  \
+			 (input)->startup_cost,                                                    \
+			 (input)->total_cost,                                                      \
+			 (input)->rows,                                                            \
+			 (input)->pathtarget->width)
+#else
+#define ls_cost_hashagg(path, root, costs, ngroups, quals, input)                      \
+	cost_agg((path),                                                                   \
+			 (root),                                                                   \
+			 AGG_HASHED,                                                               \
+			 (costs),                                                                  \
+			 1,                                                                        \
+			 (ngroups),                                                                \
+			 (quals),                                                                  \
+			 (input)->startup_cost,                                                    \
+			 (input)->total_cost,                                                      \
+			 (input)->rows,                                                            \
+			 (input)->pathtarget->width)
 #endif
 
 /* Virtual generated columns came with 18: their value is not in the tuple. */

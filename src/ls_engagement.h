@@ -56,12 +56,16 @@ typedef struct LsAccumulator
 	LsCell first[LS_ACCUMULATOR_FIRST]; /* where cells are, as long as they fit */
 } LsAccumulator;
 
-/* LsParcel: what an event brings to an accumulator. */
+/*
+ * LsParcel: what an event brings to an accumulator. Where that is not known yet,
+ * `full` takes what does not fit, and empties it.
+ */
 #define LS_PARCEL_CELLS 5
 
 typedef struct LsParcel
 {
-	LsAccumulator *acc; /* NULL = nothing, to nobody */
+	LsAccumulator *acc; /* NULL = nothing, to nobody; or not known */
+	void (*full)(struct LsParcel *parcel);
 	int64 at_us;
 	uint32 n;
 	bool is_activity;
@@ -103,20 +107,33 @@ typedef struct LsEventReader
 	int64 since_us; /* events before it do not count */
 } LsEventReader;
 
-/* LsEventRow: an event, as a row or the values of its columns. */
+/* LsEventRow: an event, as a row or the values of its columns: one of these. */
 typedef struct LsEventRow
 {
 	HeapTuple row;
-	const NullableDatum *values; /* NULL where it is a row */
+	const NullableDatum *arguments;
+	const Datum *values;
+	const bool *nulls; /* of the values */
 } LsEventRow;
 
 /* ls_engagement_accumulate.c */
+extern void ls_event_read(const LsEventReader *reader,
+						  const LsEventRow *event,
+						  TimestampTz as_of,
+						  LsParcel *parcel);
 extern void ls_accumulator_add(LsAccumulator *acc,
 							   const LsEventReader *reader,
 							   const LsEventRow *event,
 							   TimestampTz as_of,
 							   LsQueue *queue);
 extern void ls_queue_bring(LsQueue *queue);
+
+/* ls_engagement_reader.c */
+extern LsEngagement *ls_event_bind(LsEventReader *reader, text *model, text *source);
+extern TimestampTz ls_event_as_of(Datum value, bool is_null);
+extern TupleDesc ls_event_describe(const Node *names, List *arguments);
+extern void ls_event_map(LsEventReader *reader, TupleDesc desc);
+extern int ls_event_last_column(const LsEventReader *reader);
 
 /* ls_engagement_agg.c */
 extern MemoryContext ls_aggregate_context(FunctionCallInfo fcinfo);

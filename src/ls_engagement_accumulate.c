@@ -73,7 +73,10 @@ add_match(LsParcel *parcel, LsEventSource *source, const LsFeed *feed)
 	if (parcel->n + LS_CELLS_OF_FACT > LS_PARCEL_CELLS)
 	{
 		/* Nothing says that it must come in one. */
-		ls_accumulator_take(parcel->acc, parcel);
+		if (parcel->acc == NULL)
+			parcel->full(parcel);
+		else
+			ls_accumulator_take(parcel->acc, parcel);
 		parcel->n = 0;
 	}
 	to = parcel->cells + parcel->n;
@@ -94,7 +97,9 @@ static inline void
 load(LsMatcher *matcher, LsRowMap *map, const LsEventRow *event)
 {
 	if (event->values != NULL)
-		ls_match_load_values(matcher, map, event->values);
+		ls_match_load_columns(matcher, map, event->values, event->nulls);
+	else if (event->arguments != NULL)
+		ls_match_load_values(matcher, map, event->arguments);
 	else
 		ls_match_load_row(matcher, map, event->row);
 }
@@ -166,10 +171,32 @@ next_place(LsQueue *queue)
 }
 
 /*
+ * ls_event_read: an event -> what it brings to an accumulator up to as_of, whether
+ * that is known yet or not: nothing, where it does not count.
+ *
+ * Errors: what a condition raises, with the rule's name.
+ */
+void
+ls_event_read(const LsEventReader *reader,
+			  const LsEventRow *event,
+			  TimestampTz as_of,
+			  LsParcel *parcel)
+{
+	parcel->n = 0;
+	parcel->is_activity = false;
+	parcel->is_future = false;
+	if (!counts(reader, event, &parcel->at_us))
+		return;
+	parcel->is_future = parcel->at_us > as_of;
+	if (!parcel->is_future)
+		fill(parcel, reader->source);
+}
+
+/*
  * ls_accumulator_add: one event, for an accumulator up to as_of. It may wait in the
  * queue where there is one.
  *
- * Errors: what a condition raises, with the rule's name.
+ * Errors: as above.
  */
 void
 ls_accumulator_add(LsAccumulator *acc,
@@ -180,18 +207,10 @@ ls_accumulator_add(LsAccumulator *acc,
 {
 	LsParcel own;
 	LsParcel *parcel = queue == NULL ? &own : next_place(queue);
-	int64 at_us;
 
 	ls_prefetch(acc);
-	if (!counts(reader, event, &at_us))
-		return;
-	parcel->at_us = at_us;
-	parcel->n = 0;
-	parcel->is_activity = false;
-	parcel->is_future = at_us > as_of;
 	parcel->acc = acc;
-	if (!parcel->is_future)
-		fill(parcel, reader->source);
+	ls_event_read(reader, event, as_of, parcel);
 	if (queue == NULL)
 		ls_accumulator_take(acc, parcel);
 }

@@ -13,7 +13,6 @@
 #include "nodes/primnodes.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate);
 PG_FUNCTION_INFO_V1(ls_sql_engagement_accumulate_columns);
@@ -129,19 +128,18 @@ static LsAggCall *
 bind_model(FunctionCallInfo fcinfo, text *model, text *source)
 {
 	LsAggCall *call = fcinfo->flinfo->fn_extra;
-	LsModel *compiled = ls_fit_readable_model(model);
+	LsEventReader reader;
+	LsEngagement *engagement = ls_event_bind(&reader, model, source);
 
 	if (call == NULL)
 		call = new_call(fcinfo);
 	/* Should an error come now, nothing of the model before is used again. */
 	call->is_fixed = false;
 	call->model = call->source = NULL;
-	call->reader = (LsEventReader){0};
+	call->reader = reader;
+	call->engagement = engagement;
 	call->type = InvalidOid;
 	MemoryContextReset(call->context);
-	call->engagement = ls_engagement_get(compiled);
-	call->reader.source =
-		ls_engagement_source(compiled, source == NULL ? NULL : text_to_cstring(source));
 	call->default_as_of = ls_guc_as_of();
 	call->source = keep_text(source, call->context);
 	call->model = keep_text(model, call->context);
@@ -151,22 +149,9 @@ bind_model(FunctionCallInfo fcinfo, text *model, text *source)
 static TimestampTz
 get_as_of(FunctionCallInfo fcinfo, const LsAggCall *call)
 {
-	TimestampTz as_of;
-
 	if (!call->has_as_of)
 		return call->default_as_of;
-	if (PG_ARGISNULL(ARG_AS_OF))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("as_of must not be null"),
-				errhint("Leave it out for lead_scoring.as_of()."));
-	as_of = PG_GETARG_TIMESTAMPTZ(ARG_AS_OF);
-	if (TIMESTAMP_NOT_FINITE(as_of))
-		ereport(ERROR,
-				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				errmsg("as_of must be finite"),
-				errhint("Give the moment of scoring."));
-	return as_of;
+	return ls_event_as_of(PG_GETARG_DATUM(ARG_AS_OF), PG_ARGISNULL(ARG_AS_OF));
 }
 
 /* find_call: `nhead` arguments are the model's, the state's and the event's aside. */
@@ -174,18 +159,12 @@ static LsAggCall *
 find_call(FunctionCallInfo fcinfo, int nhead)
 {
 	LsAggCall *call = fcinfo->flinfo->fn_extra;
-	text *model;
+	text *model = PG_ARGISNULL(ARG_MODEL) ? NULL : PG_GETARG_TEXT_PP(ARG_MODEL);
 	text *source = NULL;
 
-	if (PG_ARGISNULL(ARG_MODEL))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("the model must not be null"),
-				errhint("Call engagement_agg(event, 'model')."));
-	model = PG_GETARG_TEXT_PP(ARG_MODEL);
 	if (nhead >= ARG_SOURCE && !PG_ARGISNULL(ARG_SOURCE))
 		source = PG_GETARG_TEXT_PP(ARG_SOURCE);
-	if (call != NULL && same_text(call->model, model) &&
+	if (call != NULL && model != NULL && same_text(call->model, model) &&
 		same_text(call->source, source))
 		return call;
 	call = bind_model(fcinfo, model, source);
@@ -283,7 +262,7 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 	LsAccumulator *acc = get_accumulator(fcinfo, call);
 	HeapTupleHeader header;
 	HeapTupleData row;
-	LsEventRow event = {&row, NULL};
+	LsEventRow event = {.row = &row};
 
 	if (PG_ARGISNULL(ARG_EVENT))
 		PG_RETURN_POINTER(acc);
@@ -304,25 +283,14 @@ ls_sql_engagement_accumulate(PG_FUNCTION_ARGS)
 static void
 bind_columns(LsAggCall *call, FunctionCallInfo fcinfo, int first)
 {
-	LsEventSource *source = call->reader.source;
 	MemoryContext old = MemoryContextSwitchTo(call->context);
 	List *arguments = NIL;
 
 	for (int i = first; i < PG_NARGS(); i++)
 		arguments = lappend(arguments, get_expression(fcinfo, i));
-	call->desc =
-		ls_match_describe_arguments(get_expression(fcinfo, ARG_EVENT), arguments);
-	if (call->desc == NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("engagement_agg_columns needs a constant array of names, one for "
-					   "each column"),
-				errhint("Call lead_scoring.engagement_agg with the row: the planner "
-						"makes this call of it."));
+	call->desc = ls_event_describe(get_expression(fcinfo, ARG_EVENT), arguments);
 	call->computed = !ls_match_are_columns(arguments);
-	call->reader.map = ls_match_map_row(source->matcher, call->desc);
-	if (source->gate != NULL)
-		call->reader.gate = ls_match_map_row(source->gate, call->desc);
+	ls_event_map(&call->reader, call->desc);
 	MemoryContextSwitchTo(old);
 }
 
@@ -332,7 +300,7 @@ accumulate_columns(FunctionCallInfo fcinfo, int nhead)
 	LsAggCall *call = get_call(fcinfo, nhead);
 	LsAccumulator *acc = get_accumulator(fcinfo, call);
 	NullableDatum *columns = &fcinfo->args[nhead + 1];
-	LsEventRow event = {NULL, columns};
+	LsEventRow event = {.arguments = columns};
 
 	if (unlikely(call->reader.map == NULL))
 		bind_columns(call, fcinfo, nhead + 1);

@@ -21,13 +21,27 @@ point_into_text(const LsPlace *place)
 	internalerrquery(place->text);
 }
 
+/*
+ * hint_at_owner: a contact has often a column that scores have, too: its stage.
+ */
+static void
+hint_at_owner(void)
+{
+	if (geterrcode() == ERRCODE_AMBIGUOUS_COLUMN)
+		errhint("Write whose column it is before it: score, contact or a lookup, for "
+				"example score.stage.");
+}
+
 static void
 describe_place(void *arg)
 {
 	const LsPlace *place = arg;
 
 	if (place->text != NULL)
+	{
 		point_into_text(place);
+		hint_at_owner();
+	}
 	if (place->kind == NULL)
 		errcontext("model \"%s\"", place->model);
 	else if (place->name == NULL && place->column != NULL &&

@@ -107,6 +107,11 @@ extern void ls_match_load_row(LsMatcher *matcher, LsRowMap *map, HeapTuple tuple
 extern void ls_match_load_values(LsMatcher *matcher,
 								 const LsRowMap *map,
 								 const NullableDatum *values);
+extern void ls_match_load_columns(LsMatcher *matcher,
+								  const LsRowMap *map,
+								  const Datum *values,
+								  const bool *nulls);
+extern int ls_match_last_column(const LsRowMap *map);
 extern int ls_match_last_relation(const LsMatcher *matcher);
 extern bool ls_match_same_columns(const LsRowMap *map,
 								  int relno,

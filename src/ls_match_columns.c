@@ -296,6 +296,35 @@ ls_match_load_values(LsMatcher *matcher,
 }
 
 /*
+ * ls_match_load_columns: the same, of arrays.
+ */
+void
+ls_match_load_columns(LsMatcher *matcher,
+					  const LsRowMap *map,
+					  const Datum *values,
+					  const bool *nulls)
+{
+	const LsMapColumn *column = map->relations[0].columns;
+	const LsMapColumn *end = column + map->relations[0].ncolumns;
+	LsMatchRow hand = matcher->hand;
+
+	for (; column < end; column++)
+	{
+		hand.values[column->column] = values[column->attno - 1];
+		hand.nulls[column->column] = nulls[column->attno - 1];
+	}
+}
+
+/*
+ * ls_match_last_column: of the scope's first relation, that the matcher reads.
+ */
+int
+ls_match_last_column(const LsRowMap *map)
+{
+	return map->relations[0].last;
+}
+
+/*
  * ls_match_last_relation: the last relation of the scope that some condition
  * looks at.
  */

@@ -5,6 +5,7 @@
 
 #include "fmgr.h"
 
+#include "ls_engagement_node.h"
 #include "ls_engagement_planner.h"
 #include "ls_flush.h"
 #include "ls_guc.h"
@@ -20,5 +21,6 @@ _PG_init(void)
 	ls_guc_define();
 	ls_model_cache_init();
 	ls_engagement_planner_init();
+	ls_engagement_node_init();
 	ls_flush_init();
 }

@@ -39,6 +39,9 @@ WITH band AS (
                                              RANGE BETWEEN interval '7 days' PRECEDING AND CURRENT ROW) AS rise
     FROM {score_daily} AS d
     WHERE d.day <= (lead_scoring.as_of() AT TIME ZONE {zone})::date
+), deal AS MATERIALIZED (
+    -- Not once a band: to know the score of then costs more than all else.
+    SELECT d.contact_id, d.opened_at, d.closed_at, d.outcome, d.amount, d.total FROM {deals} AS d
 ), fact AS (
     SELECT date_trunc('month', c.changed_at AT TIME ZONE {zone})::date AS month, band.label, band.min_score,
         -- The first row that history has of a contact begins his count.
@@ -67,7 +70,7 @@ WITH band AS (
         count(*) FILTER (WHERE one.what = 'won'),
         count(*) FILTER (WHERE one.what = 'lost'),
         sum(d.amount) FILTER (WHERE one.what = 'won'){p.segments}
-    FROM {deals} AS d
+    FROM deal AS d
     JOIN people AS p ON p.contact_id = d.contact_id
     CROSS JOIN LATERAL (VALUES ('opened', d.opened_at), (d.outcome, d.closed_at)) AS one (what, at)
     JOIN band ON band.min_score IS NULL OR d.total >= band.min_score

@@ -17,11 +17,11 @@ BEGIN ATOMIC
     SELECT coalesce((
         SELECT format($sql$
         UNION ALL
-        SELECT 'deals', format('%%s of %%s are of no contact', count(*) FILTER (WHERE NOT d.found), count(*))
-          FROM (SELECT EXISTS (SELECT FROM %1$s AS c
-                                WHERE c.%2$I::text COLLATE "C" = deal.%3$I::text COLLATE "C") AS found
-                  FROM %4$s AS deal) AS d
-        HAVING NOT bool_and(d.found)
+        SELECT 'deals', format('%%s of %%s are of no contact', count(*) FILTER (WHERE known.id IS NULL), count(*))
+          FROM %4$s AS deal
+          LEFT JOIN (SELECT DISTINCT c.%2$I::text COLLATE "C" AS id FROM %1$s AS c) AS known
+                 ON known.id = deal.%3$I::text COLLATE "C"
+        HAVING count(*) > count(known.id)
         $sql$, lead_scoring.contacts_of(m.name), m.contact_id, a.attname, d.relation)
           FROM lead_scoring.model AS m
           JOIN lead_scoring.deal_source AS d ON d.model = m.name

@@ -56,13 +56,13 @@ BEGIN
 END
 $$;
 
--- is_partial(query): is it aggregated in workers?
-CREATE FUNCTION oracle.is_partial(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+-- is_planned(what, query): does the query's plan say that?
+CREATE FUNCTION oracle.is_planned(what text, query text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     line text;
 BEGIN
     FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
-        IF line LIKE '%Partial%' THEN
+        IF strpos(line, what) > 0 THEN
             RETURN true;
         END IF;
     END LOOP;

@@ -248,6 +248,8 @@ SELECT cmp_ok((SELECT count(*) FROM continued WHERE merged IS NULL), '>', 0::big
 
 -- -------------------------------------------------------------------- plans
 
+-- Beside another aggregate it is PostgreSQL that aggregates (see engagement_node.sql).
+
 CREATE FUNCTION plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     line text;
@@ -259,8 +261,8 @@ BEGIN
     RETURN lines;
 END
 $$;
-\set states 'SELECT contact_id, lead_scoring.engagement_agg(e, ''full'', NULL, ''2026-06-01 UTC'') FROM crm.events AS e GROUP BY contact_id'
-\set lists 'SELECT contact_id, lead_scoring.engagement_agg(e, ''plain'', NULL, ''2026-06-01 UTC'') FROM crm.events AS e GROUP BY contact_id'
+\set states 'SELECT contact_id, lead_scoring.engagement_agg(e, ''full'', NULL, ''2026-06-01 UTC'') FROM crm.events AS e GROUP BY contact_id HAVING count(*) > 0'
+\set lists 'SELECT contact_id, lead_scoring.engagement_agg(e, ''plain'', NULL, ''2026-06-01 UTC'') FROM crm.events AS e GROUP BY contact_id HAVING count(*) > 0'
 \set rolled 'SELECT contact_id < 500, lead_scoring.rollup(plain) FROM state GROUP BY 1'
 -- A query's rows with the numbers of their states; or just the states.
 CREATE FUNCTION rows_of(query text, bytes boolean DEFAULT false) RETURNS text LANGUAGE plpgsql AS $$

@@ -19,6 +19,25 @@ BEGIN
 END
 $$;
 
+-- ----------------------------------------- a name that score and contact have
+
+CREATE FUNCTION hint_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    hint text;
+BEGIN
+    EXECUTE statement;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RETURN concat_ws(': ', SQLSTATE, hint);
+END
+$$;
+SELECT matches(hint_of($$INSERT INTO lead_scoring.action (model, name, condition) VALUES ('p', 'x', 'stage = ''mql''')$$),
+               '42702: .*score\.stage', 'the hint says what to write');
+SELECT is(hint_of($$INSERT INTO lead_scoring.action (model, name, condition, enabled) VALUES ('p', 'x', 'score.stage = contact.stage', false)$$),
+          NULL, 'and that works');
+DELETE FROM lead_scoring.action WHERE name = 'x';
+
 -- ------------------------------------------------- conditions that raise
 
 CALL add_transition('p', 'lead', 'opportunity', '100 / contact.size > 50');
