@@ -100,6 +100,14 @@
 #define ls_has_generated(constr) ((constr)->has_generated_stored)
 #endif
 
+/* The sequence of an identity column. */
+#if PG_VERSION_NUM >= 170000
+#define ls_identity_sequence(rel, attno) getIdentitySequence((rel), (attno), true)
+#else
+#define ls_identity_sequence(rel, attno)                                               \
+	getIdentitySequence(RelationGetRelid(rel), (attno), true)
+#endif
+
 /* Which indexes must know of an updated row: none or all, or since 16 just summaries.
  */
 #if PG_VERSION_NUM >= 160000
