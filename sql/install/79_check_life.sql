@@ -12,7 +12,10 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
     stages := ARRAY(SELECT s.name FROM lead_scoring.stage AS s WHERE s.model = m.name ORDER BY 1);
-    stage := CASE WHEN m.stage_column IS NULL THEN 's.stage' ELSE format('c.%I::text', m.stage_column) END;
+    -- A column that is gone is what report_problems() tells.
+    stage := coalesce((SELECT format('c.%I::text', a.attname) FROM pg_attribute AS a
+                        WHERE a.attrelid = lead_scoring.contacts_of(model) AND a.attname = m.stage_column
+                          AND a.attnum > 0 AND NOT a.attisdropped), 's.stage');
     RETURN format($sql$
         (SELECT format('stage "%%s"', %5$s), 'contacts in a stage that no row names: ' || count(*)
            FROM %1$s AS s JOIN %2$s AS c ON c.%3$I = s.contact_id
