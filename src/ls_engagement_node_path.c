@@ -20,6 +20,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "optimizer/prep.h"
 #include "optimizer/tlist.h"
@@ -208,7 +209,7 @@ place(List **columns, List *wanted)
 
 /* lay_out: the columns of the child; gives custom_private (ls_engagement_node.h). */
 static List *
-lay_out(const LsShape *shape, double ngroups, List **columns)
+lay_out(const LsShape *shape, double ngroups, int nparts, List **columns)
 {
 	List *aggregates = NIL;
 	List *fields;
@@ -227,14 +228,15 @@ lay_out(const LsShape *shape, double ngroups, List **columns)
 									 ? 0
 									 : place(columns, list_make1(call->aggfilter)));
 	}
-	fields = list_make3_int(place(columns, list_make1(shape->key)),
+	fields = list_make4_int(place(columns, list_make1(shape->key)),
 							(int) shape->key_type,
-							(int) Min(ngroups, (double) PG_INT32_MAX));
+							(int) Min(ngroups, (double) PG_INT32_MAX),
+							nparts);
 	return list_concat(fields, aggregates);
 }
 
 static Path *
-make_child(PlannerInfo *root, RelOptInfo *input_rel, List *columns)
+make_child(PlannerInfo *root, RelOptInfo *input, Path *path, List *columns)
 {
 	PathTarget *target = create_empty_pathtarget();
 	ListCell *cell;
@@ -242,11 +244,10 @@ make_child(PlannerInfo *root, RelOptInfo *input_rel, List *columns)
 	foreach(cell, columns)
 		add_column_to_pathtarget(target, lfirst(cell), 0);
 	set_pathtarget_cost_width(root, target);
-	return (Path *)
-		create_projection_path(root, input_rel, input_rel->cheapest_total_path, target);
+	return (Path *) create_projection_path(root, input, path, target);
 }
 
-/* ---- the path ------------------------------------------------------------ */
+/* ---- paths --------------------------------------------------------------- */
 
 /* cost_node: a HashAggregate's, less half of what it has to do for an event. */
 static void
@@ -267,21 +268,21 @@ cost_node(PlannerInfo *root,
 	path->path.total_cost -= saved;
 }
 
-static void
-add_node(PlannerInfo *root,
-		 RelOptInfo *input,
-		 RelOptInfo *grouped,
-		 const LsShape *shape)
+/* make_node: over this path of the input, for nparts processes. */
+static CustomPath *
+make_node(PlannerInfo *root,
+		  RelOptInfo *grouped,
+		  const LsShape *shape,
+		  RelOptInfo *input,
+		  Path *events,
+		  int nparts)
 {
 	CustomPath *path = makeNode(CustomPath);
-	double ngroups = estimate_num_groups(root,
-										 list_make1(shape->key),
-										 input->cheapest_total_path->rows,
-										 NULL,
-										 NULL);
+	double ngroups =
+		estimate_num_groups(root, list_make1(shape->key), events->rows, NULL, NULL);
 	List *columns = NIL;
-	List *fields = lay_out(shape, ngroups, &columns);
-	Path *child = make_child(root, input, columns);
+	List *fields = lay_out(shape, ngroups, nparts, &columns);
+	Path *child = make_child(root, input, events, columns);
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = grouped;
@@ -292,7 +293,76 @@ add_node(PlannerInfo *root,
 	path->custom_paths = list_make1(child);
 	path->custom_private = list_make4(shape->key, shape->calls, shape->having, fields);
 	path->methods = &path_methods;
-	add_path(grouped, &path->path);
+	return path;
+}
+
+/* share_cost: all read all events, and each aggregates a part of them. */
+static void
+share_cost(CustomPath *path, int nworkers, int nparts)
+{
+	const Path *child = linitial(path->custom_paths);
+	double leader = parallel_leader_participation ? Max(0, 1 - 0.3 * nworkers) : 0;
+
+	path->path.startup_cost =
+		child->total_cost + (path->path.startup_cost - child->total_cost) / nparts;
+	path->path.total_cost =
+		child->total_cost + (path->path.total_cost - child->total_cost) / nparts;
+	/* As the planner will multiply it. */
+	path->path.rows = clamp_row_est(path->path.rows / (nworkers + leader));
+}
+
+/*
+ * make_parallel: with as many workers as would read the input together; NULL where
+ * that cannot be. What all of them read must be the same, which is what being
+ * parallel safe means. Gives the rows of all together, too.
+ */
+static Path *
+make_parallel(PlannerInfo *root,
+			  RelOptInfo *input,
+			  RelOptInfo *grouped,
+			  const LsShape *shape,
+			  double *rows)
+{
+	Path *events = get_cheapest_parallel_safe_total_inner(input->pathlist);
+	CustomPath *path;
+	int nworkers;
+	int nparts;
+
+	if (!grouped->consider_parallel || events == NULL || input->partial_pathlist == NIL)
+		return NULL;
+	nworkers = ((Path *) linitial(input->partial_pathlist))->parallel_workers;
+	nparts = parallel_leader_participation ? Max(nworkers, 2) : nworkers;
+	path = make_node(root, grouped, shape, input, events, nparts);
+	if (nparts < 2 || !path->path.parallel_safe)
+		return NULL;
+	*rows = path->path.rows;
+	share_cost(path, nworkers, nparts);
+	path->path.parallel_aware = true;
+	path->path.parallel_workers = nworkers;
+	return &path->path;
+}
+
+/* offer_parallel: to the levels above, and gathered. Each may free what it is given. */
+static void
+offer_parallel(PlannerInfo *root,
+			   RelOptInfo *input,
+			   RelOptInfo *grouped,
+			   const LsShape *shape)
+{
+	double rows;
+	Path *above = make_parallel(root, input, grouped, shape, &rows);
+	Path *here = make_parallel(root, input, grouped, shape, &rows);
+
+	if (above == NULL || here == NULL)
+		return;
+	add_partial_path(grouped, above);
+	add_path(grouped,
+			 (Path *) create_gather_path(root,
+										 grouped,
+										 here,
+										 grouped->reltarget,
+										 NULL,
+										 &rows));
 }
 
 static void
@@ -308,7 +378,16 @@ offer_node(PlannerInfo *root,
 		next_hook(root, stage, input, grouped, extra);
 	if (stage == UPPERREL_GROUP_AGG && enable_hashagg && root->parse->hasAggs &&
 		grouped->reloptkind == RELOPT_UPPER_REL && find_shape(root, extra, &shape))
-		add_node(root, input, grouped, &shape);
+	{
+		add_path(grouped,
+				 (Path *) make_node(root,
+									grouped,
+									&shape,
+									input,
+									input->cheapest_total_path,
+									1));
+		offer_parallel(root, input, grouped, &shape);
+	}
 }
 
 /* ---- the plan -------------------------------------------------------------- */

@@ -52,7 +52,7 @@ spill_of(LsGroups *groups, const LsItem *item)
 
 	if (groups->spills == NULL)
 		begin_spill(groups);
-	spill = &groups->spills[item->hash >> groups->shift & (groups->nspills - 1)];
+	spill = &groups->spills[item->of.hash >> groups->shift & (groups->nspills - 1)];
 	if (spill->file == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(groups->kept);
@@ -86,10 +86,10 @@ ls_spill_put(LsGroups *groups, const LsItem *item)
 
 	memset(&head, 0, sizeof(head));
 	head.agg = (int16) item->agg;
-	head.number = item->key.number;
-	head.key_length = item->is_null				? -2
-					  : item->key.bytes == NULL ? -1
-												: item->key.length;
+	head.number = item->of.key.number;
+	head.key_length = item->of.is_null			   ? -2
+					  : item->of.key.bytes == NULL ? -1
+												   : item->of.key.length;
 	if (item->agg >= 0)
 	{
 		head.at_us = parcel->at_us;
@@ -99,7 +99,7 @@ ls_spill_put(LsGroups *groups, const LsItem *item)
 	}
 	put(groups, spill, &head, sizeof(head));
 	if (head.key_length > 0)
-		put(groups, spill, item->key.bytes, head.key_length);
+		put(groups, spill, item->of.key.bytes, head.key_length);
 	put(groups, spill, parcel->cells, sizeof(LsCell) * head.n);
 	spill->n++;
 }
@@ -141,20 +141,22 @@ static void
 load_item(LsGroups *groups, LsSpill *spill)
 {
 	LsSpillHead head;
-	LsKey key = {0};
+	LsHashed of = {.is_null = false};
 	LsItem *item;
 
 	get(spill, &head, sizeof(head));
-	key.number = head.number;
+	of.key.number = head.number;
+	of.is_null = head.key_length == -2;
 	if (head.key_length >= 0)
 	{
 		char *bytes = palloc(head.key_length + 1);
 
 		get(spill, bytes, head.key_length);
-		key.bytes = bytes;
-		key.length = head.key_length;
+		of.key.bytes = bytes;
+		of.key.length = head.key_length;
 	}
-	item = ls_groups_item(groups, key, head.key_length == -2);
+	of.hash = of.is_null ? 0 : ls_hash_key(of.key);
+	item = ls_groups_item(groups, &of);
 	item->agg = head.agg;
 	item->parcel.at_us = head.at_us;
 	item->parcel.n = head.n;
