@@ -54,7 +54,6 @@ typedef struct LsSpill
 {
 	struct BufFile *file;
 	int shift; /* which bits of the hash divide it further */
-	int64 n;
 } LsSpill;
 
 /* LsGroups: the table. */
@@ -83,6 +82,8 @@ typedef struct LsGroups
 	int nspills;	   /* a power of 2 */
 	int shift;		   /* as in LsSpill, of what is being read */
 	uint32 next_group; /* to be given */
+	char *packed;	   /* an item as bytes; NULL = none yet */
+	Size packed_size;
 
 	Size peak; /* for EXPLAIN: bytes of memory and of disk, tables */
 	int64 written;
@@ -127,13 +128,17 @@ ls_hash_key(LsKey key)
 }
 
 /* ls_hash_part: one of n parts; of bits that neither tables nor files look at first. */
-static inline uint32
-ls_hash_part(uint64 hash, uint32 n)
+static inline int
+ls_hash_part(uint64 hash, int n)
 {
-	return (uint32) (hash >> 32 & 0xffff) % n;
+	return (int) ((hash >> 32 & 0xffff) * (uint64) n >> 16);
 }
 
 /* ls_engagement_spill.c */
+extern void *ls_spill_pack(LsGroups *groups, const LsItem *item);
+extern void ls_spill_unpack(LsGroups *groups,
+							const void *(*next)(void *arg),
+							void *arg);
 extern void ls_spill_put(LsGroups *groups, const LsItem *item);
 extern void ls_spill_end(LsGroups *groups);
 extern void ls_spill_load(LsGroups *groups);

@@ -8,7 +8,6 @@
 
 #include "ls_compat.h"
 
-#include "access/parallel.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_proc.h"
@@ -30,23 +29,17 @@ static void end_node(CustomScanState *css);
 static void rescan_node(CustomScanState *css);
 static void explain_node(CustomScanState *css, List *ancestors, ExplainState *es);
 
-static Size estimate_shared(CustomScanState *css, ParallelContext *context);
-static void begin_shared(CustomScanState *css, ParallelContext *context, void *shared);
-static void again_shared(CustomScanState *css, ParallelContext *context, void *shared);
-static void join_shared(CustomScanState *css, shm_toc *toc, void *shared);
-static void shut_down(CustomScanState *css);
-
 static const CustomExecMethods exec_methods = {
 	.CustomName = "Engagement Aggregate",
 	.BeginCustomScan = begin_node,
 	.ExecCustomScan = exec_node,
 	.EndCustomScan = end_node,
 	.ReScanCustomScan = rescan_node,
-	.EstimateDSMCustomScan = estimate_shared,
-	.InitializeDSMCustomScan = begin_shared,
-	.ReInitializeDSMCustomScan = again_shared,
-	.InitializeWorkerCustomScan = join_shared,
-	.ShutdownCustomScan = shut_down,
+	.EstimateDSMCustomScan = ls_node_estimate_shared,
+	.InitializeDSMCustomScan = ls_node_begin_shared,
+	.ReInitializeDSMCustomScan = ls_node_again_shared,
+	.InitializeWorkerCustomScan = ls_node_join_shared,
+	.ShutdownCustomScan = ls_node_shut_down,
 	.ExplainCustomScan = explain_node,
 };
 
@@ -164,9 +157,11 @@ store_group(LsNode *node, LsKey key, bool is_null, const LsAccumulator *accs)
 	return ExecStoreVirtualTuple(slot);
 }
 
-/* forget_groups: but for what EXPLAIN says of them. */
-static void
-forget_groups(LsNode *node)
+/*
+ * ls_node_forget_groups: but for what EXPLAIN says of them.
+ */
+void
+ls_node_forget_groups(LsNode *node)
 {
 	if (node->groups == NULL)
 		return;
@@ -178,25 +173,18 @@ forget_groups(LsNode *node)
 	MemoryContextReset(node->own);
 }
 
-/* take_part: one that nobody has taken; false = there is none. */
+/* next_table: false = there is none left. */
 static bool
-take_part(LsNode *node)
+next_table(LsNode *node)
 {
-	if (node->shared == NULL)
-		return node->groups == NULL;
-	node->part = pg_atomic_fetch_add_u32(&node->shared->next, 1);
-	return node->part < node->nparts;
-}
-
-/* begin_part: read all events; in parallel only those of some contacts are kept. */
-static void
-begin_part(LsNode *node)
-{
-	forget_groups(node);
-	if (node->child_has_run)
-		ExecReScan(node->child);
-	node->child_has_run = true;
+	if (node->shared != NULL)
+		return ls_node_next_part(node);
+	if (node->groups != NULL)
+		return false;
+	ls_node_begin_groups(node);
 	ls_node_read_events(node);
+	ls_groups_finish(node->groups);
+	return true;
 }
 
 static TupleTableSlot *
@@ -211,11 +199,8 @@ next_group(ScanState *ss)
 
 	while (node->groups == NULL ||
 		   (accs = ls_groups_next(node->groups, &key, &is_null)) == NULL)
-	{
-		if (!take_part(node))
+		if (!next_table(node))
 			return ExecClearTuple(ss->ss_ScanTupleSlot);
-		begin_part(node);
-	}
 	old = MemoryContextSwitchTo(ss->ps.ps_ExprContext->ecxt_per_tuple_memory);
 	slot = store_group(node, key, is_null, accs);
 	MemoryContextSwitchTo(old);
@@ -241,7 +226,7 @@ end_node(CustomScanState *css)
 {
 	LsNode *node = (LsNode *) css;
 
-	forget_groups(node);
+	ls_node_forget_groups(node);
 	ExecEndNode(node->child);
 }
 
@@ -254,79 +239,11 @@ rescan_node(CustomScanState *css)
 		node->shared == NULL &&
 		(node->groups == NULL || ls_groups_rewind(node->groups)))
 		return;
-	forget_groups(node);
-	node->child_has_run = false;
+	ls_node_forget_groups(node);
 	if (css->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(node->child, css->ss.ps.chgParam);
 	if (node->child->chgParam == NULL)
 		ExecReScan(node->child);
-}
-
-/* ---- in parallel ---------------------------------------------------------- */
-
-/*
- * Each process takes a part of the keys, reads all events, and keeps those of its
- * keys, until no part is left. So it does not matter how many processes there are.
- */
-
-static Size
-estimate_shared(CustomScanState *css, ParallelContext *context)
-{
-	return sizeof(LsNodeShared);
-}
-
-static void
-attach(LsNode *node, LsNodeShared *shared)
-{
-	CustomScan *plan = (CustomScan *) node->css.ss.ps.plan;
-
-	node->shared = shared;
-	node->nparts = (uint32) list_nth_int(plan->custom_private, LS_NODE_PARTS);
-}
-
-static void
-begin_shared(CustomScanState *css, ParallelContext *context, void *coordinate)
-{
-	LsNodeShared *shared = coordinate;
-
-	memset(shared, 0, sizeof(LsNodeShared));
-	pg_atomic_init_u32(&shared->next, 0);
-	SpinLockInit(&shared->mutex);
-	attach((LsNode *) css, shared);
-}
-
-static void
-again_shared(CustomScanState *css, ParallelContext *context, void *coordinate)
-{
-	pg_atomic_write_u32(&((LsNodeShared *) coordinate)->next, 0);
-}
-
-static void
-join_shared(CustomScanState *css, shm_toc *toc, void *coordinate)
-{
-	attach((LsNode *) css, coordinate);
-}
-
-/* shut_down: shared memory goes; take what others used along. */
-static void
-shut_down(CustomScanState *css)
-{
-	LsNode *node = (LsNode *) css;
-	LsNodeShared *shared = node->shared;
-
-	if (shared == NULL)
-		return;
-	forget_groups(node);
-	SpinLockAcquire(&shared->mutex);
-	shared->usage.ntables += node->usage.ntables;
-	shared->usage.peak = Max(shared->usage.peak, node->usage.peak);
-	shared->usage.written += node->usage.written;
-	node->usage = shared->usage;
-	SpinLockRelease(&shared->mutex);
-	if (IsParallelWorker())
-		node->usage = (LsNodeUsage){0};
-	node->shared = NULL;
-	node->nparts = 1;
 }
 
 /* ---- EXPLAIN -------------------------------------------------------------- */
@@ -352,17 +269,11 @@ static void
 explain_node(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	LsNode *node = (LsNode *) css;
-	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
 
 	explain_key(css, ancestors, es);
-	if (plan->scan.plan.parallel_aware)
-		ExplainPropertyInteger("Key Partitions",
-							   NULL,
-							   list_nth_int(plan->custom_private, LS_NODE_PARTS),
-							   es);
 	if (!es->analyze)
 		return;
-	forget_groups(node);
+	ls_node_forget_groups(node);
 	if (node->usage.ntables == 0)
 		return;
 	ExplainPropertyInteger("Batches", NULL, node->usage.ntables, es);

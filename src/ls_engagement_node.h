@@ -23,7 +23,6 @@ typedef enum LsNodeField
 	LS_NODE_KEY_COLUMN,
 	LS_NODE_KEY_TYPE, /* as ls_key_stored_type has it */
 	LS_NODE_GROUPS,	  /* how many are expected */
-	LS_NODE_PARTS,	  /* into which processes divide the keys; 1 = no other process */
 	LS_NODE_AGGREGATES
 } LsNodeField;
 

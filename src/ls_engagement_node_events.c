@@ -13,6 +13,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* After so many events memory is released, wherever they went. */
+#define MAX_EVENTS 1024
+
 /* ---- which models, as of when ------------------------------------------ */
 
 /* get_text: NULL where it is null. */
@@ -56,14 +59,20 @@ bind(LsNode *node, LsNodeAgg *agg)
 	MemoryContextSwitchTo(old);
 }
 
-/* make_ready: with the first event of a scan; as_of may be another one in each. */
-static void
-make_ready(LsNode *node, LsNodeAgg *agg)
+/*
+ * ls_node_make_ready: with the first event for a table; as_of may be another one in
+ * each scan.
+ */
+void
+ls_node_make_ready(LsNode *node, int number)
 {
+	LsNodeAgg *agg = &node->aggs[number];
 	LsFrame frame;
 
 	if (!agg->is_bound)
 		bind(node, agg);
+	if (node->shared != NULL)
+		ls_node_agree(node, number, agg->engagement);
 	if (agg->as_of != NULL)
 	{
 		bool is_null;
@@ -73,7 +82,7 @@ make_ready(LsNode *node, LsNodeAgg *agg)
 		agg->as_of_us = ls_event_as_of(value, is_null);
 	}
 	frame = ls_frame_of(agg->engagement, agg->as_of_us, NULL);
-	ls_groups_set_frame(node->groups, (int) (agg - node->aggs), &frame);
+	ls_groups_set_frame(node->groups, number, &frame);
 	agg->is_ready = true;
 }
 
@@ -101,42 +110,51 @@ passes(const LsNodeAgg *agg, const TupleTableSlot *slot)
 
 /* read_event: for one of the aggregates. */
 static inline void
-read_event(LsNode *node, LsNodeAgg *agg, TupleTableSlot *slot, LsItem *item)
+read_event(LsNode *node, int number, TupleTableSlot *slot, LsItem *item)
 {
+	LsNodeAgg *agg = &node->aggs[number];
 	LsEventRow event = {.values = slot->tts_values + agg->first,
 						.nulls = slot->tts_isnull + agg->first};
 
+	item->agg = passes(agg, slot) ? number : -1;
+	if (item->agg < 0)
+		return;
 	if (unlikely(!agg->is_ready))
 	{
-		make_ready(node, agg);
+		ls_node_make_ready(node, number);
 		slot_getsomeattrs(slot, node->ncolumns);
 	}
 	ls_event_read(&agg->reader, &event, agg->as_of_us, &item->parcel);
 }
 
-/* add_event: an item for each aggregate, where the contact is one of ours. */
+/* add_event: an item for each aggregate. */
 static inline void
 add_event(LsNode *node, TupleTableSlot *slot)
 {
 	LsHashed of = hash_key(node, slot);
 
 	if (node->nparts > 1 && ls_hash_part(of.hash, node->nparts) != node->part)
+	{
+		for (int i = 0; i < node->naggs; i++)
+		{
+			LsItem *item = ls_node_foreign_item(node, &of);
+
+			read_event(node, i, slot, item);
+			ls_node_send(node, item);
+		}
 		return;
-	slot_getsomeattrs(slot, node->ncolumns);
+	}
 	if (of.key.bytes != NULL)
 		of.key = ls_key_copy(of.key);
 	for (int i = 0; i < node->naggs; i++)
-	{
-		LsItem *item = ls_groups_item(node->groups, &of);
-
-		item->agg = passes(&node->aggs[i], slot) ? i : -1;
-		if (item->agg >= 0)
-			read_event(node, &node->aggs[i], slot, item);
-	}
+		read_event(node, i, slot, ls_groups_item(node->groups, &of));
 }
 
-static void
-begin_groups(LsNode *node)
+/*
+ * ls_node_begin_groups: a table without any.
+ */
+void
+ls_node_begin_groups(LsNode *node)
 {
 	node->groups = ls_groups_new(node->own,
 								 node->naggs,
@@ -147,16 +165,15 @@ begin_groups(LsNode *node)
 }
 
 /*
- * ls_node_read_events: all of the child, in batches: into groups of the contacts that
- * are in the part at hand.
+ * ls_node_read_events: all that the child has, in batches; into the table, or sent
+ * to other processes.
  */
 void
 ls_node_read_events(LsNode *node)
 {
 	ExprContext *econtext = node->css.ss.ps.ps_ExprContext;
-	int nfirst = node->nparts > 1 ? node->key_column + 1 : node->ncolumns;
+	int nevents = 0;
 
-	begin_groups(node);
 	for (;;)
 	{
 		TupleTableSlot *slot = ExecProcNode(node->child);
@@ -164,16 +181,17 @@ ls_node_read_events(LsNode *node)
 
 		if (TupIsNull(slot))
 			break;
-		if (node->groups->n + node->naggs > LS_BATCH)
+		if (node->groups->n + node->naggs > LS_BATCH || ++nevents > MAX_EVENTS)
 		{
 			ls_groups_bring(node->groups);
 			ResetExprContext(econtext);
+			nevents = 0;
 		}
-		slot_getsomeattrs(slot, nfirst);
+		slot_getsomeattrs(slot, node->ncolumns);
 		old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 		add_event(node, slot);
 		MemoryContextSwitchTo(old);
 	}
-	ls_groups_finish(node->groups);
+	ls_groups_bring(node->groups);
 	ResetExprContext(econtext);
 }

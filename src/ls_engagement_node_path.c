@@ -20,7 +20,6 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
-#include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "optimizer/prep.h"
 #include "optimizer/tlist.h"
@@ -209,7 +208,7 @@ place(List **columns, List *wanted)
 
 /* lay_out: the columns of the child; gives custom_private (ls_engagement_node.h). */
 static List *
-lay_out(const LsShape *shape, double ngroups, int nparts, List **columns)
+lay_out(const LsShape *shape, double ngroups, List **columns)
 {
 	List *aggregates = NIL;
 	List *fields;
@@ -228,10 +227,9 @@ lay_out(const LsShape *shape, double ngroups, int nparts, List **columns)
 									 ? 0
 									 : place(columns, list_make1(call->aggfilter)));
 	}
-	fields = list_make4_int(place(columns, list_make1(shape->key)),
+	fields = list_make3_int(place(columns, list_make1(shape->key)),
 							(int) shape->key_type,
-							(int) Min(ngroups, (double) PG_INT32_MAX),
-							nparts);
+							(int) Min(ngroups, (double) PG_INT32_MAX));
 	return list_concat(fields, aggregates);
 }
 
@@ -268,27 +266,30 @@ cost_node(PlannerInfo *root,
 	path->path.total_cost -= saved;
 }
 
-/* make_node: over this path of the input, for nparts processes. */
+/* make_node: over this path of the input, which nprocesses share. */
 static CustomPath *
 make_node(PlannerInfo *root,
 		  RelOptInfo *grouped,
 		  const LsShape *shape,
 		  RelOptInfo *input,
 		  Path *events,
-		  int nparts)
+		  double nprocesses)
 {
 	CustomPath *path = makeNode(CustomPath);
-	double ngroups =
-		estimate_num_groups(root, list_make1(shape->key), events->rows, NULL, NULL);
+	double ngroups = estimate_num_groups(root,
+										 list_make1(shape->key),
+										 events->rows * nprocesses,
+										 NULL,
+										 NULL);
 	List *columns = NIL;
-	List *fields = lay_out(shape, ngroups, nparts, &columns);
+	List *fields = lay_out(shape, ngroups, &columns);
 	Path *child = make_child(root, input, events, columns);
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = grouped;
 	path->path.pathtarget = grouped->reltarget;
 	path->path.parallel_safe = grouped->consider_parallel && child->parallel_safe;
-	cost_node(root, path, child, ngroups, shape->having);
+	cost_node(root, path, child, Max(ngroups / nprocesses, 1), shape->having);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(child);
 	path->custom_private = list_make4(shape->key, shape->calls, shape->having, fields);
@@ -296,65 +297,58 @@ make_node(PlannerInfo *root,
 	return path;
 }
 
-/* share_cost: all read all events, and each aggregates a part of them. */
-static void
-share_cost(CustomPath *path, int nworkers, int nparts)
+/* count_processes: as the planner does; the leader has less time the more there are. */
+static double
+count_processes(const Path *path)
 {
-	const Path *child = linitial(path->custom_paths);
-	double leader = parallel_leader_participation ? Max(0, 1 - 0.3 * nworkers) : 0;
+	double leader =
+		parallel_leader_participation ? 1 - 0.3 * path->parallel_workers : 0;
 
-	path->path.startup_cost =
-		child->total_cost + (path->path.startup_cost - child->total_cost) / nparts;
-	path->path.total_cost =
-		child->total_cost + (path->path.total_cost - child->total_cost) / nparts;
-	/* As the planner will multiply it. */
-	path->path.rows = clamp_row_est(path->path.rows / (nworkers + leader));
+	return path->parallel_workers + Max(leader, 0);
 }
 
-/*
- * make_parallel: with as many workers as would read the input together; NULL where
- * that cannot be. What all of them read must be the same, which is what being
- * parallel safe means. Gives the rows of all together, too.
- */
+/* make_parallel: over a partial path; NULL where that cannot be. */
 static Path *
 make_parallel(PlannerInfo *root,
-			  RelOptInfo *input,
 			  RelOptInfo *grouped,
 			  const LsShape *shape,
-			  double *rows)
+			  RelOptInfo *input,
+			  Path *events)
 {
-	Path *events = get_cheapest_parallel_safe_total_inner(input->pathlist);
-	CustomPath *path;
-	int nworkers;
-	int nparts;
+	CustomPath *path =
+		make_node(root, grouped, shape, input, events, count_processes(events));
+	/* Most events are sent to another process. */
+	Cost sending = cpu_tuple_cost * events->rows;
 
-	if (!grouped->consider_parallel || events == NULL || input->partial_pathlist == NIL)
+	if (!path->path.parallel_safe)
 		return NULL;
-	nworkers = ((Path *) linitial(input->partial_pathlist))->parallel_workers;
-	nparts = parallel_leader_participation ? Max(nworkers, 2) : nworkers;
-	path = make_node(root, grouped, shape, input, events, nparts);
-	if (nparts < 2 || !path->path.parallel_safe)
-		return NULL;
-	*rows = path->path.rows;
-	share_cost(path, nworkers, nparts);
+	path->path.startup_cost += sending;
+	path->path.total_cost += sending;
 	path->path.parallel_aware = true;
-	path->path.parallel_workers = nworkers;
+	path->path.parallel_workers = events->parallel_workers;
 	return &path->path;
 }
 
 /* offer_parallel: to the levels above, and gathered. Each may free what it is given. */
 static void
 offer_parallel(PlannerInfo *root,
-			   RelOptInfo *input,
 			   RelOptInfo *grouped,
-			   const LsShape *shape)
+			   const LsShape *shape,
+			   RelOptInfo *input)
 {
+	Path *events;
+	Path *above;
+	Path *here;
 	double rows;
-	Path *above = make_parallel(root, input, grouped, shape, &rows);
-	Path *here = make_parallel(root, input, grouped, shape, &rows);
 
+	if (!grouped->consider_parallel || input->partial_pathlist == NIL)
+		return;
+	events = linitial(input->partial_pathlist);
+	above = make_parallel(root, grouped, shape, input, events);
+	here = make_parallel(root, grouped, shape, input, events);
 	if (above == NULL || here == NULL)
 		return;
+	rows = here->rows * count_processes(here);
 	add_partial_path(grouped, above);
 	add_path(grouped,
 			 (Path *) create_gather_path(root,
@@ -386,7 +380,7 @@ offer_node(PlannerInfo *root,
 									input,
 									input->cheapest_total_path,
 									1));
-		offer_parallel(root, input, grouped, &shape);
+		offer_parallel(root, grouped, &shape, input);
 	}
 }
 

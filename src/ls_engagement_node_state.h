@@ -7,9 +7,8 @@
 
 #include "ls_engagement_node.h"
 
+#include "access/parallel.h"
 #include "nodes/execnodes.h"
-#include "port/atomics.h"
-#include "storage/spin.h"
 
 #include "ls_engagement_groups.h"
 
@@ -37,20 +36,14 @@ typedef struct LsNodeUsage
 	int64 written; /* bytes */
 } LsNodeUsage;
 
-/* LsNodeShared: by all processes of a parallel query. */
-typedef struct LsNodeShared
-{
-	pg_atomic_uint32 next; /* part of the keys that nobody has taken */
-	slock_t mutex;
-	LsNodeUsage usage;
-} LsNodeShared;
+typedef struct LsNodeShared LsNodeShared;
+typedef struct LsCourier LsCourier;
 
 typedef struct LsNode
 {
 	CustomScanState css; /* at the beginning */
 	PlanState *child;
-	bool child_has_run; /* since it was told to begin anew */
-	int key_column;		/* from 0 */
+	int key_column; /* from 0 */
 	Oid key_type;
 	double expected; /* groups */
 	int naggs;
@@ -58,13 +51,34 @@ typedef struct LsNode
 	int ncolumns;		  /* of the child, that are looked at */
 	MemoryContext own;	  /* of the groups */
 	LsGroups *groups;	  /* NULL = no events were read yet */
-	LsNodeShared *shared; /* NULL = it is alone */
-	uint32 nparts;		  /* in which the keys are divided between processes */
-	uint32 part;		  /* the one at hand */
+	LsNodeShared *shared; /* by other processes; NULL = it is alone */
+	LsCourier *courier;	  /* to them */
+	int nparts;			  /* into which the keys are divided; 1 = it has all */
+	int part;			  /* whose events it keeps; -1 = none */
 	LsNodeUsage usage;
 } LsNode;
 
+/* ls_engagement_node.c */
+extern void ls_node_forget_groups(LsNode *node);
+
 /* ls_engagement_node_events.c */
+extern void ls_node_make_ready(LsNode *node, int agg);
+extern void ls_node_begin_groups(LsNode *node);
 extern void ls_node_read_events(LsNode *node);
+
+/* ls_engagement_node_parallel.c */
+extern Size ls_node_estimate_shared(CustomScanState *css, ParallelContext *context);
+extern void ls_node_begin_shared(CustomScanState *css,
+								 ParallelContext *context,
+								 void *coordinate);
+extern void ls_node_again_shared(CustomScanState *css,
+								 ParallelContext *context,
+								 void *coordinate);
+extern void ls_node_join_shared(CustomScanState *css, shm_toc *toc, void *coordinate);
+extern void ls_node_shut_down(CustomScanState *css);
+extern void ls_node_agree(LsNode *node, int agg, const LsEngagement *engagement);
+extern LsItem *ls_node_foreign_item(LsNode *node, const LsHashed *of);
+extern void ls_node_send(LsNode *node, const LsItem *item);
+extern bool ls_node_next_part(LsNode *node);
 
 #endif /* LS_ENGAGEMENT_NODE_STATE_H */
