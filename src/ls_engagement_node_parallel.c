@@ -52,7 +52,7 @@ struct LsCourier
 {
 	LsItem item; /* at the beginning */
 	LsNode *node;
-	MemoryContext context; /* of files */
+	MemoryContext context;				  /* of files */
 	int own;							  /* part; -1 = none */
 	bool has_read;						  /* have the events been read? */
 	struct SharedTuplestoreAccessor **to; /* by part */
