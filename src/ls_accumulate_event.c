@@ -106,6 +106,26 @@ add_column(LsEventTable *table, Oid relid, const LsSourceRow *source)
 		table->is_opaque = true;
 }
 
+/*
+ * add_missing: a table that is none of the sources may be one under another name. Who
+ * else's table it may be cannot be told, so only the contacts' owner's own is believed.
+ */
+static void
+add_missing(LsEventTable *table, Oid relid, const List *sources)
+{
+	const ListCell *cell;
+
+	if (ls_relation_owner(relid) != ls_relation_owner(table->contacts))
+		return;
+	foreach(cell, sources)
+	{
+		const LsSourceRow *source = lfirst(cell);
+
+		if (!OidIsValid(ls_relation_by_name(source->relation)))
+			add_column(table, relid, source);
+	}
+}
+
 /* read_table: from the configuration; the model need not compile. */
 static void
 read_table(void *arg)
@@ -114,6 +134,7 @@ read_table(void *arg)
 	LsEventTable *table = note->table;
 	Oid relid = RelationGetRelid(note->rel);
 	LsModelRow *row = ls_catalog_model(note->name, true);
+	List *sources;
 	ListCell *cell;
 
 	/* A trigger that its table's owner has not dropped yet. */
@@ -125,7 +146,8 @@ read_table(void *arg)
 	table->key_type = ls_key_stored_type(
 		getBaseType(get_atttype(table->contacts,
 								ls_relation_column(table->contacts, row->contact_id))));
-	foreach(cell, ls_catalog_sources(note->name))
+	sources = ls_catalog_sources(note->name);
+	foreach(cell, sources)
 	{
 		const LsSourceRow *source = lfirst(cell);
 		Oid events = ls_relation_by_name(source->relation);
@@ -133,6 +155,8 @@ read_table(void *arg)
 		if (OidIsValid(events) && ls_relation_is_part_of(relid, events))
 			add_column(table, relid, source);
 	}
+	if (table->columns == NIL)
+		add_missing(table, relid, sources);
 }
 
 /* bind_rules: how new events are matched with them. */

@@ -97,6 +97,26 @@ add_role(LsLookupTable *table, const LsLookupRow *row)
 		get_typlenbyval(role->type, &role->typlen, &role->typbyval);
 }
 
+/*
+ * add_missing: as a table of events (ls_accumulate_event.c), one of the contacts' owner
+ * may be a lookup under another name.
+ */
+static void
+add_missing(LsLookupTable *table, const List *lookups)
+{
+	const ListCell *cell;
+
+	if (ls_relation_owner(table->key.relid) != ls_relation_owner(table->contacts))
+		return;
+	foreach(cell, lookups)
+	{
+		const LsLookupRow *lookup = lfirst(cell);
+
+		if (!OidIsValid(ls_relation_by_name(lookup->relation)))
+			add_role(table, lookup);
+	}
+}
+
 /* read_table: from the configuration; the model need not compile. */
 static void
 read_table(void *arg)
@@ -104,6 +124,7 @@ read_table(void *arg)
 	LsLookupFiring *firing = arg;
 	LsLookupTable *table = firing->table;
 	LsModelRow *row = ls_catalog_model(firing->name, true);
+	List *lookups;
 	ListCell *cell;
 
 	/* A trigger that its table's owner has not dropped yet. */
@@ -115,7 +136,8 @@ read_table(void *arg)
 	table->key_type = ls_key_stored_type(
 		getBaseType(get_atttype(table->contacts,
 								ls_relation_column(table->contacts, row->contact_id))));
-	foreach(cell, ls_catalog_lookups(firing->name))
+	lookups = ls_catalog_lookups(firing->name);
+	foreach(cell, lookups)
 	{
 		const LsLookupRow *lookup = lfirst(cell);
 		Oid relid = ls_relation_by_name(lookup->relation);
@@ -123,6 +145,8 @@ read_table(void *arg)
 		if (OidIsValid(relid) && ls_relation_is_part_of(table->key.relid, relid))
 			add_role(table, lookup);
 	}
+	if (table->roles == NIL)
+		add_missing(table, lookups);
 }
 
 static void

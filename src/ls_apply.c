@@ -298,7 +298,7 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 
 /*
  * ls_apply_orphans: lock a batch of score rows without a contact, after `last` in
- * the order of the keys. Who has one locked is writing it, and knows better.
+ * the order of the keys; but those that somebody else has locked.
  */
 int
 ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes)
@@ -324,6 +324,27 @@ ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes
 }
 
 /*
+ * queue_orphans: scores that are left because somebody has them locked: who merges an
+ * event does not look at the contact.
+ */
+static void
+queue_orphans(const LsObjects *objects)
+{
+	(void) ls_objects_execute(
+		psprintf("INSERT INTO %s (contact_id, reason, cause)"
+				 " SELECT s.contact_id, 'locked by somebody else', '%s' FROM %s AS s"
+				 " WHERE NOT EXISTS (SELECT FROM %s AS c WHERE c.%s = s.contact_id)",
+				 objects->queue,
+				 ls_apply_cause_name(LS_CAUSE_CONTACT),
+				 objects->score,
+				 objects->contacts,
+				 objects->id),
+		0,
+		NULL,
+		NULL);
+}
+
+/*
  * ls_apply_sweep: delete the scores of contacts that are no more. Locked first
  * and looked at again then: a contact may have come back meanwhile.
  */
@@ -341,6 +362,7 @@ ls_apply_sweep(const LsObjects *objects)
 		last = changes[n - 1].key;
 		n = ls_apply_orphans(objects, &last, &changes);
 	}
+	queue_orphans(objects);
 	ls_apply_sweep_records(objects);
 }
 

@@ -17,10 +17,13 @@
 #include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_engagement.h"
+#include "ls_heap.h"
+#include "ls_history.h"
 #include "ls_lifecycle.h"
 
 #include "access/htup_details.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -31,6 +34,7 @@ typedef struct LsQuick
 	bool is_possible;
 	LsObjects *objects;
 	LsRowShape shape;
+	LsHistories histories;
 } LsQuick;
 
 /* LsQuickWork: one contact on the quick way. */
@@ -43,7 +47,9 @@ typedef struct LsQuickWork
 	HeapTuple row; /* what the score row is to become; NULL = it stays */
 	List *moves;
 	List *firings;
-	bool is_done; /* nothing has come in the way so far */
+	List *history;		/* rows to write with it */
+	bool by_statements; /* what happened besides is written so */
+	bool is_done;		/* nothing has come in the way so far */
 } LsQuickWork;
 
 /* ---- what is known ------------------------------------------------------ */
@@ -64,6 +70,31 @@ may_be_quick(LsModel *model)
 		   !ls_lifecycle_needs_contact(model);
 }
 
+/* is_given: will the column never be null? */
+static bool
+is_given(const LsRowShape *shape, AttrNumber attno)
+{
+	return attno == shape->columns[LS_SCORE_CONTACT_ID] ||
+		   attno == shape->columns[LS_SCORE_BY_HAND] ||
+		   attno == shape->columns[LS_SCORE_SCORED_AT] ||
+		   attno == shape->columns[LS_SCORE_STAMP];
+}
+
+/* is_plain: can no row that we write be refused? */
+static bool
+is_plain(Relation rel, const LsRowShape *shape)
+{
+	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
+	{
+		AttrNumber attno = shape->columns[i];
+
+		if (TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull &&
+			!is_given(shape, attno))
+			return false;
+	}
+	return ls_heap_is_plain(rel, shape->columns[LS_SCORE_CONTACT_ID], shape->index);
+}
+
 /* learn: of the tables. The counter is taken before: what changes meanwhile is seen. */
 static void
 learn(LsModel *model, LsQuick *quick)
@@ -80,10 +111,10 @@ learn(LsModel *model, LsQuick *quick)
 	ls_objects_watch(model->row);
 	rows = ls_rows_open(quick->objects, RowExclusiveLock);
 	quick->shape = ls_rows_shape(rows, generation);
-	quick->is_possible = ls_rows_are_plain(rows) &&
-						 ls_replace_is_safe(ls_rows_table(rows), &quick->shape) &&
-						 may_be_quick(model);
+	quick->is_possible =
+		is_plain(ls_rows_table(rows), &quick->shape) && may_be_quick(model);
 	ls_rows_close(rows);
+	ls_history_learn(&quick->histories, quick->objects);
 }
 
 /* make_known: in a context of its own, below that of the model. */
@@ -133,8 +164,8 @@ score(LsQuickWork *work, LsRows *rows)
 	LsChange *change = &work->change;
 	const LsObjects *objects = work->quick->objects;
 
-	ls_rows_read(rows, change, 1);
-	if (change->stored == NULL || !ls_adjust_is_empty(objects))
+	if (!ls_rows_read_one(rows, change) || change->stored == NULL ||
+		!ls_adjust_is_empty(objects))
 		return false;
 	work->as_of = GetCurrentTimestamp();
 	ls_apply_plan(work->model, change, 1);
@@ -152,7 +183,27 @@ score(LsQuickWork *work, LsRows *rows)
 		return false;
 	work->row = ls_apply_form(rows, change, work->as_of);
 	return work->row == NULL ||
-		   ls_replace_may(ls_rows_table(rows), change->row, work->row);
+		   ls_heap_may_replace(ls_rows_table(rows), change->row, work->row);
+}
+
+/* is_known: are the tables what they were, now that all of them are locked? */
+static bool
+is_known(const LsQuick *quick)
+{
+	return quick->shape.generation == ls_upkeep_generation;
+}
+
+/* tell: make rows of what happened besides. */
+static void
+tell(LsQuickWork *work)
+{
+	work->by_statements =
+		work->firings != NIL || !ls_history_form(&work->quick->histories,
+												 work->quick->objects,
+												 &work->change,
+												 work->moves,
+												 work->as_of,
+												 &work->history);
 }
 
 static void
@@ -166,15 +217,18 @@ try_score(void *arg)
 		return;
 	work->is_done = score(work, rows);
 	ls_rows_close(rows);
+	if (work->is_done && work->row != NULL)
+		tell(work);
+	work->is_done = work->is_done && is_known(work->quick);
 }
 
 /* replace: the row, unless somebody else has it. */
 static bool
 replace(const LsQuickWork *work)
 {
-	return ls_replace_row(work->quick->objects->score_relid,
-						  work->change.row,
-						  work->row);
+	return ls_heap_replace(work->quick->objects->score_relid,
+						   work->change.row,
+						   work->row);
 }
 
 /* write_all: what happened besides is written by statements, as the owner. */
@@ -210,10 +264,12 @@ finish(LsQuickWork *work)
 
 	if (work->row == NULL)
 		return true;
-	if (work->moves == NIL && work->firings == NIL &&
-		!ls_lifecycle_is_history(&work->change))
-		return replace(work);
-	return ls_attempt(write_all, work, &error) && work->is_done;
+	if (work->by_statements)
+		return ls_attempt(write_all, work, &error) && work->is_done;
+	if (!replace(work))
+		return false;
+	ls_history_write(work->history);
+	return true;
 }
 
 /*

@@ -11,6 +11,7 @@
 
 #include "ls_compat.h"
 #include "ls_engagement.h"
+#include "ls_heap.h"
 
 #include "access/genam.h"
 #include "access/heapam.h"
@@ -274,11 +275,10 @@ set_out(const LsRows *rows, HeapTuple tuple, LsScoreRow *row)
 	}
 }
 
-/* take: the row in the slot. One that only holds a lock is no score yet. */
+/* take: a row. One that only holds a lock is no score yet. */
 static bool
-take(LsRows *rows, LsChange *change)
+take(LsRows *rows, HeapTuple tuple, LsChange *change)
 {
-	HeapTuple tuple = ExecCopySlotHeapTuple(rows->slot);
 	LsScoreRow row;
 	Datum key;
 
@@ -353,7 +353,8 @@ walk(LsRows *rows,
 		key.sk_argument = ls_key_to_datum(rows->objects->key_type, change->key);
 		index_rescan(scan, &key, 1, NULL, 0);
 		if (!index_getnext_slot(scan, ForwardScanDirection, rows->slot) ||
-			!visit(rows, snapshot, wait) || !take(rows, change))
+			!visit(rows, snapshot, wait) ||
+			!take(rows, ExecCopySlotHeapTuple(rows->slot), change))
 			missing++;
 	}
 	ExecClearTuple(rows->slot);
@@ -388,6 +389,28 @@ void
 ls_rows_read(LsRows *rows, LsChange *changes, int n)
 {
 	(void) walk(rows, changes, n, leave, LockWaitSkip);
+}
+
+/*
+ * ls_rows_read_one: the same for one row, of a plain heap (ls_heap_is_plain). False
+ * where there is none.
+ */
+bool
+ls_rows_read_one(LsRows *rows, LsChange *change)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan = ls_index_beginscan(rows->rel, rows->index, snapshot, 1);
+	ScanKeyData key;
+	HeapTuple row;
+
+	set_key(rows, &key);
+	key.sk_argument = ls_key_to_datum(rows->objects->key_type, change->key);
+	index_rescan(scan, &key, 1, NULL, 0);
+	row = ls_heap_fetch(rows->rel, scan, snapshot);
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	change->stored = NULL;
+	return row != NULL && take(rows, row, change);
 }
 
 /* ---- writing ------------------------------------------------------------ */

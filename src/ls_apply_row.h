@@ -70,6 +70,7 @@ extern LsRows *ls_rows_open_known(const LsObjects *objects,
 extern LsRowShape ls_rows_shape(const LsRows *rows, uint64 generation);
 extern Relation ls_rows_table(const LsRows *rows);
 extern int ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait);
+extern bool ls_rows_read_one(LsRows *rows, LsChange *change);
 extern void ls_rows_read(LsRows *rows, LsChange *changes, int n);
 extern LsStored *ls_rows_stored(const LsScoreRow *row);
 extern bool ls_rows_are_plain(const LsRows *rows);
@@ -78,10 +79,5 @@ extern HeapTuple ls_rows_form(const LsRows *rows,
 							  LsScoreValues *values);
 extern void ls_rows_update(LsRows *rows, const LsChange *change, LsScoreValues *values);
 extern void ls_rows_close(LsRows *rows);
-
-/* ls_apply_replace.c */
-extern bool ls_replace_is_safe(Relation rel, const LsRowShape *shape);
-extern bool ls_replace_may(Relation rel, HeapTuple old_row, HeapTuple new_row);
-extern bool ls_replace_row(Oid relid, HeapTuple old_row, HeapTuple new_row);
 
 #endif /* LS_APPLY_ROW_H */

@@ -52,8 +52,11 @@ ls_batch_begin(LsRun *run)
 	ls_guard_enter(&run->guard, run->objects->owner, LS_SAFE_PATH);
 }
 
-static void
-report(LsRun *run)
+/*
+ * ls_batch_report: every few seconds, how far the run has come.
+ */
+void
+ls_batch_report(LsRun *run)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -75,7 +78,7 @@ ls_batch_end(LsRun *run)
 	if (run->commits)
 		SPI_commit();
 	SPI_finish();
-	report(run);
+	ls_batch_report(run);
 }
 
 /* ---- who cannot be written --------------------------------------------- */
@@ -189,11 +192,11 @@ apply_one(LsRun *run, LsChange *change)
 }
 
 /*
- * set_silent: what is true of a contact that is not new, but new to the rules,
+ * ls_batch_set_silent: what is true of a contact that is not new, but new to the rules,
  * sets off no action unless asked.
  */
-static void
-set_silent(const LsRun *run, LsChange *changes, int n)
+void
+ls_batch_set_silent(const LsRun *run, LsChange *changes, int n)
 {
 	for (int i = 0; i < n; i++)
 		changes[i].silent =
@@ -212,7 +215,7 @@ ls_batch_apply(LsRun *run, LsChange *changes, int n)
 	ErrorData *error;
 
 	run->done += n;
-	set_silent(run, changes, n);
+	ls_batch_set_silent(run, changes, n);
 	if (n == 0 || ls_attempt(write_scores, &part, &error))
 		return;
 	for (int i = 0; i < n; i++)

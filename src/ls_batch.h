@@ -36,7 +36,11 @@ typedef struct LsRun
 	TimestampTz reported;
 	bool has_last; /* rescore: the key reached so far */
 	Datum last;
-	TimestampTz until; /* refresh: who is due by now */
+	bool
+		has_end; /* rescore: where the slice at hand ends; else with the last contact */
+	Datum end;
+	struct LsSurveyStore *survey; /* who of the slice is to be looked at; NULL = all */
+	TimestampTz until;			  /* refresh: who is due by now */
 	int ngiven_up;
 	LsChange *given_up; /* contacts whose score cannot be written, in order */
 } LsRun;
@@ -46,6 +50,8 @@ extern void ls_batch_end(LsRun *run);
 extern void ls_batch_apply(LsRun *run, LsChange *changes, int n);
 extern void ls_batch_recompute(LsRun *run, LsChange *changes, int n);
 extern void ls_batch_sweep(LsRun *run);
+extern void ls_batch_report(LsRun *run);
+extern void ls_batch_set_silent(const LsRun *run, LsChange *changes, int n);
 extern Datum ls_batch_given_up(const LsRun *run);
 
 /* ls_batch_lookup.c */

@@ -99,6 +99,14 @@
 #define ls_has_generated(constr) ((constr)->has_generated_stored)
 #endif
 
+/* The sequence of an identity column. */
+#if PG_VERSION_NUM >= 170000
+#define ls_identity_sequence(rel, attno) getIdentitySequence((rel), (attno), true)
+#else
+#define ls_identity_sequence(rel, attno)                                               \
+	getIdentitySequence(RelationGetRelid(rel), (attno), true)
+#endif
+
 /* Which indexes must know of an updated row: none or all, or since 16 just summaries.
  */
 #if PG_VERSION_NUM >= 160000
@@ -107,6 +115,13 @@
 #else
 #define LsIndexUpdate bool
 #define ls_must_update_indexes(indexes) (indexes)
+#endif
+
+/* A primary key may be deferrable since 18: such a one is not wanted. */
+#if PG_VERSION_NUM >= 180000
+#define ls_primary_key_index(rel) RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define ls_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
 /* RETURNING learnt of rows before and after a change with 18. */

@@ -149,6 +149,7 @@ extern void ls_lifecycle_write_stages(const LsObjects *objects,
 
 /* ls_lifecycle_record.c: histories, outbox, notifications */
 extern bool ls_lifecycle_is_history(const LsChange *change);
+extern const char *ls_lifecycle_cause(const LsChange *change);
 extern void ls_lifecycle_record(const LsObjects *objects,
 								const LsChange *changes,
 								int n,

@@ -120,9 +120,11 @@ ls_lifecycle_is_history(const LsChange *change)
 			!is_same(stored->stage, change->stage));
 }
 
-/* cause_name: manual where nothing but a person's move has happened. */
-static const char *
-cause_name(const LsChange *change)
+/*
+ * ls_lifecycle_cause: manual where nothing but a person's move has happened.
+ */
+const char *
+ls_lifecycle_cause(const LsChange *change)
 {
 	bool is_manual =
 		change->was_moved && !change->has_moved &&
@@ -139,7 +141,7 @@ add_history(LsArray *arrays, const LsObjects *objects, const LsChange *change)
 	ls_array_add(&arrays[H_KEY],
 				 ls_key_to_datum(objects->key_type, change->key),
 				 false);
-	ls_array_add_text(&arrays[H_CAUSE], cause_name(change));
+	ls_array_add_text(&arrays[H_CAUSE], ls_lifecycle_cause(change));
 	ls_array_add_text(&arrays[H_FROM_BAND], stored == NULL ? NULL : stored->band);
 	ls_array_add_text(&arrays[H_BAND], change->band);
 	ls_array_add_text(&arrays[H_GRADE], change->grade);
@@ -221,7 +223,7 @@ add_firing(LsArray *arrays, const LsObjects *objects, const LsFiring *firing)
 	ls_array_add_text(&arrays[A_BAND], change->band);
 	ls_array_add_text(&arrays[A_GRADE], change->grade);
 	ls_array_add_text(&arrays[A_STAGE], change->stage);
-	ls_array_add_text(&arrays[A_CAUSE], cause_name(change));
+	ls_array_add_text(&arrays[A_CAUSE], ls_lifecycle_cause(change));
 	ls_array_add_points(&arrays[A_FIT], change->fit);
 	ls_array_add_points(&arrays[A_ENGAGEMENT], change->engagement);
 	ls_array_add_points(&arrays[A_INTENT], change->intent);

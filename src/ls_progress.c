@@ -262,6 +262,26 @@ take_reached(LsRun *run, Datum written)
 }
 
 /*
+ * count_reached: how many contacts need not be looked at again. The run that was
+ * interrupted had found some more in order, further on.
+ */
+static uint64
+count_reached(const LsRun *run)
+{
+	Oid types[1] = {run->objects->key_type};
+	Datum values[1] = {run->last};
+	bool is_null;
+
+	(void) ls_objects_execute(psprintf("SELECT count(*) FROM %s AS c WHERE c.%s <= $1",
+									   run->objects->contacts,
+									   run->objects->id),
+							  1,
+							  types,
+							  values);
+	return (uint64) DatumGetInt64(get(1, &is_null));
+}
+
+/*
  * take_over: what the interrupted run has left in SPI_tuptable. Its row is locked,
  * and gone with the same transaction that writes our own.
  */
@@ -271,13 +291,12 @@ take_over(LsRun *run)
 	Oid types[2] = {TEXTOID, INT8OID};
 	Datum values[2];
 	bool is_null;
-	uint64 done = (uint64) DatumGetInt64(get(3, &is_null));
-	bool fire_actions = DatumGetBool(get(4, &is_null));
+	bool fire_actions = DatumGetBool(get(3, &is_null));
 
 	values[1] = get(1, &is_null);
 	if (!take_reached(run, get(2, &is_null)))
 		return false;
-	run->done_before = done;
+	run->done_before = count_reached(run);
 	run->fire_actions = fire_actions;
 	(void) execute(run,
 				   "DELETE FROM lead_scoring.progress_row WHERE model = $1 AND id = $2",
@@ -303,7 +322,7 @@ ls_progress_resume(LsRun *run, bool is_refresh)
 	values[4] = BoolGetDatum(is_refresh);
 	if (!run->commits ||
 		execute(run,
-				"SELECT p.id, p.reached, p.done, p.fire_actions" RESUMABLE
+				"SELECT p.id, p.reached, p.fire_actions" RESUMABLE
 				" AND p.stamp = $2 AND p.mark = $3 AND p.reached IS NOT NULL"
 				" AND (p.fire_actions = $4 OR $5)"
 				" ORDER BY p.done DESC LIMIT 1 FOR UPDATE OF p SKIP LOCKED",

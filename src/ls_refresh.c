@@ -13,6 +13,7 @@
 #include "ls_compat.h"
 #include "ls_config.h"
 #include "ls_progress.h"
+#include "ls_survey.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -138,26 +139,29 @@ remember_last(LsRun *run)
 	MemoryContextSwitchTo(old);
 }
 
-/* next_contacts: a batch of contacts in the order of their keys; 0 = the end. */
+/* next_contacts: a batch of the slice, in the order of the keys; 0 = its end. */
 static int
 next_contacts(LsRun *run, LsChange **changes)
 {
 	const LsObjects *objects = run->objects;
-	Oid types[1] = {objects->key_type};
-	Datum values[1] = {run->last};
+	Oid types[2] = {objects->key_type, objects->key_type};
+	Datum values[2] = {run->last, run->end};
 	int n;
 
 	(void) ls_objects_execute(
-		psprintf("SELECT c.%s::%s FROM %s AS c WHERE c.%s IS NOT NULL%s"
+		psprintf("SELECT c.%s::%s FROM %s AS c WHERE c.%s IS NOT NULL%s%s"
 				 " ORDER BY c.%s LIMIT %d",
 				 objects->id,
 				 format_type_be(objects->key_type),
 				 objects->contacts,
 				 objects->id,
 				 run->has_last ? psprintf(" AND c.%s > $1", objects->id) : "",
+				 run->has_end ? psprintf(" AND c.%s <= $2", objects->id) : "",
 				 objects->id,
 				 BATCH),
-		run->has_last ? 1 : 0,
+		run->has_end	? 2
+		: run->has_last ? 1
+						: 0,
 		types,
 		values);
 	if (SPI_tuptable->numvals == 0)
@@ -198,22 +202,40 @@ note_scored(const LsRun *run, int64 stamp)
 	PG_END_TRY();
 }
 
-/* walk: every contact, in the order of the keys. */
+/* walk_slice: who is to be looked at, in the order of the keys. */
 static void
-walk(LsRun *run)
+walk_slice(LsRun *run)
 {
 	int n;
 
-	run->is_walking = true;
 	do
 	{
 		LsChange *changes = NULL;
 
 		ls_batch_begin(run);
-		n = next_contacts(run, &changes);
+		if (run->survey != NULL)
+			n = ls_survey_next(run, &changes);
+		else
+			n = next_contacts(run, &changes);
 		ls_batch_recompute(run, changes, n);
 		ls_batch_end(run);
 	} while (n > 0);
+}
+
+/* walk: every contact, slice by slice. */
+static void
+walk(LsRun *run)
+{
+	run->is_walking = true;
+	do
+	{
+		ls_survey_begin(run);
+		walk_slice(run);
+		ls_survey_end(run);
+		run->has_last |= run->has_end;
+		if (run->has_end)
+			run->last = run->end;
+	} while (run->has_end);
 	run->is_walking = false;
 }
 

@@ -6,6 +6,7 @@
 #include "ls_compat.h"
 #include "ls_flush.h"
 #include "ls_progress.h"
+#include "ls_survey.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -30,6 +31,7 @@ run_work(LsRun *run, void (*work)(LsRun *run))
 	}
 	PG_CATCH();
 	{
+		ls_survey_end(run);
 		ls_progress_release(run);
 		PG_RE_THROW();
 	}

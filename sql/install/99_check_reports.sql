@@ -58,6 +58,20 @@ BEGIN
          WHERE NOT EXISTS (SELECT FROM pg_attribute AS a
                             WHERE a.attrelid = lead_scoring.contacts_of(model) AND a.attname = s.name
                               AND a.attnum > 0 AND NOT a.attisdropped);
+    RETURN QUERY
+        SELECT 'error', format('created column "%s"', m.created_column),
+               format('%s has no such column', lead_scoring.contacts_of(model)),
+               'Write its name of now into lead_scoring.model.created_column, or NULL.'
+         WHERE m.created_column IS NOT NULL
+           AND NOT EXISTS (SELECT FROM pg_attribute AS a
+                            WHERE a.attrelid = lead_scoring.contacts_of(model) AND a.attname = m.created_column
+                              AND a.attnum > 0 AND NOT a.attisdropped);
+    IF m.status = 'active' AND lead_scoring.stage_rival(model) IS NOT NULL THEN
+        RETURN QUERY
+            SELECT 'error', format('stage column "%s"', m.stage_column),
+                   format('model "%s" moves the same contacts through it', lead_scoring.stage_rival(model)),
+                   'Deactivate one of them, or give them populations that have nobody in common.';
+    END IF;
     IF m.objects_schema IS NULL THEN
         RETURN;
     END IF;

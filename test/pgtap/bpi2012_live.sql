@@ -27,8 +27,8 @@ CREATE FUNCTION pg_temp.alike(seen text, expected text, what text) RETURNS text 
 DECLARE
     rows text[][];
 BEGIN
-    EXECUTE format('SELECT ARRAY[coalesce((SELECT string_agg(q::text, E''\n'') FROM (%s) AS q), ''''),
-                                 coalesce((SELECT string_agg(q::text, E''\n'') FROM (%s) AS q), '''')]', seen, expected) INTO rows;
+    EXECUTE format('SELECT ARRAY[coalesce((SELECT string_agg(q::text, E''\n'' ORDER BY q::text COLLATE "C") FROM (%s) AS q), ''''),
+                                 coalesce((SELECT string_agg(q::text, E''\n'' ORDER BY q::text COLLATE "C") FROM (%s) AS q), '''')]', seen, expected) INTO rows;
     RETURN is(rows[1], rows[2], what);
 END
 $$;

@@ -13,7 +13,7 @@ INSERT INTO odd (name) VALUES
     ('SELECT'), ('Capital Letters'), ('quo"te''s'), ('back\slash\n'), ('100 % %s %I %1$L'), ('$$ $1 $body$ $sql$ $q$'),
     ('dots.and.commas, too'), ('-- comment /* this'), ('*/;'), (E'new\nline\ttab'), ('🚀 Ünï 漢字'),
     ('{people} {model} {zone} {scored} {score}'), ('score'), ('deal'), ('p'), ('s'),
-    ('k'), ('{"a": 1}'), ('+3:hot@1 !4:x'), (' leading and trailing ');
+    ('k'), ('{"a": 1}'), ('+3:hot@1 !4:x'), (' leading and trailing '), (repeat('ö', 20)), ('''); DROP TABLE odd; --');
 
 -- make(name): everything is called so.
 CREATE PROCEDURE make(n text) LANGUAGE plpgsql AS $$
@@ -77,11 +77,20 @@ BEGIN
     PERFORM FROM lead_scoring.preview(n);
     PERFORM lead_scoring.snapshot(n);
     PERFORM lead_scoring.finish_action(n, t.id, true, n) FROM lead_scoring.take_actions(n) AS t;
+    PERFORM FROM lead_scoring.explain(n, 1);
+    PERFORM FROM lead_scoring.explain_change(n, 1, now() - interval '1 day', now());
+    PERFORM FROM lead_scoring.what_next(n, 1);
+    EXECUTE format('SELECT count(s.reasons) FROM %s AS s', lead_scoring.object_name(n, 'scored'));
+    PERFORM FROM lead_scoring.check_model(n);
+    PERFORM lead_scoring.to_sql(n);
     PERFORM lead_scoring.clone_model(n, 'clone');
     PERFORM lead_scoring.activate('clone');
     PERFORM FROM lead_scoring.compare(n, 'clone');
     PERFORM FROM lead_scoring.compare_weeks(n, 'clone');
+    PERFORM lead_scoring.deactivate(n);
+    PERFORM lead_scoring.promote('clone');
     PERFORM lead_scoring.drop_model('clone');
+    PERFORM lead_scoring.activate(n);
     PERFORM FROM lead_scoring.reader_grants(n, n);
     PERFORM FROM lead_scoring.merge_contacts(n, 3::bigint, 1::bigint);
     PERFORM FROM lead_scoring.erase(n, 3::bigint);

@@ -17,7 +17,7 @@ SELECT pg_stat_file(:'file', true) IS NULL AS is_missing \gset
 \quit
 \endif
 
-SELECT plan(20);
+SELECT plan(24);
 
 -- ---------------------------------------------------------------- the leads
 
@@ -240,6 +240,33 @@ SELECT cmp_ok((sum(place) FILTER (WHERE bought)
               / (count(*) FILTER (WHERE bought) * count(*) FILTER (WHERE NOT bought)), '>=', 0.8,
               'of two leads, the one that bought has the higher score in 4 of 5 cases')
 FROM ranked;
+
+-- ------------------------------------------------------- reports, and one by one
+
+CREATE FUNCTION pg_temp.rows_of(view text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    rows bigint;
+BEGIN
+    EXECUTE 'SELECT count(*) FROM ' || view INTO rows;
+    RETURN rows;
+END
+$$;
+SELECT is(string_agg(o.suffix, ' ' ORDER BY o.suffix), 'distribution freshness funnel lift monthly rule_stats scored stays velocity',
+          'the reports that need no deals, moves or milestones have rows')
+  FROM lead_scoring.objects('school') AS o WHERE o.kind = 'v' AND pg_temp.rows_of(o.name) > 0;
+SELECT results_eq(
+    $$SELECT from_points, contacts FROM school.school_distribution WHERE score = 'fit' ORDER BY 1$$,
+    $$SELECT floor(lead_scoring.fit_score(l, 'school') / 10) * 10, count(*) FROM school."Leads" AS l GROUP BY 1 ORDER BY 1$$,
+    '_distribution has the bars');
+SELECT results_eq(
+    $$SELECT matched, share FROM school.school_rule_stats WHERE rule = 'Has a job'$$,
+    $$SELECT count(*) FILTER (WHERE "What is your current occupation" = 'Working Professional'),
+             avg(("What is your current occupation" IS NOT DISTINCT FROM 'Working Professional')::int)::float8 FROM school."Leads"$$,
+    '_rule_stats counts who has a job');
+SELECT is_empty(
+    $$SELECT l."Prospect ID" FROM school."Leads" AS l LEFT JOIN LATERAL lead_scoring.explain('school', l."Prospect ID") AS e ON true
+       WHERE l."Lead Number" % 50 = 0
+       GROUP BY 1 HAVING abs(coalesce(sum(e.points), 0) - lead_scoring.fit_score(l, 'school')::numeric) > 0$$, 'explain adds up');
 
 -- ------------------------------------------------- as a document, and beside another
 

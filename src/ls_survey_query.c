@@ -1,0 +1,159 @@
+/*
+ * ls_survey_query.c: the query of a survey: all that scores follow from, and the
+ * scores that are stored.
+ *
+ * It is planned for what it is asked, not once for all: with all contacts each table
+ * is read through, with some of a big table its indexes are used.
+ */
+#include "ls_survey.h"
+
+#include "ls_adjust.h"
+#include "ls_apply_row.h"
+#include "ls_compat.h"
+#include "ls_relation.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/* add_parameter: gives its number. */
+static int
+add_parameter(LsSurveyQuery *query, Oid type, Datum value)
+{
+	query->types[query->nargs] = type;
+	query->values[query->nargs] = value;
+	return ++query->nargs;
+}
+
+/* LsBounds: parameters that say from where to where the keys are; 0 = no end. */
+typedef struct LsBounds
+{
+	int after;
+	int until;
+} LsBounds;
+
+/* add_bounds: of a column. */
+static void
+add_bounds(StringInfo sql, const LsBounds *bounds, const char *column)
+{
+	if (bounds->after > 0)
+		appendStringInfo(sql, " AND %s > $%d", column, bounds->after);
+	if (bounds->until > 0)
+		appendStringInfo(sql, " AND %s <= $%d", column, bounds->until);
+}
+
+/* add_other_bounds: of a column of another table, which may be in another order. */
+static void
+add_other_bounds(StringInfo sql,
+				 const LsRun *run,
+				 const LsBounds *bounds,
+				 const char *column)
+{
+	if (!OidIsValid(get_typcollation(run->objects->key_type)))
+		add_bounds(sql, bounds, column);
+}
+
+static void
+add_columns(StringInfo sql, const LsRun *run, const LsModel *model)
+{
+	const LsObjects *objects = run->objects;
+	const char *said =
+		psprintf("EXISTS (SELECT FROM %s AS a WHERE a.contact_id = c.%s)",
+				 objects->adjustment,
+				 objects->id);
+
+	/* No name of theirs may be one that the contacts could have. */
+	appendStringInfo(
+		sql,
+		"SELECT c.*, c.%s::%s AS \"surveyed key\", %s AS \"surveyed said\","
+		" s.ctid AS \"surveyed ctid\", s.xmin AS \"surveyed xmin\","
+		" s.xmax AS \"surveyed xmax\"",
+		objects->id,
+		format_type_be_qualified(objects->key_type),
+		ls_adjust_is_empty(objects) ? "false" : said);
+	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
+		appendStringInfo(sql,
+						 ", s.%s AS \"surveyed %s\"",
+						 ls_score_column_names[i],
+						 ls_score_column_names[i]);
+	for (int i = 1; i <= list_length(model->sources); i++)
+		appendStringInfo(sql, ", e%d.state AS \"surveyed state %d\"", i, i);
+	appendStringInfoString(sql, ls_lookup_whole_rows(model->lookups));
+}
+
+/* add_source: the states of all contacts from the events of one source. */
+static void
+add_source(StringInfo sql,
+		   const LsRun *run,
+		   const LsSourceRow *source,
+		   int number,
+		   const LsBounds *bounds)
+{
+	const LsObjects *objects = run->objects;
+	Oid events = ls_relation_by_name(source->relation);
+	AttrNumber attno = ls_relation_column(events, source->contact_id);
+	const char *column = psprintf("e.%s", quote_identifier(source->contact_id));
+	const char *key = column;
+
+	if (getBaseType(get_atttype(events, attno)) != objects->key_type)
+		key = psprintf("%s::%s", column, format_type_be_qualified(objects->key_type));
+	appendStringInfo(sql,
+					 " LEFT JOIN (SELECT %s AS contact_id,"
+					 " lead_scoring.engagement_agg(e.*, %s, %s, $1) AS state"
+					 " FROM %s AS e WHERE %s IS NOT NULL",
+					 key,
+					 quote_literal_cstr(objects->model),
+					 quote_literal_cstr(source->name),
+					 ls_relation_name(events),
+					 column);
+	add_other_bounds(sql, run, bounds, column);
+	appendStringInfo(sql,
+					 " GROUP BY %s) AS e%d ON e%d.contact_id = c.%s",
+					 key,
+					 number,
+					 number,
+					 objects->id);
+}
+
+/*
+ * ls_survey_write_query: for the contacts of the slice at hand, as of the moment, in
+ * no order.
+ */
+void
+ls_survey_write_query(const LsRun *run,
+					  const LsModel *model,
+					  TimestampTz as_of,
+					  LsSurveyQuery *query)
+{
+	const LsObjects *objects = run->objects;
+	LsBounds bounds = {0};
+	StringInfoData sql;
+	ListCell *cell;
+
+	query->nargs = 0;
+	query->nsources = list_length(model->sources);
+	query->nlookups = list_length(model->lookups);
+	(void) add_parameter(query, TIMESTAMPTZOID, TimestampTzGetDatum(as_of));
+	if (run->has_last)
+		bounds.after = add_parameter(query, objects->key_type, run->last);
+	if (run->has_end)
+		bounds.until = add_parameter(query, objects->key_type, run->end);
+	initStringInfo(&sql);
+	add_columns(&sql, run, model);
+	appendStringInfo(&sql,
+					 " FROM %s AS c LEFT JOIN %s AS s ON s.contact_id = c.%s",
+					 objects->contacts,
+					 objects->score,
+					 objects->id);
+	add_other_bounds(&sql, run, &bounds, "s.contact_id");
+	foreach(cell, model->sources)
+		add_source(&sql, run, lfirst(cell), foreach_current_index(cell) + 1, &bounds);
+	appendStringInfo(&sql,
+					 "%s WHERE c.%s IS NOT NULL",
+					 ls_lookup_joins(model->lookups, "c"),
+					 objects->id);
+	add_bounds(&sql, &bounds, psprintf("c.%s", objects->id));
+	query->sql = sql.data;
+}
