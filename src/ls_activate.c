@@ -100,22 +100,27 @@ begin(text *name, LOCKMODE mode)
 }
 
 /*
- * run_script: SQL that a function of ours writes (objects_sql, ...), as the
- * owner.
+ * refuse_rival: two models would move a contact to and fro. Shadows move nobody.
  */
 static void
-run_script(const char *writer, const LsModelRow *row, Oid owner)
+refuse_rival(const LsModelRow *row)
 {
-	LsGuard guard;
-	char *script;
+	char *rival;
 
-	ls_guard_enter(&guard, owner, LS_SAFE_PATH);
+	if (row->stage_column == NULL)
+		return;
 	SPI_connect();
-	script = ls_objects_script(writer, row->name, false);
-	if (script != NULL && SPI_execute(script, false, 0) < 0)
-		elog(ERROR, "script of %s failed", writer);
+	rival = ls_objects_script("stage_rival", row->name, false);
+	if (rival != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("model \"%s\" would move the contacts of active model \"%s\"",
+					   row->name,
+					   rival),
+				errdetail("Both keep their stage in column \"%s\".", row->stage_column),
+				errhint("Deactivate one of them, give them populations that have nobody in "
+						"common, or make a shadow: lead_scoring.clone_model()."));
 	SPI_finish();
-	ls_guard_leave(&guard);
 }
 
 static bool
@@ -395,12 +400,14 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	was_live = is_live(life.row);
 	refuse_gone(&life);
 	check_key_type(&life);
+	if (strcmp(life.row->status, "shadow") != 0)
+		refuse_rival(life.row);
 
 	settle_owner(&life);
 	(void) ls_model_get(life.row->name); /* every rule must work */
 	owner = life.row->owner;
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);
-	run_script("objects_sql", life.row, ls_relation_owner(life.contacts));
+	ls_activate_script("objects_sql", life.row, ls_relation_owner(life.contacts));
 	set_row(&life,
 			strcmp(life.row->status, "shadow") == 0 ? "shadow" : "active",
 			schema_of_objects(&life),
@@ -408,7 +415,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
 		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
-	run_script("sequences_sql", life.row, ls_relation_owner(life.contacts));
+	ls_activate_script("sequences_sql", life.row, ls_relation_owner(life.contacts));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
 	warn_of_views(&life);
@@ -435,6 +442,7 @@ ls_sql_promote(PG_FUNCTION_ARGS)
 				errdetail("Its status is %s.", life.row->status),
 				errhint("Use lead_scoring.activate(%s).",
 						quote_literal_cstr(life.row->name)));
+	refuse_rival(life.row);
 	set_row(&life, "active", life.row->objects_schema, life.row->owner);
 	(void) ls_refresh_everyone(life.row->name, true, PG_GETARG_BOOL(1));
 	PG_RETURN_VOID();
@@ -461,7 +469,9 @@ ls_sql_deactivate(PG_FUNCTION_ARGS)
 
 	settle_owner(&life);
 	if (OidIsValid(life.contacts) && life.row->objects_schema != NULL)
-		run_script("deactivation_sql", life.row, ls_relation_owner(life.contacts));
+		ls_activate_script("deactivation_sql",
+						   life.row,
+						   ls_relation_owner(life.contacts));
 	warn_of_draft(life.row);
 	set_row(&life, "draft", life.row->objects_schema, life.row->owner);
 	PG_RETURN_VOID();
@@ -483,7 +493,7 @@ ls_sql_drop_model(PG_FUNCTION_ARGS)
 
 	settle_owner(&life);
 	if (life.row->objects_schema != NULL && OidIsValid(owner))
-		run_script("drop_sql", life.row, owner);
+		ls_activate_script("drop_sql", life.row, owner);
 	SPI_connect();
 	if (SPI_execute_with_args(
 			"DELETE FROM lead_scoring.model WHERE name OPERATOR(pg_catalog.=) $1",

@@ -10,6 +10,10 @@
 
 #include "ls_catalog.h"
 
+/* ls_activate_script.c */
+extern void ls_activate_script(const char *writer, const LsModelRow *row, Oid owner);
+
+/* ls_activate_lock.c */
 extern void ls_activate_lock(const LsModelRow *row, Oid contacts, LOCKMODE mode);
 
 #endif /* LS_ACTIVATE_H */

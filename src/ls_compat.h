@@ -125,6 +125,13 @@
 #define ls_transactions_completed() (ShmemVariableCache->xactCompletionCount)
 #endif
 
+/* A primary key may be deferrable since 18: such a one is not wanted. */
+#if PG_VERSION_NUM >= 180000
+#define ls_primary_key_index(rel) RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define ls_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
 /* RETURNING learnt of rows before and after a change with 18. */
 #if PG_VERSION_NUM >= 180000
 #define ls_is_of_returning(var) ((var)->varreturningtype != VAR_RETURNING_DEFAULT)

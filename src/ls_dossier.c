@@ -96,23 +96,34 @@ end_query(MemoryContext caller)
 	MemoryContextSwitchTo(caller);
 }
 
-/* keep_contact: the row in SPI_tuptable, in the dossier's memory. */
+static void
+make_reader(LsDossier *dossier, TupleDesc desc)
+{
+	MemoryContext old = MemoryContextSwitchTo(dossier->context);
+
+	dossier->reader =
+		ls_contact_result_reader(dossier->model, CreateTupleDescCopy(desc));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * keep_contact: the row in SPI_tuptable, and those of lookups that are in it, in the
+ * dossier's memory: to read them may be to copy them.
+ */
 static void
 keep_contact(LsDossier *dossier)
 {
-	HeapTuple contact = SPI_copytuple(SPI_tuptable->vals[0]);
 	TupleDesc desc = SPI_tuptable->tupdesc;
+	MemoryContext old;
+	HeapTuple contact;
 
 	if (dossier->reader == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(dossier->context);
-
-		dossier->reader =
-			ls_contact_result_reader(dossier->model, CreateTupleDescCopy(desc));
-		MemoryContextSwitchTo(old);
-	}
+		make_reader(dossier, desc);
+	old = MemoryContextSwitchTo(dossier->memory);
+	contact = heap_copytuple(SPI_tuptable->vals[0]);
 	dossier->rows = ls_contact_read_result(dossier->reader, contact);
 	dossier->since = ls_apply_since(dossier->model, desc, contact);
+	MemoryContextSwitchTo(old);
 }
 
 /*

@@ -166,7 +166,7 @@ extern void ls_nursery_settle(const LsAccumulator *acc);
 extern bytea *ls_accumulator_send(const LsAccumulator *acc);
 extern LsAccumulator *ls_accumulator_receive(FunctionCallInfo fcinfo,
 											 const bytea *bytes);
-extern void ls_accumulator_refuse_change(const LsAccumulator *acc);
+extern void ls_engagement_refuse_change(const LsEngagement *engagement);
 
 /* ls_engagement_type.c */
 extern const LsState *ls_state_from_datum(Datum datum);

@@ -22,7 +22,6 @@
 
 #include "ls_compat.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
@@ -160,7 +159,7 @@ new_group(LsGroups *groups, const LsItem *item)
 	for (int i = 0; i < groups->naggs; i++)
 		accs[i].frame = NULL;
 	old = MemoryContextSwitchTo(groups->context);
-	*key_of(groups, group) = ls_key_copy(item->key);
+	*key_of(groups, group) = ls_key_copy(item->of.key);
 	MemoryContextSwitchTo(old);
 	if (group % LS_SLAB == 0 && !has_room(groups, slab_size(groups)))
 		groups->is_full = true;
@@ -198,9 +197,9 @@ grow(LsGroups *groups)
 static inline bool
 is_of(const LsGroups *groups, const LsBucket *bucket, const LsItem *item)
 {
-	return bucket->hash == item->hash &&
-		   (item->key.bytes == NULL ||
-			ls_key_compare(*key_of(groups, bucket->group), item->key) == 0);
+	return bucket->hash == item->of.hash &&
+		   (item->of.key.bytes == NULL ||
+			ls_key_compare(*key_of(groups, bucket->group), item->of.key) == 0);
 }
 
 static uint32
@@ -215,10 +214,10 @@ find_null(LsGroups *groups, const LsItem *item)
 static inline uint32
 find(LsGroups *groups, const LsItem *item)
 {
-	uint32 at = (uint32) item->hash & groups->mask;
+	uint32 at = (uint32) item->of.hash & groups->mask;
 	uint32 group;
 
-	if (unlikely(item->is_null))
+	if (unlikely(item->of.is_null))
 		return find_null(groups, item);
 	while (groups->buckets[at].group != 0)
 	{
@@ -229,24 +228,13 @@ find(LsGroups *groups, const LsItem *item)
 	if (groups->is_full)
 		return 0;
 	group = new_group(groups, item);
-	groups->buckets[at] = (LsBucket){item->hash, group};
+	groups->buckets[at] = (LsBucket){item->of.hash, group};
 	if ((uint64) groups->ngroups * 4 > (uint64) groups->mask * 3)
 		grow(groups);
 	return group;
 }
 
 /* ---- items ------------------------------------------------------------- */
-
-/* mix: a permutation of the numbers (MurmurHash3's last steps). */
-static inline uint64
-mix(uint64 number)
-{
-	number ^= number >> 33;
-	number *= UINT64CONST(0xff51afd7ed558ccd);
-	number ^= number >> 33;
-	number *= UINT64CONST(0xc4ceb9fe1a85ec53);
-	return number ^ number >> 33;
-}
 
 /* reach: the item's accumulator, or NULL: then it went to a file. */
 static inline LsAccumulator *
@@ -288,23 +276,15 @@ take_full(LsParcel *parcel)
  * number and the parcel are to be filled in.
  */
 LsItem *
-ls_groups_item(LsGroups *groups, LsKey key, bool is_null)
+ls_groups_item(LsGroups *groups, const LsHashed *of)
 {
 	LsItem *item = &groups->items[groups->n++];
 
 	item->parcel.acc = NULL;
 	item->parcel.full = take_full;
 	item->groups = groups;
-	item->key = key;
-	item->is_null = is_null;
-	if (is_null)
-		item->hash = 0;
-	else if (key.bytes == NULL)
-		item->hash = mix((uint64) key.number);
-	else
-		item->hash =
-			hash_bytes_extended((const unsigned char *) key.bytes, key.length, 0);
-	ls_prefetch(&groups->buckets[(uint32) item->hash & groups->mask]);
+	item->of = *of;
+	ls_prefetch(&groups->buckets[(uint32) item->of.hash & groups->mask]);
 	return item;
 }
 

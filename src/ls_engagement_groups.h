@@ -5,18 +5,28 @@
 #ifndef LS_ENGAGEMENT_GROUPS_H
 #define LS_ENGAGEMENT_GROUPS_H
 
+#include "postgres.h"
+
+#include "common/hashfn.h"
+
 #include "ls_engagement.h"
 #include "ls_key.h"
+
+/* LsHashed: a key, and its hash: of a number a permutation. */
+typedef struct LsHashed
+{
+	LsKey key;
+	uint64 hash;
+	bool is_null;
+} LsHashed;
 
 /* LsItem: what an event brings to one of the accumulators of its contact. */
 typedef struct LsItem
 {
 	LsParcel parcel; /* at the beginning: `full` looks for the rest */
 	struct LsGroups *groups;
-	LsKey key; /* its bytes stay until the batch is brought */
-	uint64 hash;
-	int agg; /* which accumulator; -1 = there must be a group, no more */
-	bool is_null;
+	LsHashed of; /* bytes of its key stay until the batch is brought */
+	int agg;	 /* which accumulator; -1 = there must be a group, no more */
 } LsItem;
 
 /* So many items wait for their accumulators' memory together. */
@@ -44,7 +54,6 @@ typedef struct LsSpill
 {
 	struct BufFile *file;
 	int shift; /* which bits of the hash divide it further */
-	int64 n;
 } LsSpill;
 
 /* LsGroups: the table. */
@@ -73,6 +82,8 @@ typedef struct LsGroups
 	int nspills;	   /* a power of 2 */
 	int shift;		   /* as in LsSpill, of what is being read */
 	uint32 next_group; /* to be given */
+	char *packed;	   /* an item as bytes; NULL = none yet */
+	Size packed_size;
 
 	Size peak; /* for EXPLAIN: bytes of memory and of disk, tables */
 	int64 written;
@@ -84,14 +95,50 @@ extern LsGroups *ls_groups_new(MemoryContext context,
 							   double expected,
 							   Size limit);
 extern void ls_groups_set_frame(LsGroups *groups, int agg, const LsFrame *frame);
-extern LsItem *ls_groups_item(LsGroups *groups, LsKey key, bool is_null);
+extern LsItem *ls_groups_item(LsGroups *groups, const LsHashed *of);
 extern void ls_groups_bring(LsGroups *groups);
 extern void ls_groups_finish(LsGroups *groups);
 extern const LsAccumulator *ls_groups_next(LsGroups *groups, LsKey *key, bool *is_null);
 extern bool ls_groups_rewind(LsGroups *groups);
 extern void ls_groups_end(LsGroups *groups);
 
+/* ls_hash_bytes: of a key that is no number. */
+static inline uint64
+ls_hash_bytes(const char *bytes, int length)
+{
+	return hash_bytes_extended((const unsigned char *) bytes, length, 0);
+}
+
+/* ls_hash_number: the last steps of MurmurHash3, none of which loses anything. */
+static inline uint64
+ls_hash_number(uint64 number)
+{
+	number ^= number >> 33;
+	number *= UINT64CONST(0xff51afd7ed558ccd);
+	number ^= number >> 33;
+	number *= UINT64CONST(0xc4ceb9fe1a85ec53);
+	return number ^ number >> 33;
+}
+
+static inline uint64
+ls_hash_key(LsKey key)
+{
+	return key.bytes == NULL ? ls_hash_number((uint64) key.number)
+							 : ls_hash_bytes(key.bytes, key.length);
+}
+
+/* ls_hash_part: one of n parts; of bits that neither tables nor files look at first. */
+static inline int
+ls_hash_part(uint64 hash, int n)
+{
+	return (int) ((hash >> 32 & 0xffff) * (uint64) n >> 16);
+}
+
 /* ls_engagement_spill.c */
+extern void *ls_spill_pack(LsGroups *groups, const LsItem *item);
+extern void ls_spill_unpack(LsGroups *groups,
+							const void *(*next)(void *arg),
+							void *arg);
 extern void ls_spill_put(LsGroups *groups, const LsItem *item);
 extern void ls_spill_end(LsGroups *groups);
 extern void ls_spill_load(LsGroups *groups);

@@ -47,7 +47,7 @@ ls_sql_engagement_combine(PG_FUNCTION_ARGS)
 	if (a == NULL)
 		a = ls_nursery_get(get_nursery(fcinfo), fcinfo, b->frame);
 	if (a->frame->engagement->fingerprint != b->frame->engagement->fingerprint)
-		ls_accumulator_refuse_change(a);
+		ls_engagement_refuse_change(a->frame->engagement);
 	ls_nursery_settle(b);
 	ls_accumulator_join(a, b);
 	PG_RETURN_POINTER(a);

@@ -234,7 +234,7 @@ lay_out(const LsShape *shape, double ngroups, List **columns)
 }
 
 static Path *
-make_child(PlannerInfo *root, RelOptInfo *input_rel, List *columns)
+make_child(PlannerInfo *root, RelOptInfo *input, Path *path, List *columns)
 {
 	PathTarget *target = create_empty_pathtarget();
 	ListCell *cell;
@@ -242,11 +242,10 @@ make_child(PlannerInfo *root, RelOptInfo *input_rel, List *columns)
 	foreach(cell, columns)
 		add_column_to_pathtarget(target, lfirst(cell), 0);
 	set_pathtarget_cost_width(root, target);
-	return (Path *)
-		create_projection_path(root, input_rel, input_rel->cheapest_total_path, target);
+	return (Path *) create_projection_path(root, input, path, target);
 }
 
-/* ---- the path ------------------------------------------------------------ */
+/* ---- paths --------------------------------------------------------------- */
 
 /* cost_node: a HashAggregate's, less half of what it has to do for an event. */
 static void
@@ -267,32 +266,97 @@ cost_node(PlannerInfo *root,
 	path->path.total_cost -= saved;
 }
 
-static void
-add_node(PlannerInfo *root,
-		 RelOptInfo *input,
-		 RelOptInfo *grouped,
-		 const LsShape *shape)
+/* make_node: over this path of the input, which nprocesses share. */
+static CustomPath *
+make_node(PlannerInfo *root,
+		  RelOptInfo *grouped,
+		  const LsShape *shape,
+		  RelOptInfo *input,
+		  Path *events,
+		  double nprocesses)
 {
 	CustomPath *path = makeNode(CustomPath);
 	double ngroups = estimate_num_groups(root,
 										 list_make1(shape->key),
-										 input->cheapest_total_path->rows,
+										 events->rows * nprocesses,
 										 NULL,
 										 NULL);
 	List *columns = NIL;
 	List *fields = lay_out(shape, ngroups, &columns);
-	Path *child = make_child(root, input, columns);
+	Path *child = make_child(root, input, events, columns);
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = grouped;
 	path->path.pathtarget = grouped->reltarget;
 	path->path.parallel_safe = grouped->consider_parallel && child->parallel_safe;
-	cost_node(root, path, child, ngroups, shape->having);
+	cost_node(root, path, child, Max(ngroups / nprocesses, 1), shape->having);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(child);
 	path->custom_private = list_make4(shape->key, shape->calls, shape->having, fields);
 	path->methods = &path_methods;
-	add_path(grouped, &path->path);
+	return path;
+}
+
+/* count_processes: as the planner does; the leader has less time the more there are. */
+static double
+count_processes(const Path *path)
+{
+	double leader =
+		parallel_leader_participation ? 1 - 0.3 * path->parallel_workers : 0;
+
+	return path->parallel_workers + Max(leader, 0);
+}
+
+/* make_parallel: over a partial path; NULL where that cannot be. */
+static Path *
+make_parallel(PlannerInfo *root,
+			  RelOptInfo *grouped,
+			  const LsShape *shape,
+			  RelOptInfo *input,
+			  Path *events)
+{
+	CustomPath *path =
+		make_node(root, grouped, shape, input, events, count_processes(events));
+	/* Most events are sent to another process. */
+	Cost sending = cpu_tuple_cost * events->rows;
+
+	if (!path->path.parallel_safe)
+		return NULL;
+	path->path.startup_cost += sending;
+	path->path.total_cost += sending;
+	path->path.parallel_aware = true;
+	path->path.parallel_workers = events->parallel_workers;
+	return &path->path;
+}
+
+/* offer_parallel: to the levels above, and gathered. Each may free what it is given. */
+static void
+offer_parallel(PlannerInfo *root,
+			   RelOptInfo *grouped,
+			   const LsShape *shape,
+			   RelOptInfo *input)
+{
+	Path *events;
+	Path *above;
+	Path *here;
+	double rows;
+
+	if (!grouped->consider_parallel || input->partial_pathlist == NIL)
+		return;
+	events = linitial(input->partial_pathlist);
+	above = make_parallel(root, grouped, shape, input, events);
+	here = make_parallel(root, grouped, shape, input, events);
+	if (above == NULL || here == NULL)
+		return;
+	rows = here->rows * count_processes(here);
+	add_partial_path(grouped, above);
+	add_path(grouped,
+			 (Path *) create_gather_path(root,
+										 grouped,
+										 here,
+										 grouped->reltarget,
+										 NULL,
+										 &rows));
 }
 
 static void
@@ -308,7 +372,16 @@ offer_node(PlannerInfo *root,
 		next_hook(root, stage, input, grouped, extra);
 	if (stage == UPPERREL_GROUP_AGG && enable_hashagg && root->parse->hasAggs &&
 		grouped->reloptkind == RELOPT_UPPER_REL && find_shape(root, extra, &shape))
-		add_node(root, input, grouped, &shape);
+	{
+		add_path(grouped,
+				 (Path *) make_node(root,
+									grouped,
+									&shape,
+									input,
+									input->cheapest_total_path,
+									1));
+		offer_parallel(root, grouped, &shape, input);
+	}
 }
 
 /* ---- the plan -------------------------------------------------------------- */

@@ -15,17 +15,118 @@
 #define MIN_SPILLS 4
 #define MAX_SPILLS 64
 
-/* LsSpillHead: before the bytes of the key, and the cells. */
-typedef struct LsSpillHead
+/* LsPacked: an item; then come its cells, and the bytes of its key. */
+typedef struct LsPacked
 {
+	uint32 size;	  /* of all of it */
+	int32 key_length; /* -1 = a number, -2 = null */
 	int64 number;
 	int64 at_us;
-	int32 key_length; /* -1 = a number, -2 = null */
 	int16 agg;
 	uint8 n;
 	bool is_activity;
 	bool is_future;
-} LsSpillHead;
+} LsPacked;
+
+/* ---- packing ---------------------------------------------------------- */
+
+static char *
+reserve(LsGroups *groups, Size size)
+{
+	if (size > groups->packed_size)
+	{
+		if (groups->packed != NULL)
+			pfree(groups->packed);
+		groups->packed = NULL;
+		groups->packed_size = Max(size, 256);
+		groups->packed = MemoryContextAlloc(groups->kept, groups->packed_size);
+	}
+	return groups->packed;
+}
+
+/*
+ * ls_spill_pack: the item as bytes, the first four of which are their number.
+ *
+ * Memory: until the next one.
+ */
+void *
+ls_spill_pack(LsGroups *groups, const LsItem *item)
+{
+	const LsParcel *parcel = &item->parcel;
+	int key_length = item->of.key.bytes == NULL ? 0 : item->of.key.length;
+	uint32 n = item->agg < 0 ? 0 : parcel->n;
+	Size size = sizeof(LsPacked) + sizeof(LsCell) * n + key_length;
+	char *bytes = reserve(groups, size);
+	LsPacked *packed = (LsPacked *) bytes;
+
+	*packed = (LsPacked){.size = (uint32) size,
+						 .key_length = key_length,
+						 .number = item->of.key.number,
+						 .agg = (int16) item->agg,
+						 .n = (uint8) n};
+	if (item->of.key.bytes == NULL)
+		packed->key_length = item->of.is_null ? -2 : -1;
+	if (item->agg >= 0)
+	{
+		packed->at_us = parcel->at_us;
+		packed->is_activity = parcel->is_activity;
+		packed->is_future = parcel->is_future;
+	}
+	bytes += sizeof(LsPacked);
+	memcpy(bytes, parcel->cells, sizeof(LsCell) * n);
+	if (key_length > 0)
+		memcpy(bytes + sizeof(LsCell) * n, item->of.key.bytes, key_length);
+	return packed;
+}
+
+/* unpack: into the batch. Bytes of its key are copied to the current context. */
+static void
+unpack(LsGroups *groups, const LsPacked *packed)
+{
+	const char *cells = (const char *) (packed + 1);
+	LsHashed of = {.key.number = packed->number, .is_null = packed->key_length == -2};
+	LsItem *item;
+
+	if (packed->key_length >= 0)
+	{
+		of.key.bytes = cells + sizeof(LsCell) * packed->n;
+		of.key.length = packed->key_length;
+		of.key = ls_key_copy(of.key);
+	}
+	of.hash = of.is_null ? 0 : ls_hash_key(of.key);
+	item = ls_groups_item(groups, &of);
+	item->agg = packed->agg;
+	item->parcel.at_us = packed->at_us;
+	item->parcel.n = packed->n;
+	item->parcel.is_activity = packed->is_activity;
+	item->parcel.is_future = packed->is_future;
+	memcpy(item->parcel.cells, cells, sizeof(LsCell) * packed->n);
+}
+
+/*
+ * ls_spill_unpack: items into the table, as long as `next` gives any.
+ */
+void
+ls_spill_unpack(LsGroups *groups, const void *(*next)(void *arg), void *arg)
+{
+	MemoryContext keys =
+		AllocSetContextCreate(groups->kept, "engagement keys", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(keys);
+	const void *packed;
+
+	while ((packed = next(arg)) != NULL)
+	{
+		unpack(groups, packed);
+		if (groups->n == LS_BATCH)
+		{
+			ls_groups_bring(groups);
+			MemoryContextReset(keys);
+		}
+	}
+	ls_groups_bring(groups);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(keys);
+}
 
 /* ---- writing ---------------------------------------------------------- */
 
@@ -52,7 +153,7 @@ spill_of(LsGroups *groups, const LsItem *item)
 
 	if (groups->spills == NULL)
 		begin_spill(groups);
-	spill = &groups->spills[item->hash >> groups->shift & (groups->nspills - 1)];
+	spill = &groups->spills[item->of.hash >> groups->shift & (groups->nspills - 1)];
 	if (spill->file == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(groups->kept);
@@ -64,44 +165,17 @@ spill_of(LsGroups *groups, const LsItem *item)
 	return spill;
 }
 
-static void
-put(LsGroups *groups, LsSpill *spill, const void *bytes, Size size)
-{
-	if (size == 0)
-		return;
-	/* Only in the newest version it takes constants. */
-	BufFileWrite(spill->file, unconstify(void *, bytes), size);
-	groups->written += size;
-}
-
 /*
  * ls_spill_put: the item will come again, with another table.
  */
 void
 ls_spill_put(LsGroups *groups, const LsItem *item)
 {
-	const LsParcel *parcel = &item->parcel;
 	LsSpill *spill = spill_of(groups, item);
-	LsSpillHead head;
+	LsPacked *packed = ls_spill_pack(groups, item);
 
-	memset(&head, 0, sizeof(head));
-	head.agg = (int16) item->agg;
-	head.number = item->key.number;
-	head.key_length = item->is_null				? -2
-					  : item->key.bytes == NULL ? -1
-												: item->key.length;
-	if (item->agg >= 0)
-	{
-		head.at_us = parcel->at_us;
-		head.n = (uint8) parcel->n;
-		head.is_activity = parcel->is_activity;
-		head.is_future = parcel->is_future;
-	}
-	put(groups, spill, &head, sizeof(head));
-	if (head.key_length > 0)
-		put(groups, spill, item->key.bytes, head.key_length);
-	put(groups, spill, parcel->cells, sizeof(LsCell) * head.n);
-	spill->n++;
+	BufFileWrite(spill->file, packed, packed->size);
+	groups->written += packed->size;
 }
 
 /*
@@ -129,38 +203,31 @@ ls_spill_end(LsGroups *groups)
 
 /* ---- reading ---------------------------------------------------------- */
 
-static void
-get(LsSpill *spill, void *bytes, Size size)
+/* LsSpillReader: a file that is being read. */
+typedef struct LsSpillReader
 {
-	if (size > 0 && BufFileRead(spill->file, bytes, size) != size)
+	LsGroups *groups;
+	struct BufFile *file;
+} LsSpillReader;
+
+/* read_next: NULL at the end. */
+static const void *
+read_next(void *arg)
+{
+	LsSpillReader *reader = arg;
+	uint32 size;
+	Size got = BufFileRead(reader->file, &size, sizeof(size));
+	char *bytes;
+
+	if (got == 0)
+		return NULL;
+	bytes = reserve(reader->groups, size);
+	if (got != sizeof(size) ||
+		BufFileRead(reader->file, bytes + sizeof(size), size - sizeof(size)) !=
+			size - sizeof(size))
 		elog(ERROR, "a temporary file of an engagement aggregate ends early");
-}
-
-/* load_item: into the batch. */
-static void
-load_item(LsGroups *groups, LsSpill *spill)
-{
-	LsSpillHead head;
-	LsKey key = {0};
-	LsItem *item;
-
-	get(spill, &head, sizeof(head));
-	key.number = head.number;
-	if (head.key_length >= 0)
-	{
-		char *bytes = palloc(head.key_length + 1);
-
-		get(spill, bytes, head.key_length);
-		key.bytes = bytes;
-		key.length = head.key_length;
-	}
-	item = ls_groups_item(groups, key, head.key_length == -2);
-	item->agg = head.agg;
-	item->parcel.at_us = head.at_us;
-	item->parcel.n = head.n;
-	item->parcel.is_activity = head.is_activity;
-	item->parcel.is_future = head.is_future;
-	get(spill, item->parcel.cells, sizeof(LsCell) * head.n);
+	((LsPacked *) bytes)->size = size;
+	return bytes;
 }
 
 /*
@@ -170,9 +237,7 @@ void
 ls_spill_load(LsGroups *groups)
 {
 	LsSpill *spill = llast(groups->waiting);
-	MemoryContext keys =
-		AllocSetContextCreate(groups->kept, "engagement keys", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(keys);
+	LsSpillReader reader = {groups, spill->file};
 
 	groups->waiting = list_delete_last(groups->waiting);
 	groups->shift = spill->shift;
@@ -180,18 +245,7 @@ ls_spill_load(LsGroups *groups)
 		ereport(ERROR,
 				errcode_for_file_access(),
 				errmsg("could not rewind a temporary file of an engagement aggregate"));
-	for (int64 i = 0; i < spill->n; i++)
-	{
-		if (groups->n == LS_BATCH)
-		{
-			ls_groups_bring(groups);
-			MemoryContextReset(keys);
-		}
-		load_item(groups, spill);
-	}
-	ls_groups_bring(groups);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(keys);
+	ls_spill_unpack(groups, read_next, &reader);
 	BufFileClose(spill->file);
 	pfree(spill);
 }

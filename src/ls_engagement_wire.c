@@ -116,7 +116,7 @@ ls_accumulator_receive(FunctionCallInfo fcinfo, const bytea *bytes)
 	frame.until_us = wire.until_us;
 	acc = ls_accumulator_new_alone(&frame);
 	if (acc->frame->engagement->fingerprint != wire.fingerprint)
-		ls_accumulator_refuse_change(acc);
+		ls_engagement_refuse_change(acc->frame->engagement);
 	if (wire.n > acc->cap)
 		ls_accumulator_make_room(acc, wire.n);
 	memcpy(acc->cells, at + wire.name_length, sizeof(LsCell) * (Size) wire.n);
@@ -129,16 +129,16 @@ ls_accumulator_receive(FunctionCallInfo fcinfo, const bytea *bytes)
 }
 
 /*
- * ls_accumulator_refuse_change: all states of a query are made by the same rules.
+ * ls_engagement_refuse_change: all states of a query are made by the same rules.
  *
  * Errors: 40001.
  */
 void
-ls_accumulator_refuse_change(const LsAccumulator *acc)
+ls_engagement_refuse_change(const LsEngagement *engagement)
 {
 	ereport(ERROR,
 			errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			errmsg("rules of model \"%s\" changed while events were aggregated",
-				   acc->frame->engagement->model->row->name),
+				   engagement->model->row->name),
 			errhint("Run the query again."));
 }

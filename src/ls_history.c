@@ -128,7 +128,7 @@ learn(LsHistory *history, Oid relid, const LsHistoryColumn *made, int n, Oid key
 	history->relid = relid;
 	history->sequence = InvalidOid;
 	if (find_columns(history, RelationGetDescr(rel), made, n, key_type) &&
-		ls_heap_is_plain(rel, history->columns[H_KEY], RelationGetPrimaryKeyIndex(rel)))
+		ls_heap_is_plain(rel, history->columns[H_KEY], ls_primary_key_index(rel)))
 		history->sequence = ls_identity_sequence(rel, history->columns[H_ID]);
 	table_close(rel, NoLock);
 }

@@ -30,3 +30,19 @@ END
 $$;
 COMMENT ON FUNCTION lead_scoring.life_problems_sql(text) IS
     'The part of score_problems() about stages and actions. NULL for a NULL name.';
+
+-- Populations that differ are believed to have nobody in common.
+CREATE FUNCTION lead_scoring.stage_rival(model text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT min(o.name)
+      FROM lead_scoring.model AS m
+      JOIN lead_scoring.model AS o ON o.stage_column = m.stage_column AND o.name <> m.name
+     WHERE m.name = stage_rival.model
+       AND o.status = 'active' AND o.objects_schema IS NOT NULL
+       AND (o.population = m.population) IS NOT FALSE
+       AND lead_scoring.contacts_of(o.name) = lead_scoring.contacts_of(m.name);
+END;
+COMMENT ON FUNCTION lead_scoring.stage_rival(text) IS
+    'Another active model that moves the same contacts through the same stage column. NULL: there is none.';

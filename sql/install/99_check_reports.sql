@@ -66,6 +66,12 @@ BEGIN
            AND NOT EXISTS (SELECT FROM pg_attribute AS a
                             WHERE a.attrelid = lead_scoring.contacts_of(model) AND a.attname = m.created_column
                               AND a.attnum > 0 AND NOT a.attisdropped);
+    IF m.status = 'active' AND lead_scoring.stage_rival(model) IS NOT NULL THEN
+        RETURN QUERY
+            SELECT 'error', format('stage column "%s"', m.stage_column),
+                   format('model "%s" moves the same contacts through it', lead_scoring.stage_rival(model)),
+                   'Deactivate one of them, or give them populations that have nobody in common.';
+    END IF;
     IF m.objects_schema IS NULL THEN
         RETURN;
     END IF;

@@ -185,6 +185,7 @@ INSERT INTO pg_temp.label VALUES
     ('live_now(text, bigint, anyelement, record, double precision, text, text, lead_scoring.engagement, timestamp with time zone, timestamp with time zone, timestamp with time zone, bigint, text)',
      'stable', 'called', 'safe'),
     ('stage_then(text, anyelement)', 'stable', 'strict', 'safe'),
+    ('stage_rival(text)', 'stable', 'strict', 'safe'),
     ('uses_as_of(text)', 'stable', 'strict', 'safe'),
     ('sources_stamp(text)', 'stable', 'strict', 'safe'),
     ('state_sql(text, text, text, text)', 'stable', 'strict', 'safe'),

@@ -427,4 +427,38 @@ RESET ROLE;
 DROP OWNED BY explain_reader;
 DROP ROLE explain_reader;
 
+-- -------------------------------------------------------------- of companies
+
+-- Each contact has a company of its size: its rows are read again and again.
+CREATE SCHEMA desks;
+CREATE TABLE desks.firm (id int PRIMARY KEY, size int, name text);
+CREATE TABLE desks.person (id int PRIMARY KEY, firm_id int, title text);
+CREATE TABLE desks.deed (person int, at timestamptz);
+CREATE INDEX ON desks.person (firm_id);
+CREATE INDEX ON desks.deed (person);
+INSERT INTO desks.firm SELECT g, 10 * g, repeat('x', 20 * g) FROM generate_series(1, 8) AS g;
+INSERT INTO desks.person SELECT g, nullif(g, 9), CASE WHEN g % 2 = 0 THEN 'CEO' END FROM generate_series(1, 9) AS g;
+INSERT INTO desks.deed SELECT g, '2026-01-01 00:00+00' FROM generate_series(1, 9) AS g;
+SELECT lead_scoring.create_model('desks', 'desks.person', 'id') \g /dev/null
+SELECT lead_scoring.add_lookup('desks', 'firm', 'desks.firm', 'id', 'firm_id') \g /dev/null
+SELECT lead_scoring.add_event_source('desks', 'desks.deed', 'person', 'at') \g /dev/null
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES
+    ('desks', 'boss', $$title = 'CEO'$$, 10), ('desks', 'big', 'firm.size > 40', 20),
+    ('desks', 'named', $$firm.name LIKE 'xxx%'$$, 3);
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, points, max_count) VALUES ('desks', 'deed', 'each', 15, 3);
+SELECT lead_scoring.activate('desks') \g /dev/null
+CREATE FUNCTION told(id int) RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(rule || ' ' || points, ', ' ORDER BY rule) FROM lead_scoring.explain('desks', id)
+$$;
+SELECT is(string_agg(told(id), '; ' ORDER BY id), 'deed 15, named 3; boss 10, deed 15, named 3; deed 15, named 3; boss 10, deed 15, named 3; '
+              'big 20, deed 15, named 3; big 20, boss 10, deed 15, named 3; big 20, deed 15, named 3; big 20, boss 10, deed 15, named 3; deed 15',
+          'time ' || n || ' that they are explained: rules about companies are there')
+  FROM desks.person, generate_series(1, 3) AS n GROUP BY n ORDER BY n;
+SELECT is((SELECT string_agg(concat_ws(' ', what, rule, adds), ', ') FROM lead_scoring.what_next('desks', 6)), 'match deed 15, nothing',
+          'what would be next starts from all of them') FROM generate_series(1, 2);
+SET lead_scoring.as_of = '2026-02-01 00:00+00';
+SELECT is(string_agg(total::text, ' ' ORDER BY contact_id), '18 28 18 28 38 48 38 48 15', 'another day in the view')
+  FROM desks.desks_scored, generate_series(1, 2) AS n GROUP BY n;
+RESET lead_scoring.as_of;
+
 SELECT * FROM finish();

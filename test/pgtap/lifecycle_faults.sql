@@ -266,6 +266,63 @@ SELECT is(outcome('SELECT contact_id, total, stage FROM p_score ORDER BY 1'), '(
 SELECT is(problems('p'), '', 'are no problem');
 SELECT lead_scoring.drop_model('p');
 
+-- ------------------------------------------------ two models, one stage column
+
+CREATE TABLE shared (id int PRIMARY KEY, tenant int, stage text);
+CREATE FUNCTION second(population text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE lead_scoring.model SET population = second.population WHERE name = 's2';
+    PERFORM lead_scoring.activate('s2');
+    RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+    RETURN concat_ws(' ', sqlstate, sqlerrm);
+END
+$$;
+SELECT lead_scoring.create_model('s1', 'shared', 'id', stage_column => 'stage');
+SELECT lead_scoring.activate('s1');
+SELECT lead_scoring.create_model('s2', 'shared', 'id', stage_column => 'stage');
+SELECT is(second(NULL), '55000 model "s2" would move the contacts of active model "s1"', 'the second is refused');
+SELECT is(second('tenant = 2'), '55000 model "s2" would move the contacts of active model "s1"', 'also where it is about a part');
+UPDATE lead_scoring.model SET population = 'tenant = 1' WHERE name = 's1';
+SELECT is(second('tenant = 1'), '55000 model "s2" would move the contacts of active model "s1"', 'or about the same one');
+SELECT is(second('tenant = 2'), 'done', 'but not where each has his own');
+SELECT is(problems('s2'), '', 'which is no problem');
+UPDATE lead_scoring.model SET population = NULL WHERE name = 's1';
+SELECT matches(problems('s2'), 'stage column "stage".*model "s1" moves the same contacts through it', 'until one has all');
+UPDATE lead_scoring.model SET population = 'tenant = 1' WHERE name = 's1';
+SELECT lead_scoring.clone_model('s1', 's3');
+SELECT lead_scoring.activate('s3');
+SELECT is(problems('s3'), '', 'a shadow moves nobody');
+SELECT throws_ok($$SELECT lead_scoring.promote('s3')$$, '55000', 'model "s3" would move the contacts of active model "s1"', 'it may not be promoted');
+SELECT lead_scoring.deactivate('s1');
+SELECT lives_ok($$SELECT lead_scoring.promote('s3')$$, 'until the other is deactivated');
+SELECT lead_scoring.drop_model(name) FROM lead_scoring.model WHERE name LIKE 's_';
+
+-- ---------------------------------------------- what is in the way of activation
+
+CREATE FUNCTION context_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    context text;
+BEGIN
+    EXECUTE statement;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+    RETURN concat_ws(': ', SQLERRM, split_part(context, E'\n', 1));
+END
+$$;
+SELECT lead_scoring.create_model('x', 'shared', 'id');
+CREATE TABLE x_queue ();
+SELECT is(context_of($$SELECT lead_scoring.activate('x')$$),
+          'column q.contact_id does not exist: SQL statement "CREATE OR REPLACE VIEW public.x_freshness WITH (security_invoker = true) AS ..."',
+          'an error of a script names its statement');
+DROP TABLE x_queue;
+CREATE VIEW x_score AS SELECT 1 AS contact_id;
+SELECT cmp_ok(length(context_of($$SELECT lead_scoring.activate('x')$$)), '<', 300, 'and is short');
+DROP VIEW x_score CASCADE;
+SELECT lead_scoring.activate('x');
+SELECT lead_scoring.drop_model('x');
+
 -- ------------------------------------------------------- who writes what as whom
 
 DO $$

@@ -217,6 +217,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.band_rank(1, 'crm')$$,           'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.grade(1, 1, 'crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.model_stamp('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT count(lead_scoring.stage_rival('crm'))$$,     'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.life_stamp('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(coalesce(lead_scoring.upkeep_problem('crm'), ''))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contacts_of('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),

@@ -113,7 +113,8 @@ BEGIN
             set_config('max_parallel_workers_per_gather', query.workers::text, true);
     IF query.workers > 0 THEN
         EXECUTE 'EXPLAIN (FORMAT JSON) ' || query.sql INTO plan;
-        IF plan::text NOT LIKE '%"Partial Mode": "Partial"%' THEN
+        IF NOT jsonb_path_exists(plan::jsonb, '$.** ? (@."Custom Plan Provider" == "Engagement Aggregate"
+                                                        && @."Parallel Aware" == true)') THEN
             RAISE EXCEPTION 'no parallel plan: %', plan;
         END IF;
     END IF;
