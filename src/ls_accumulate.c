@@ -161,6 +161,21 @@ is_same_since(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 		   ls_apply_since(event->model, desc, new_tuple);
 }
 
+/*
+ * is_elsewhere: does the update name no column that scores depend on? Where the command
+ * does not say, or triggers or generated columns may have changed others, rows tell.
+ */
+static bool
+is_elsewhere(const LsEvent *event, const TriggerData *data)
+{
+	const TupleConstr *constr = RelationGetDescr(event->rel)->constr;
+
+	return event->model != NULL && data->tg_updatedcols != NULL &&
+		   !event->rel->trigdesc->trig_update_before_row &&
+		   (constr == NULL || !ls_has_generated(constr)) &&
+		   !bms_overlap(data->tg_updatedcols, event->map->columns);
+}
+
 /* is_unaffected: does the update leave all that scores depend on as it was? */
 static bool
 is_unaffected(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
@@ -191,8 +206,6 @@ note_update(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 	LsKey old_key;
 	LsKey new_key;
 
-	if (is_unaffected(event, old_tuple, new_tuple))
-		return;
 	if (get_key(event, old_tuple, &old_key) &&
 		(!get_key(event, new_tuple, &new_key) || ls_key_compare(old_key, new_key) != 0))
 		note_recompute(event, old_tuple);
@@ -239,6 +252,43 @@ use_key(void *arg)
 	event->key = ls_relation_column(relid, row->contact_id);
 }
 
+/* LsLast: what the trigger fired for last: mostly it is what it fires for next. */
+typedef struct LsLast
+{
+	char name[NAMEDATALEN];
+	Oid relid;
+	uint64 generation;
+	LsModel *model;
+	const LsTableMap *map;
+} LsLast;
+
+static LsLast last = {.generation = 0};
+
+/* use_last: false where it is about something else, or things may have changed. */
+static bool
+use_last(LsEvent *event)
+{
+	if (last.generation != ls_model_generation ||
+		last.relid != RelationGetRelid(event->rel) ||
+		strcmp(last.name, event->name) != 0)
+		return false;
+	event->model = last.model;
+	event->map = last.map;
+	event->key = last.map->key;
+	event->key_type = last.map->key_type;
+	return true;
+}
+
+static void
+remember_last(const LsEvent *event)
+{
+	last.generation = ls_model_generation;
+	last.relid = RelationGetRelid(event->rel);
+	strlcpy(last.name, event->name, NAMEDATALEN);
+	last.model = event->model;
+	last.map = event->map;
+}
+
 /*
  * find_model: what the event is about. A model that does not compile must not
  * stop the user's write; it is tried again when something changed, and till then
@@ -249,8 +299,13 @@ find_model(LsEvent *event)
 {
 	ErrorData *error;
 
+	if (use_last(event))
+		return;
 	if (ls_model_has_table_map(event->name, RelationGetRelid(event->rel)))
+	{
 		use_model(event);
+		remember_last(event);
+	}
 	else if (!ls_model_is_broken(event->name) && !ls_attempt(use_model, event, &error))
 	{
 		ls_model_mark_broken(event->name);
@@ -289,11 +344,21 @@ is_off(const LsEvent *event)
 		   ls_relation_may_change(RelationGetRelid(event->rel), GetUserId());
 }
 
+/* is_nothing: an update that no score follows from. */
+static bool
+is_nothing(const LsEvent *event, const TriggerData *data)
+{
+	return TRIGGER_FIRED_BY_UPDATE(data->tg_event) &&
+		   (is_elsewhere(event, data) ||
+			is_unaffected(event, data->tg_trigtuple, data->tg_newtuple));
+}
+
 static void
 handle(LsEvent *event, const TriggerData *data)
 {
 	find_model(event);
-	if (event->key == InvalidAttrNumber || !OidIsValid(event->key_type))
+	if (event->key == InvalidAttrNumber || !OidIsValid(event->key_type) ||
+		is_nothing(event, data))
 		return;
 	event->pending = ls_pending_model(event->name, event->key_type);
 	if (is_off(event))

@@ -82,8 +82,10 @@ is_given(const LsRowShape *shape, AttrNumber attno)
 
 /* is_plain: can no row that we write be refused? */
 static bool
-is_plain(Relation rel, const LsRowShape *shape)
+is_plain(Relation rel, const LsRowShape *shape, Oid key_type)
 {
+	AttrNumber key = shape->columns[LS_SCORE_CONTACT_ID];
+
 	for (int i = 0; i < LS_SCORE_WRITTEN; i++)
 	{
 		AttrNumber attno = shape->columns[i];
@@ -92,7 +94,8 @@ is_plain(Relation rel, const LsRowShape *shape)
 			!is_given(shape, attno))
 			return false;
 	}
-	return ls_heap_is_plain(rel, shape->columns[LS_SCORE_CONTACT_ID], shape->index);
+	return TupleDescAttr(RelationGetDescr(rel), key - 1)->atttypid == key_type &&
+		   ls_heap_is_plain(rel, key, shape->index);
 }
 
 /* learn: of the tables. The counter is taken before: what changes meanwhile is seen. */
@@ -112,7 +115,8 @@ learn(LsModel *model, LsQuick *quick)
 	rows = ls_rows_open(quick->objects, RowExclusiveLock);
 	quick->shape = ls_rows_shape(rows, generation);
 	quick->is_possible =
-		is_plain(ls_rows_table(rows), &quick->shape) && may_be_quick(model);
+		is_plain(ls_rows_table(rows), &quick->shape, quick->objects->key_type) &&
+		may_be_quick(model);
 	ls_rows_close(rows);
 	ls_history_learn(&quick->histories, quick->objects);
 }

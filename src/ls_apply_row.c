@@ -30,26 +30,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-const char *const ls_score_column_names[LS_SCORE_COLUMNS] = {"fit",
-															 "engagement",
-															 "intent",
-															 "total",
-															 "band",
-															 "band_rank",
-															 "grade",
-															 "engagement_state",
-															 "last_activity",
-															 "due_at",
-															 "stamp",
-															 "problem",
-															 "since",
-															 "stage",
-															 "stage_since",
-															 "by_hand",
-															 "memory",
-															 "scored_at",
-															 "contact_id"};
-
 struct LsRows
 {
 	const LsObjects *objects;
@@ -64,24 +44,6 @@ struct LsRows
 	ResultRelInfo *result;
 	TupleTableSlot *changed;
 };
-
-/* find_column: mostly where it was when the table was made. */
-static AttrNumber
-find_column(const LsRows *rows, const char *name)
-{
-	TupleDesc desc = RelationGetDescr(rows->rel);
-
-	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped &&
-			strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
-			return i + 1;
-	ereport(ERROR,
-			errcode(ERRCODE_UNDEFINED_COLUMN),
-			errmsg("table %s has no column \"%s\"", rows->objects->score, name),
-			errhint("Call lead_scoring.activate(%s) again.",
-					quote_literal_cstr(rows->objects->model)));
-	return InvalidAttrNumber;
-}
 
 /* is_on_key: does the index find at most one row for each contact? */
 static bool
@@ -143,7 +105,7 @@ complete(LsRows *rows)
 /*
  * ls_rows_open: the score table, for reading rows of it, or also for writing them.
  *
- * Errors: 42703, 55000 where it is not as it was made.
+ * Errors: 42703, 42804, 55000 where it is not as it was made.
  */
 LsRows *
 ls_rows_open(const LsObjects *objects, LOCKMODE mode)
@@ -152,8 +114,7 @@ ls_rows_open(const LsObjects *objects, LOCKMODE mode)
 
 	rows->objects = objects;
 	rows->rel = table_open(objects->score_relid, mode);
-	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
-		rows->shape.columns[i] = find_column(rows, ls_score_column_names[i]);
+	ls_score_find_columns(objects, RelationGetDescr(rows->rel), rows->shape.columns);
 	rows->index = find_index(rows, mode);
 	rows->shape.index = RelationGetRelid(rows->index);
 	rows->shape.equal = find_equal(rows->index);

@@ -50,7 +50,12 @@ typedef struct LsScoreRow
 	bool nulls[LS_SCORE_COLUMNS];
 } LsScoreRow;
 
+/* ls_apply_columns.c */
 extern const char *const ls_score_column_names[LS_SCORE_COLUMNS];
+extern void ls_score_types(const LsObjects *objects, Oid *types);
+extern void ls_score_find_columns(const LsObjects *objects,
+								  TupleDesc desc,
+								  AttrNumber *columns);
 
 /* LsRowShape: where things are in the score table. */
 typedef struct LsRowShape

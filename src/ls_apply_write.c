@@ -7,14 +7,11 @@
 #include "ls_apply_row.h"
 #include "ls_compat.h"
 
-#include "catalog/namespace.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /*
@@ -35,15 +32,6 @@ ls_apply_some_keys(const LsObjects *objects,
 						 ls_key_to_datum(objects->key_type, changes[i].key),
 						 false);
 	return ls_array_end(&keys);
-}
-
-static Oid
-state_type(void)
-{
-	return GetSysCacheOid2(TYPENAMENSP,
-						   Anum_pg_type_oid,
-						   CStringGetDatum("engagement"),
-						   ObjectIdGetDatum(ls_catalog_schema()));
 }
 
 static bool
@@ -172,26 +160,9 @@ put_row(LsScoreValues *row, const LsChange *change, TimestampTz as_of)
 static void
 begin_columns(const LsObjects *objects, LsArray *columns, int n)
 {
-	const Oid types[LS_SCORE_COLUMNS] = {FLOAT8OID,
-										 FLOAT8OID,
-										 FLOAT8OID,
-										 FLOAT8OID,
-										 TEXTOID,
-										 INT2OID,
-										 TEXTOID,
-										 state_type(),
-										 TIMESTAMPTZOID,
-										 TIMESTAMPTZOID,
-										 INT8OID,
-										 TEXTOID,
-										 TIMESTAMPTZOID,
-										 TEXTOID,
-										 TIMESTAMPTZOID,
-										 BOOLOID,
-										 TEXTOID,
-										 TIMESTAMPTZOID,
-										 objects->key_type};
+	Oid types[LS_SCORE_COLUMNS];
 
+	ls_score_types(objects, types);
 	for (int i = 0; i < LS_SCORE_COLUMNS; i++)
 		columns[i] = ls_array_begin(types[i], n);
 }

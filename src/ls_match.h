@@ -113,6 +113,9 @@ extern void ls_match_load_columns(LsMatcher *matcher,
 								  const bool *nulls);
 extern int ls_match_last_column(const LsRowMap *map);
 extern int ls_match_last_relation(const LsMatcher *matcher);
+extern Bitmapset *ls_match_add_columns(const LsRowMap *map,
+									   int relno,
+									   Bitmapset *columns);
 extern bool ls_match_same_columns(const LsRowMap *map,
 								  int relno,
 								  HeapTuple old_tuple,

@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "access/sysattr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -336,6 +337,22 @@ ls_match_last_relation(const LsMatcher *matcher)
 	for (int i = 0; i < matcher->ncolumns; i++)
 		max = Max(max, matcher->columns[i].relno);
 	return max;
+}
+
+/*
+ * ls_match_add_columns: to a set, those of a relation that matter, as a trigger is told
+ * which columns an update names.
+ */
+Bitmapset *
+ls_match_add_columns(const LsRowMap *map, int relno, Bitmapset *columns)
+{
+	const LsRelationMap *relation = &map->relations[relno - 1];
+
+	for (int i = 0; relno <= map->nrelations && i < relation->ncolumns; i++)
+		columns = bms_add_member(columns,
+								 relation->columns[i].attno -
+									 FirstLowInvalidHeapAttributeNumber);
+	return columns;
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "ls_key.h"
 #include "ls_relation.h"
 
+#include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -469,6 +470,33 @@ ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 	return enter_table_map(model, &map);
 }
 
+static Bitmapset *
+add_column(Bitmapset *columns, AttrNumber attno)
+{
+	if (attno == InvalidAttrNumber)
+		return columns;
+	return bms_add_member(columns, attno - FirstLowInvalidHeapAttributeNumber);
+}
+
+/* find_columns: all that scores and moves follow from. */
+static Bitmapset *
+find_columns(const LsModel *model, const LsTableMap *map, const LsRowMap *life)
+{
+	Bitmapset *columns = ls_match_add_columns(map->fit, 1, NULL);
+
+	if (map->population != NULL)
+		columns = ls_match_add_columns(map->population, 1, columns);
+	columns = ls_match_add_columns(life, 2, columns);
+	columns = add_column(columns, map->key);
+	columns = add_column(columns, map->stage);
+	if (model->row->created_column != NULL)
+		columns =
+			add_column(columns, get_attnum(map->relid, model->row->created_column));
+	for (int i = 0; map->links != NULL && i < list_length(model->lookups); i++)
+		columns = add_column(columns, map->links[i]);
+	return columns;
+}
+
 /*
  * ls_model_complete_table_map: with what the lifecycle looks at, which is compiled
  * above us.
@@ -476,5 +504,10 @@ ls_model_table_map(LsModel *model, Oid relid, TupleDesc desc)
 void
 ls_model_complete_table_map(LsModel *model, Oid relid, LsRowMap *life)
 {
-	find_table_map(model, relid)->life = life;
+	LsTableMap *map = find_table_map(model, relid);
+	MemoryContext old = MemoryContextSwitchTo(model->context);
+
+	map->columns = find_columns(model, map, life);
+	map->life = life;
+	MemoryContextSwitchTo(old);
 }

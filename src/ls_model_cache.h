@@ -71,9 +71,10 @@ typedef struct LsTableMap
 	Oid key_type;	/* as stored */
 	LsRowMap *fit;
 	LsRowMap *population;
-	AttrNumber *links; /* columns that lookups are by, in the lookups' order */
-	AttrNumber stage;  /* column of the stage; 0 = there is none */
-	LsRowMap *life;	   /* what the lifecycle looks at; NULL = not known yet */
+	AttrNumber *links;	/* columns that lookups are by, in the lookups' order */
+	AttrNumber stage;	/* column of the stage; 0 = there is none */
+	LsRowMap *life;		/* what the lifecycle looks at; NULL = not known yet */
+	Bitmapset *columns; /* all of these, known with life; as a trigger is told them */
 } LsTableMap;
 
 /* Changes whenever a pointer to a model, or a map of a row type, may be stale. */
