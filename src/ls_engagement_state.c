@@ -506,8 +506,9 @@ is_same_section(const LsSection *a, const LsSection *b)
 }
 
 /*
- * ls_state_same: do two states of one model say the same from now on? They may be of
- * other moments, and have come about in another order.
+ * ls_state_same: does b say nothing that a does not, from now on and of before? They
+ * may be of other moments, and have come about in another order; but a must not be read
+ * as of a moment of which b knows that it cannot.
  */
 bool
 ls_state_same(const LsState *a, const LsState *b)
@@ -518,7 +519,8 @@ ls_state_same(const LsState *a, const LsState *b)
 	LsSection section_b;
 
 	if (a->fingerprint != b->fingerprint || a->nsections != b->nsections ||
-		a->until_us != b->until_us || a->last_activity_us != b->last_activity_us)
+		a->from_us < b->from_us || a->until_us != b->until_us ||
+		a->last_activity_us != b->last_activity_us)
 		return false;
 	ls_state_read(a, &read_a);
 	ls_state_read(b, &read_b);

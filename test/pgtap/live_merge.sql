@@ -330,4 +330,27 @@ SELECT sound('m', 'contacts truncated among events');
 INSERT INTO deed (contact, what, at) SELECT 17, 'basket', now() - g * interval '1 second' FROM generate_series(1, 70000) AS g;
 SELECT sound('m', 'very many of one contact');
 
+-- ------------------------------------------------- as of an earlier moment
+
+-- A late event that changes nothing now: only from when on the state can be read.
+CREATE SCHEMA early;
+CREATE TABLE early.person (id int PRIMARY KEY);
+CREATE TABLE early.deed (person int, at timestamptz, what text);
+CREATE INDEX ON early.deed (person);
+INSERT INTO early.person VALUES (1), (2);
+SELECT lead_scoring.create_model('early', 'early.person', 'id') \g /dev/null
+SELECT lead_scoring.add_event_source('early', 'early.deed', 'person', 'at') \g /dev/null
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, condition, points, max_count)
+VALUES ('early', 'once', 'each', $$what = 'b'$$, 10, 1);
+SELECT lead_scoring.activate('early') \g /dev/null
+INSERT INTO early.deed VALUES (1, now() - interval '10 days', 'b'), (2, now() - interval '1 day', 'b');
+INSERT INTO early.deed VALUES (1, now() - interval '1 day', 'b'), (2, now() - interval '10 days', 'b');
+INSERT INTO early.deed VALUES (1, now(), 'c'), (2, now(), 'c');
+SELECT set_config('lead_scoring.as_of', (now() - interval '2 days')::text, false) \g /dev/null
+SELECT is(outcome('SELECT contact_id, total FROM early.early_scored ORDER BY 1'), '(1,10) (2,10)', 'two days ago: the late one counted alone');
+RESET lead_scoring.as_of;
+SELECT is(outcome($$SELECT lead_scoring.engagement_score(engagement_state, now() - interval '2 days') FROM early.early_score WHERE contact_id = 2$$) ~ '^55000: ',
+          true, 'which the stored state knows that it does not know');
+SELECT sound('early', 'and all is right');
+
 SELECT * FROM finish();
