@@ -263,25 +263,40 @@ ls_apply_score(const LsObjects *objects, LsChange *changes, int n, TimestampTz a
 }
 
 /*
- * ls_apply_changes: make the score rows what the changes say. The keys must be
- * distinct; the changes are put in order.
+ * forget_survey: what was surveyed of the contact may not hold any more. Of one that
+ * has no row, nobody tells that he has put it out of the population since; whoever
+ * has looked at its events has made a row.
  */
-void
-ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
+static void
+forget_survey(LsChange *change)
 {
-	LsRows *rows;
+	const LsSurveyed *surveyed = change->surveyed;
+	bool holds = surveyed->has_row ? change->is_untouched : change->stored == NULL;
+
+	if (change->adjustment != NULL || !holds)
+	{
+		change->outcome = LS_RECOMPUTE;
+		change->events = LS_EVENTS_READ;
+		change->has_column = false;
+	}
+	else if (!surveyed->has_row && !surveyed->is_alone)
+		change->outcome = LS_RECOMPUTE;
+}
+
+/* apply: the rows are locked. */
+static void
+apply(const LsObjects *objects, LsRows *rows, LsChange *changes, int n)
+{
 	int gone;
-	TimestampTz as_of;
+	/* The clock is read when nobody else can write the rows any more. */
+	TimestampTz as_of = GetCurrentTimestamp();
 	List *moves = NIL;
 	List *firings = NIL;
 
-	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
-	ls_adjust_lock(objects);
-	rows = ls_rows_open(objects, RowExclusiveLock);
-	n = lock_rows(objects, rows, changes, n);
-	/* The clock is read when nobody else can write the rows any more. */
-	as_of = GetCurrentTimestamp();
 	ls_adjust_read(objects, changes, n, as_of);
+	for (int i = 0; i < n; i++)
+		if (changes[i].surveyed != NULL)
+			forget_survey(&changes[i]);
 	ls_apply_score(objects, changes, n, as_of);
 	ls_lifecycle_follow(objects, changes, n, as_of, &moves, &firings);
 	gone = count_outcome(changes, n, LS_GONE) + count_outcome(changes, n, LS_OUTSIDE);
@@ -292,6 +307,63 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 		ls_apply_remove(objects, changes, n);
 	ls_lifecycle_record(objects, changes, n, moves, firings, as_of);
 	ls_lifecycle_queue_held(objects, changes, n);
+}
+
+static LsRows *
+begin(const LsObjects *objects, LsChange *changes, int n)
+{
+	qsort(changes, n, sizeof(LsChange), ls_apply_compare);
+	ls_adjust_lock(objects);
+	return ls_rows_open(objects, RowExclusiveLock);
+}
+
+/*
+ * ls_apply_changes: make the score rows what the changes say. The keys must be
+ * distinct; the changes are put in order.
+ */
+void
+ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsRows *rows = begin(objects, changes, n);
+
+	n = lock_rows(objects, rows, changes, n);
+	apply(objects, rows, changes, n);
+}
+
+/* part_free: those whose rows are locked come first. Gives their number. */
+static int
+part_free(LsChange *changes, int n)
+{
+	LsChange *others = palloc(sizeof(LsChange) * n);
+	int nfree = 0;
+	int nothers = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (changes[i].row == NULL)
+			others[nothers++] = changes[i];
+		else
+			changes[nfree++] = changes[i];
+	}
+	memcpy(&changes[nfree], others, sizeof(LsChange) * nothers);
+	pfree(others);
+	return nfree;
+}
+
+/*
+ * ls_apply_free: the same for those whose rows are there, and nobody else has locked.
+ * They come first then; gives their number.
+ */
+int
+ls_apply_free(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsRows *rows = begin(objects, changes, n);
+	int nfree = n;
+
+	if (ls_rows_lock(rows, changes, n, LockWaitSkip) > 0)
+		nfree = part_free(changes, n);
+	apply(objects, rows, changes, nfree);
+	return nfree;
 }
 
 #define SWEEP_BATCH 10000
@@ -367,21 +439,28 @@ ls_apply_sweep(const LsObjects *objects)
 }
 
 /*
- * ls_apply_problem: there is no score for the contact, and this is why.
+ * ls_apply_problem: there is no score for the contact, and this is why. False where
+ * its row is not to be had; where free rows only are wanted, none is waited for.
  */
-void
-ls_apply_problem(const LsObjects *objects, LsChange *change, const char *problem)
+bool
+ls_apply_problem(const LsObjects *objects,
+				 LsChange *change,
+				 const char *problem,
+				 bool is_free)
 {
 	LsRows *rows = ls_rows_open(objects, RowExclusiveLock);
+	bool is_locked = is_free ? ls_rows_lock(rows, change, 1, LockWaitSkip) == 0
+							 : lock_rows(objects, rows, change, 1) == 1;
 
 	change->outcome = LS_FAILED;
 	change->problem = problem;
 	change->stamp = ls_model_get(objects->model)->stamp;
-	if (lock_rows(objects, rows, change, 1) == 1)
+	if (is_locked)
 	{
 		ls_apply_keep_life(change);
 		change->since = change->stored == NULL ? DT_NOBEGIN : change->stored->since;
 		ls_apply_write(objects, rows, change, 1, GetCurrentTimestamp());
 	}
 	ls_rows_close(rows);
+	return is_locked;
 }

@@ -9,6 +9,7 @@
 #include "access/htup.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "storage/itemptr.h"
 
 #include "ls_engagement_state.h"
 #include "ls_key.h"
@@ -70,9 +71,18 @@ typedef struct LsStored
 	bool has_problem;
 } LsStored;
 
-/* LsSurveyed: what a survey of all (ls_survey.c) has seen of a contact. */
+/*
+ * LsSurveyed: what a survey of all (ls_survey.c) has seen of a contact. It holds as
+ * long as nobody has locked its score row since: who changes what a score follows
+ * from does that before he commits.
+ */
 typedef struct LsSurveyed
 {
+	bool has_row; /* a score row, and this was it: */
+	ItemPointerData tid;
+	TransactionId xmin;
+	TransactionId xmax;
+	bool is_alone;		  /* nobody could change anything since */
 	const LsState *state; /* of its events; NULL = it has none */
 } LsSurveyed;
 
@@ -92,6 +102,7 @@ typedef struct LsChange
 	LsEvents events;
 	struct LsAccumulator *delta; /* new events, to be merged */
 	const LsSurveyed *surveyed;	 /* or NULL */
+	bool is_untouched;			 /* locked as it was surveyed */
 	double fit;
 	const LsState *state; /* NULL where the model has no engagement rules */
 	double engagement;
@@ -137,6 +148,7 @@ extern void ls_apply_rate(const LsObjects *objects,
 						  int n,
 						  TimestampTz as_of);
 extern void ls_apply_changes(const LsObjects *objects, LsChange *changes, int n);
+extern int ls_apply_free(const LsObjects *objects, LsChange *changes, int n);
 extern Datum ls_apply_keys(const LsObjects *objects, const LsChange *changes, int n);
 extern LsChange *ls_apply_find(LsChange *changes, int n, LsKey key);
 extern int ls_apply_compare(const void *a, const void *b);
@@ -144,9 +156,10 @@ extern int ls_apply_orphans(const LsObjects *objects,
 							const LsKey *last,
 							LsChange **changes);
 extern void ls_apply_sweep(const LsObjects *objects);
-extern void ls_apply_problem(const LsObjects *objects,
+extern bool ls_apply_problem(const LsObjects *objects,
 							 LsChange *change,
-							 const char *problem);
+							 const char *problem,
+							 bool is_free);
 
 extern void ls_apply_keep_life(LsChange *change);
 

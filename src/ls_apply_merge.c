@@ -53,7 +53,7 @@ ls_apply_plan(const LsModel *model, LsChange *changes, int n)
 		LsChange *change = &changes[i];
 		bool is_known = is_sound(model, change->stored);
 
-		if (!is_known)
+		if (!is_known && change->events != LS_EVENTS_SURVEYED)
 			change->events = LS_EVENTS_READ;
 		if (model->uses_as_of)
 			change->outcome = LS_RECOMPUTE;

@@ -254,9 +254,9 @@ take(LsRows *rows, HeapTuple tuple, LsChange *change)
 	return true;
 }
 
-/* lock: the latest version of the row in the slot; false where it is not to be had. */
+/* lock_row: the latest version; false where it is not to be had. */
 static bool
-lock(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
+lock_row(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
 {
 	TM_FailureData failure;
 	ItemPointerData tid = rows->slot->tts_tid;
@@ -274,6 +274,48 @@ lock(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
 	if (result != TM_Ok && result != TM_Deleted && result != TM_WouldBlock)
 		elog(ERROR, "unexpected result of locking a score row: %d", result);
 	return result == TM_Ok;
+}
+
+/*
+ * is_as_surveyed: is the row in the slot the version that was surveyed, and nobody
+ * has locked it since? A lock stays in the row when who had it is gone.
+ */
+static bool
+is_as_surveyed(const LsRows *rows, const LsSurveyed *surveyed)
+{
+	bool should_free;
+	const HeapTupleHeader row =
+		ExecFetchSlotHeapTuple(rows->slot, false, &should_free)->t_data;
+
+	return ItemPointerEquals(&rows->slot->tts_tid, (ItemPointer) &surveyed->tid) &&
+		   HeapTupleHeaderGetRawXmin(row) == surveyed->xmin &&
+		   HeapTupleHeaderGetRawXmax(row) == surveyed->xmax &&
+		   (row->t_infomask & HEAP_XMAX_IS_MULTI) == 0;
+}
+
+/*
+ * lock: and see whether it is untouched since it was surveyed. Our own lock then hides
+ * that of somebody who came and went just before it; so nobody may have gone meanwhile.
+ */
+static bool
+lock(LsRows *rows, LsChange *change, Snapshot snapshot, LockWaitPolicy wait)
+{
+	const LsSurveyed *surveyed = change->surveyed;
+	uint64 completed;
+
+	change->is_untouched = false;
+	if (surveyed == NULL || !surveyed->has_row)
+		return lock_row(rows, snapshot, wait);
+	completed = ls_transactions_completed();
+	pg_read_barrier();
+	change->is_untouched = is_as_surveyed(rows, surveyed);
+	if (!lock_row(rows, snapshot, wait))
+		return false;
+	pg_read_barrier();
+	change->is_untouched &=
+		completed == ls_transactions_completed() &&
+		ItemPointerEquals(&rows->slot->tts_tid, (ItemPointer) &surveyed->tid);
+	return true;
 }
 
 /* set_key: of the scan. */
@@ -295,7 +337,10 @@ static int
 walk(LsRows *rows,
 	 LsChange *changes,
 	 int n,
-	 bool (*visit)(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait),
+	 bool (*visit)(LsRows *rows,
+				   LsChange *change,
+				   Snapshot snapshot,
+				   LockWaitPolicy wait),
 	 LockWaitPolicy wait)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -314,7 +359,7 @@ walk(LsRows *rows,
 		key.sk_argument = ls_key_to_datum(rows->objects->key_type, change->key);
 		index_rescan(scan, &key, 1, NULL, 0);
 		if (!index_getnext_slot(scan, ForwardScanDirection, rows->slot) ||
-			!visit(rows, snapshot, wait) ||
+			!visit(rows, change, snapshot, wait) ||
 			!take(rows, ExecCopySlotHeapTuple(rows->slot), change))
 			missing++;
 	}
@@ -338,7 +383,7 @@ ls_rows_lock(LsRows *rows, LsChange *changes, int n, LockWaitPolicy wait)
 }
 
 static bool
-leave(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
+leave(LsRows *rows, LsChange *change, Snapshot snapshot, LockWaitPolicy wait)
 {
 	return true;
 }

@@ -90,6 +90,9 @@ typedef struct LsPart
 	LsChange *changes;
 	int n;
 	const char *problem;
+	bool is_free;	  /* pass over rows that somebody else has locked */
+	LsChange *others; /* those contacts */
+	int nothers;
 } LsPart;
 
 static bool
@@ -160,35 +163,63 @@ give_up(LsRun *run, LsChange *change, ErrorData *error)
 static void
 write_scores(void *arg)
 {
-	const LsPart *part = arg;
+	LsPart *part = arg;
+	int n = part->n;
 
-	ls_pending_spoil(part->objects->model, part->changes, part->n);
-	ls_apply_changes(part->objects, part->changes, part->n);
+	ls_pending_spoil(part->objects->model, part->changes, n);
+	if (part->is_free)
+		n = ls_apply_free(part->objects, part->changes, n);
+	else
+		ls_apply_changes(part->objects, part->changes, n);
+	part->others = &part->changes[n];
+	part->nothers = part->n - n;
 }
 
 static void
 write_problem(void *arg)
 {
-	const LsPart *part = arg;
+	LsPart *part = arg;
 
-	ls_apply_problem(part->objects, part->changes, part->problem);
+	part->others = part->changes;
+	part->nothers =
+		ls_apply_problem(part->objects, part->changes, part->problem, part->is_free)
+			? 0
+			: 1;
+}
+
+/* queue_others: contacts whose rows are not to be had. */
+static void
+queue_others(const LsRun *run, const LsChange *changes, int n)
+{
+	LsChange *others = palloc(sizeof(LsChange) * n);
+	int nothers = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!is_given_up(run, &changes[i]))
+			others[nothers++] = changes[i];
+	if (nothers > 0)
+		ls_apply_queue(run->objects, others, nothers, "locked by somebody else");
 }
 
 /* apply_one: the score; else why there is none; else that is in the queue. */
 static void
-apply_one(LsRun *run, LsChange *change)
+apply_one(LsRun *run, const LsPart *all, LsChange *change)
 {
-	LsPart part = {run->objects, change, 1};
+	LsPart part = {run->objects, change, 1, .is_free = all->is_free};
 	ErrorData *error;
 	ErrorData *again;
 
 	change->outcome = LS_RECOMPUTE;
 	change->events = LS_EVENTS_READ;
-	if (ls_attempt(write_scores, &part, &error))
-		return;
-	part.problem = psprintf("could not be written: %s", error->message);
-	if (!ls_attempt(write_problem, &part, &again))
-		give_up(run, change, error);
+	change->surveyed = NULL;
+	if (!ls_attempt(write_scores, &part, &error))
+	{
+		part.problem = psprintf("could not be written: %s", error->message);
+		if (!ls_attempt(write_problem, &part, &again))
+			give_up(run, change, error);
+	}
+	if (part.nothers > 0)
+		queue_others(run, part.others, part.nothers);
 }
 
 /*
@@ -204,6 +235,24 @@ ls_batch_set_silent(const LsRun *run, LsChange *changes, int n)
 								   changes[i].cause == LS_CAUSE_RULES);
 }
 
+/* apply_part: at once, or one by one where somebody is against it. */
+static void
+apply_part(LsRun *run, LsPart *part)
+{
+	ErrorData *error;
+
+	run->done += part->n;
+	ls_batch_set_silent(run, part->changes, part->n);
+	if (part->n == 0 || ls_attempt(write_scores, part, &error))
+		return;
+	part->nothers = 0;
+	for (int i = 0; i < part->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		apply_one(run, part, &part->changes[i]);
+	}
+}
+
 /*
  * ls_batch_apply: make the score rows of the contacts, which are locked by us,
  * what they must be.
@@ -212,17 +261,8 @@ void
 ls_batch_apply(LsRun *run, LsChange *changes, int n)
 {
 	LsPart part = {run->objects, changes, n};
-	ErrorData *error;
 
-	run->done += n;
-	ls_batch_set_silent(run, changes, n);
-	if (n == 0 || ls_attempt(write_scores, &part, &error))
-		return;
-	for (int i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		apply_one(run, &changes[i]);
-	}
+	apply_part(run, &part);
 }
 
 /* ---- who has no row yet, or whose row is not to be had ------------------ */
@@ -235,6 +275,19 @@ ensure(void *arg)
 	ls_apply_ensure(part->objects, part->changes, part->n);
 }
 
+/* those_without: of the changes, those that may have no row. */
+static LsChange *
+those_without(LsChange *changes, int n, int *nwithout)
+{
+	LsChange *without = palloc(sizeof(LsChange) * n);
+
+	*nwithout = 0;
+	for (int i = 0; i < n; i++)
+		if (changes[i].surveyed == NULL || !changes[i].surveyed->has_row)
+			without[(*nwithout)++] = changes[i];
+	return without;
+}
+
 /*
  * ensure_rows: a row that somebody else is just inserting is waited for, but not
  * long: he may be waiting for one that was inserted here.
@@ -242,10 +295,13 @@ ensure(void *arg)
 static void
 ensure_rows(LsRun *run, LsChange *changes, int n)
 {
-	LsPart part = {run->objects, changes, n};
+	LsPart part = {run->objects};
 	ErrorData *error;
 
-	if (ls_attempt_briefly(ensure, &part, &error) ||
+	changes = those_without(changes, n, &n);
+	part.changes = changes;
+	part.n = n;
+	if (n == 0 || ls_attempt_briefly(ensure, &part, &error) ||
 		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		return;
 	part.n = 1;
@@ -259,51 +315,6 @@ ensure_rows(LsRun *run, LsChange *changes, int n)
 	}
 }
 
-/* lock_rows: gives those of the contacts whose rows nobody else has locked. */
-static int
-lock_rows(const LsRun *run, LsChange *changes, int n, LsChange **locked)
-{
-	int nlocked;
-
-	Oid types[1] = {get_array_type(run->objects->key_type)};
-	Datum values[1] = {ls_apply_keys(run->objects, changes, n)};
-
-	(void) ls_objects_execute(psprintf("SELECT contact_id FROM %s"
-									   " WHERE contact_id = ANY ($1)"
-									   " FOR UPDATE SKIP LOCKED",
-									   run->objects->score),
-							  1,
-							  types,
-							  values);
-	nlocked = ls_apply_found(run->objects, locked);
-	for (int i = 0; i < nlocked; i++)
-		(*locked)[i].cause = ls_apply_find(changes, n, (*locked)[i].key)->cause;
-	return nlocked;
-}
-
-/* queue_others: contacts that are not among the locked ones. Both are in order. */
-static void
-queue_others(const LsRun *run,
-			 const LsChange *changes,
-			 int n,
-			 const LsChange *locked,
-			 int nlocked)
-{
-	LsChange *others = palloc(sizeof(LsChange) * n);
-	int nothers = 0;
-	int at = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (at < nlocked && ls_apply_compare(&changes[i], &locked[at]) == 0)
-			at++;
-		else if (!is_given_up(run, &changes[i]))
-			others[nothers++] = changes[i];
-	}
-	if (nothers > 0)
-		ls_apply_queue(run->objects, others, nothers, "locked by somebody else");
-}
-
 /*
  * ls_batch_recompute: the contacts, in the order of their keys, as far as their
  * rows are free.
@@ -311,19 +322,15 @@ queue_others(const LsRun *run,
 void
 ls_batch_recompute(LsRun *run, LsChange *changes, int n)
 {
-	LsChange *locked = changes;
-	int nlocked = n;
+	LsPart part = {run->objects, changes, n, .is_free = !run->alone};
 
 	if (n == 0)
 		return;
 	if (!run->alone)
-	{
 		ensure_rows(run, changes, n);
-		nlocked = lock_rows(run, changes, n, &locked);
-		if (nlocked < n)
-			queue_others(run, changes, n, locked, nlocked);
-	}
-	ls_batch_apply(run, locked, nlocked);
+	apply_part(run, &part);
+	if (part.nothers > 0)
+		queue_others(run, part.others, part.nothers);
 }
 
 static void

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -115,6 +116,13 @@
 #else
 #define LsIndexUpdate bool
 #define ls_must_update_indexes(indexes) (indexes)
+#endif
+
+/* How many transactions have ended so far: what all backends share has a new name. */
+#if PG_VERSION_NUM >= 170000
+#define ls_transactions_completed() (TransamVariables->xactCompletionCount)
+#else
+#define ls_transactions_completed() (ShmemVariableCache->xactCompletionCount)
 #endif
 
 /* A primary key may be deferrable since 18: such a one is not wanted. */

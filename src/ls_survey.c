@@ -19,13 +19,16 @@
 #include "ls_lifecycle.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define SLICE 500000
@@ -42,6 +45,7 @@ typedef struct LsSurveyor
 	int first;	   /* column of the result that is ours */
 	Datum *values; /* of a row, all its columns */
 	bool *nulls;
+	Snapshot snapshot;
 	MemoryContext chunk;
 	LsSurveyStore *store;
 	uint64 done; /* contacts that need nothing */
@@ -86,6 +90,43 @@ read_state(const LsSurveyor *survey, LsModel *model)
 	return state;
 }
 
+/*
+ * is_clean: was nobody writing what the score follows from, who has locked its row
+ * and whose changes are not in what was read?
+ */
+static bool
+is_clean(const LsSurveyor *survey, TransactionId locker)
+{
+	return !TransactionIdIsValid(locker) ||
+		   (!TransactionIdIsCurrentTransactionId(locker) &&
+			!XidInMVCCSnapshot(locker, survey->snapshot));
+}
+
+/* read_row: which version of the score row it was. False where that may not count. */
+static bool
+read_row(const LsSurveyor *survey, LsSurveyed *surveyed)
+{
+	const Datum *values = &survey->values[survey->first];
+
+	surveyed->has_row = !survey->nulls[survey->first + LS_SURVEY_TID];
+	if (!surveyed->has_row)
+		return true;
+	surveyed->tid = *(ItemPointer) DatumGetPointer(values[LS_SURVEY_TID]);
+	surveyed->xmin = DatumGetTransactionId(values[LS_SURVEY_XMIN]);
+	surveyed->xmax = DatumGetTransactionId(values[LS_SURVEY_XMAX]);
+	return is_clean(survey, surveyed->xmax);
+}
+
+/* put: a contact that must be looked at; all over again where something is odd. */
+static void
+put(const LsSurveyor *survey, LsChange *change)
+{
+	if (!change->is_untouched ||
+		(change->outcome != LS_SCORED && change->outcome != LS_OUTSIDE))
+		change->outcome = LS_RECOMPUTE;
+	ls_survey_store_put(survey->store, change);
+}
+
 /* read_contact: what there is to know of a contact. */
 static void
 read_contact(const LsSurveyor *survey,
@@ -100,6 +141,9 @@ read_contact(const LsSurveyor *survey,
 									survey->values[survey->first + LS_SURVEY_KEY]);
 	change->cause = survey->run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
 	change->stored = read_stored(survey);
+	change->is_untouched =
+		read_row(survey, surveyed) &&
+		!DatumGetBool(survey->values[survey->first + LS_SURVEY_IS_ADJUSTED]);
 	surveyed->state = read_state(survey, contacts->model);
 	change->surveyed = surveyed;
 	change->events = LS_EVENTS_SURVEYED;
@@ -142,11 +186,11 @@ settle(LsSurveyor *survey, LsModel *model, LsChange *changes, int n)
 	/* What moves or happens is news: it changes stage or memory. */
 	for (int i = 0; i < n; i++)
 	{
-		const LsChange *change = &changes[i];
+		LsChange *change = &changes[i];
 
 		if (change->outcome != LS_SCORED || change->held_back != NULL ||
 			ls_apply_is_news(change, survey->as_of))
-			ls_survey_store_put(survey->store, change);
+			put(survey, change);
 		else
 			survey->done++;
 	}
@@ -188,7 +232,7 @@ look_at(LsSurveyor *survey, const SPITupleTable *rows)
 		if (is_nobody(survey, change))
 			survey->done++;
 		else if (is_far(survey, change))
-			ls_survey_store_put(survey->store, change);
+			put(survey, change);
 		else
 			n++;
 	}
@@ -244,8 +288,8 @@ open_store(LsSurveyor *survey)
 	int key = survey->first + LS_SURVEY_KEY;
 
 	ls_survey_end(run);
-	run->survey = ls_survey_store_new(run->context,
-									  run->objects->key_type,
+	run->survey = ls_survey_store_new(run,
+									  get_model(survey)->stamp,
 									  TupleDescAttr(survey->desc, key)->attcollation);
 	survey->store = run->survey;
 }
@@ -287,6 +331,7 @@ make_survey(void *arg)
 	ls_survey_write_query(survey->run, model, survey->as_of, &survey->query);
 	portal = open_result(survey);
 	open_columns(survey, portal->tupDesc);
+	survey->snapshot = portal->queryDesc->snapshot;
 	open_store(survey);
 	survey->chunk = AllocSetContextCreate(CurrentMemoryContext,
 										  "lead_scoring survey chunk",

@@ -44,9 +44,7 @@ extern void ls_survey_write_query(const LsRun *run,
 /* ls_survey_store.c */
 typedef struct LsSurveyStore LsSurveyStore;
 
-extern LsSurveyStore *ls_survey_store_new(MemoryContext parent,
-										  Oid key_type,
-										  Oid collation);
+extern LsSurveyStore *ls_survey_store_new(const LsRun *run, int64 stamp, Oid collation);
 extern void ls_survey_store_put(LsSurveyStore *store, const LsChange *change);
 extern void ls_survey_store_finish(LsSurveyStore *store);
 extern int ls_survey_store_take(LsSurveyStore *store, LsChange *changes, int limit);

@@ -83,6 +83,21 @@ add_columns(StringInfo sql, const LsRun *run, const LsModel *model)
 	appendStringInfoString(sql, ls_lookup_whole_rows(model->lookups));
 }
 
+/*
+ * is_like_key: are values of the column equal where they are the same contact? Those
+ * of other types (numeric, say) are no contact where they are not equal to one.
+ */
+static bool
+is_like_key(const LsObjects *objects, Oid events, const char *column)
+{
+	Oid type = getBaseType(get_atttype(events, ls_relation_column(events, column)));
+
+	return type == objects->key_type ||
+		   (objects->key_type == INT8OID && (type == INT4OID || type == INT2OID)) ||
+		   (objects->key_type == INT4OID && (type == INT8OID || type == INT2OID)) ||
+		   (objects->key_type == TEXTOID && type == VARCHAROID);
+}
+
 /* add_source: the states of all contacts from the events of one source. */
 static void
 add_source(StringInfo sql,
@@ -93,21 +108,24 @@ add_source(StringInfo sql,
 {
 	const LsObjects *objects = run->objects;
 	Oid events = ls_relation_by_name(source->relation);
-	AttrNumber attno = ls_relation_column(events, source->contact_id);
 	const char *column = psprintf("e.%s", quote_identifier(source->contact_id));
 	const char *key = column;
+	const char *counts = psprintf("%s IS NOT NULL", column);
 
-	if (getBaseType(get_atttype(events, attno)) != objects->key_type)
+	if (!is_like_key(objects, events, source->contact_id))
+	{
 		key = psprintf("%s::%s", column, format_type_be_qualified(objects->key_type));
+		counts = psprintf("%s = %s", column, key);
+	}
 	appendStringInfo(sql,
 					 " LEFT JOIN (SELECT %s AS contact_id,"
 					 " lead_scoring.engagement_agg(e.*, %s, %s, $1) AS state"
-					 " FROM %s AS e WHERE %s IS NOT NULL",
+					 " FROM %s AS e WHERE %s",
 					 key,
 					 quote_literal_cstr(objects->model),
 					 quote_literal_cstr(source->name),
 					 ls_relation_name(events),
-					 column);
+					 counts);
 	add_other_bounds(sql, run, bounds, column);
 	appendStringInfo(sql,
 					 " GROUP BY %s) AS e%d ON e%d.contact_id = c.%s",

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -20,9 +21,18 @@
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
+/* Columns of an entry. */
 enum
 {
 	E_KEY,
+	E_OUTCOME,
+	E_FIT,
+	E_SINCE,
+	E_STAGE, /* what the stage column says; null = nothing, or there is none */
+	E_TID,	 /* null = there is no score row */
+	E_XMIN,
+	E_XMAX,
+	E_STATE, /* null = there are no events */
 	E_COLUMNS
 };
 
@@ -30,6 +40,9 @@ struct LsSurveyStore
 {
 	MemoryContext context;
 	Oid key_type;
+	int64 stamp; /* of the rules that it is by */
+	bool is_alone;
+	bool has_column; /* of the stage */
 	TupleDesc desc;
 	TupleTableSlot *in;	 /* what is put */
 	TupleTableSlot *out; /* what is taken */
@@ -42,7 +55,18 @@ make_desc(Oid key_type, Oid collation)
 {
 	TupleDesc desc = CreateTemplateTupleDesc(E_COLUMNS);
 
-	TupleDescInitEntry(desc, E_KEY + 1, "key", key_type, -1, 0);
+	const Oid types[E_COLUMNS] = {key_type,
+								  INT2OID,
+								  FLOAT8OID,
+								  TIMESTAMPTZOID,
+								  TEXTOID,
+								  TIDOID,
+								  XIDOID,
+								  XIDOID,
+								  BYTEAOID};
+
+	for (int i = 0; i < E_COLUMNS; i++)
+		TupleDescInitEntry(desc, i + 1, NULL, types[i], -1, 0);
 	TupleDescInitEntryCollation(desc, E_KEY + 1, collation);
 	return desc;
 }
@@ -66,18 +90,23 @@ begin_sort(TupleDesc desc, Oid key_type, Oid collation)
 }
 
 /*
- * ls_survey_store_new: for keys of a stored type, in the order of the collation.
+ * ls_survey_store_new: by the rules of that stamp; keys are in the order of the
+ * collation.
  */
 LsSurveyStore *
-ls_survey_store_new(MemoryContext parent, Oid key_type, Oid collation)
+ls_survey_store_new(const LsRun *run, int64 stamp, Oid collation)
 {
-	MemoryContext context =
-		AllocSetContextCreate(parent, "lead_scoring survey", ALLOCSET_DEFAULT_SIZES);
+	Oid key_type = run->objects->key_type;
+	MemoryContext context = AllocSetContextCreate(run->context,
+												  "lead_scoring survey",
+												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	LsSurveyStore *store = palloc0(sizeof(LsSurveyStore));
 
 	store->context = context;
 	store->key_type = key_type;
+	store->stamp = stamp;
+	store->is_alone = run->alone;
 	store->desc = make_desc(key_type, collation);
 	store->in = MakeSingleTupleTableSlot(store->desc, &TTSOpsVirtual);
 	store->out = MakeSingleTupleTableSlot(store->desc, &TTSOpsMinimalTuple);
@@ -87,16 +116,31 @@ ls_survey_store_new(MemoryContext parent, Oid key_type, Oid collation)
 }
 
 /*
- * ls_survey_store_put: a contact that must be looked at.
+ * ls_survey_store_put: a contact that must be looked at, and what is known of it.
  */
 void
 ls_survey_store_put(LsSurveyStore *store, const LsChange *change)
 {
+	const LsSurveyed *surveyed = change->surveyed;
 	TupleTableSlot *slot = store->in;
+	Datum *values = slot->tts_values;
 
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, false, E_COLUMNS);
-	slot->tts_values[E_KEY] = ls_key_to_datum(store->key_type, change->key);
+	values[E_KEY] = ls_key_to_datum(store->key_type, change->key);
+	values[E_OUTCOME] = Int16GetDatum(change->outcome);
+	values[E_FIT] = Float8GetDatum(change->fit);
+	values[E_SINCE] = TimestampTzGetDatum(change->since);
+	store->has_column = change->has_column;
+	slot->tts_isnull[E_STAGE] = change->column_stage == NULL;
+	if (change->column_stage != NULL)
+		values[E_STAGE] = CStringGetTextDatum(change->column_stage);
+	slot->tts_isnull[E_TID] = !surveyed->has_row;
+	values[E_TID] = PointerGetDatum(&surveyed->tid);
+	values[E_XMIN] = TransactionIdGetDatum(surveyed->xmin);
+	values[E_XMAX] = TransactionIdGetDatum(surveyed->xmax);
+	slot->tts_isnull[E_STATE] = surveyed->state == NULL;
+	values[E_STATE] = PointerGetDatum(surveyed->state);
 	ExecStoreVirtualTuple(slot);
 	tuplesort_puttupleslot(store->sort, slot);
 }
@@ -122,6 +166,26 @@ ls_survey_store_finish(LsSurveyStore *store)
 	MemoryContextSwitchTo(old);
 }
 
+/* take_surveyed: what the slot says of the score row and the events. */
+static LsSurveyed *
+take_surveyed(const LsSurveyStore *store)
+{
+	const Datum *values = store->out->tts_values;
+	const bool *nulls = store->out->tts_isnull;
+	LsSurveyed *surveyed = palloc0(sizeof(LsSurveyed));
+
+	surveyed->is_alone = store->is_alone;
+	surveyed->has_row = !nulls[E_TID];
+	if (surveyed->has_row)
+		surveyed->tid = *(ItemPointer) DatumGetPointer(values[E_TID]);
+	surveyed->xmin = DatumGetTransactionId(values[E_XMIN]);
+	surveyed->xmax = DatumGetTransactionId(values[E_XMAX]);
+	/* A copy has the header of four bytes that a state must have, and is aligned. */
+	if (!nulls[E_STATE])
+		surveyed->state = (const LsState *) PG_DETOAST_DATUM_COPY(values[E_STATE]);
+	return surveyed;
+}
+
 /* take: what the slot says. */
 static void
 take(const LsSurveyStore *store, LsChange *change)
@@ -131,7 +195,26 @@ take(const LsSurveyStore *store, LsChange *change)
 	slot_getallattrs(slot);
 	change->key =
 		ls_key_copy(ls_key_from_datum(store->key_type, slot->tts_values[E_KEY]));
+	change->outcome = (LsOutcome) DatumGetInt16(slot->tts_values[E_OUTCOME]);
+	if (change->outcome == LS_RECOMPUTE)
+		return;
+	change->fit = DatumGetFloat8(slot->tts_values[E_FIT]);
+	change->since = DatumGetTimestampTz(slot->tts_values[E_SINCE]);
+	change->has_column = store->has_column;
+	if (!slot->tts_isnull[E_STAGE])
+		change->column_stage = TextDatumGetCString(slot->tts_values[E_STAGE]);
+	change->stamp = store->stamp;
+	change->events = LS_EVENTS_SURVEYED;
+	change->surveyed = take_surveyed(store);
+}
+
+/* forget: keys of a view may repeat; which of the contacts counts is as before. */
+static void
+forget(LsChange *change)
+{
 	change->outcome = LS_RECOMPUTE;
+	change->events = LS_EVENTS_READ;
+	change->surveyed = NULL;
 }
 
 /*
@@ -147,9 +230,10 @@ ls_survey_store_take(LsSurveyStore *store, LsChange *changes, int limit)
 	while (n < limit && tuplestore_gettupleslot(store->store, true, false, store->out))
 	{
 		take(store, &changes[n]);
-		/* Keys of a view may repeat. */
 		if (n == 0 || ls_apply_compare(&changes[n - 1], &changes[n]) != 0)
 			n++;
+		else
+			forget(&changes[n - 1]);
 	}
 	ExecClearTuple(store->out);
 	return n;
