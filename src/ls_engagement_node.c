@@ -237,9 +237,10 @@ rescan_node(CustomScanState *css)
 
 	if (css->ss.ps.chgParam == NULL && node->child->chgParam == NULL &&
 		node->shared == NULL &&
-		(node->groups == NULL || ls_groups_rewind(node->groups)))
+		(node->groups == NULL ? !node->has_read : ls_groups_rewind(node->groups)))
 		return;
 	ls_node_forget_groups(node);
+	node->has_read = false;
 	if (css->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(node->child, css->ss.ps.chgParam);
 	if (node->child->chgParam == NULL)

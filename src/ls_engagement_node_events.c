@@ -174,6 +174,7 @@ ls_node_read_events(LsNode *node)
 	ExprContext *econtext = node->css.ss.ps.ps_ExprContext;
 	int nevents = 0;
 
+	node->has_read = true;
 	for (;;)
 	{
 		TupleTableSlot *slot = ExecProcNode(node->child);

@@ -43,6 +43,7 @@ typedef struct LsNode
 {
 	CustomScanState css; /* at the beginning */
 	PlanState *child;
+	bool has_read;	/* all that the child has, since it was told to begin anew */
 	int key_column; /* from 0 */
 	Oid key_type;
 	double expected; /* groups */

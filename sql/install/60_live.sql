@@ -45,7 +45,7 @@ BEGIN
     SELECT c.relkind INTO STRICT kind FROM pg_class AS c WHERE c.oid = contacts;
     key_type := format_type(lead_scoring.key_type(model), NULL);
 
-    target := format('%I.%I', m.objects_schema, model || '_score');
+    target := format('%I.%I', lead_scoring.objects_schema(model), model || '_score');
     IF to_regclass(target) IS NULL THEN
         script := script || format($sql$
 -- What an event leaves as it is comes first, as only what lies between the first and the
@@ -106,7 +106,7 @@ $sql$, target, key_type, replace(model, '''', ''''''));
         script := script || format('ALTER TABLE %s ADD COLUMN engagement_state lead_scoring.engagement;', target);
     END IF;
 
-    target := format('%I.%I', m.objects_schema, model || '_queue');
+    target := format('%I.%I', lead_scoring.objects_schema(model), model || '_queue');
     IF to_regclass(target) IS NULL THEN
         script := script || format($sql$
 CREATE TABLE %1$s (

@@ -13,7 +13,7 @@ SET client_min_messages = error;
 SET lead_scoring.as_of = '2026-03-01 00:00+00';
 SET max_parallel_workers_per_gather = 0;
 
-SELECT plan(121);
+SELECT plan(122);
 
 CREATE ROLE en_reader;
 
@@ -450,6 +450,8 @@ SET enable_memoize = off;
 \set again 'SELECT x, s.* FROM (VALUES (1), (2), (3)) AS v (x) LEFT JOIN (SELECT contact_id, agg(e, ''m'') AS a FROM crm.events AS e GROUP BY 1) AS s ON s.contact_id % 7 = x'
 SELECT matches(tool.plan_of(tool.say(:'again', 'lead_scoring.engagement_agg')), 'Nested Loop.*Gather.*Parallel Custom Scan', 'gathered again and again');
 SELECT is(tool.outcome(tool.say(:'again', 'lead_scoring.engagement_agg')), tool.outcome(tool.say(:'again', 'tool.plain')), 'is the same');
+\set some 'SELECT x, count(a) FROM (VALUES (1), (2), (3)) AS v (x) LEFT JOIN (SELECT contact_id, agg(e, ''m'') AS a FROM crm.events AS e GROUP BY 1 LIMIT 600) AS s ON x > 0 GROUP BY 1'
+SELECT is(tool.outcome(tool.say(:'some', 'lead_scoring.engagement_agg')), tool.outcome(tool.say(:'some', 'tool.plain')), 'where a limit ended it, too');
 
 DROP OWNED BY en_reader;
 DROP ROLE en_reader;
