@@ -147,7 +147,7 @@ set_row(const LsLife *life, const char *status, const char *schema, const char *
 	nulls[2] = schema == NULL ? 'n' : ' ';
 	nulls[3] = owner == NULL ? 'n' : ' ';
 	values[4] = CStringGetTextDatum(contacts);
-	if (is_same(status, row->status) && is_same(schema, row->objects_schema) &&
+	if (is_same(status, row->status) && is_same(schema, row->written_schema) &&
 		is_same(owner, row->owner) && is_same(contacts, row->contacts))
 		return;
 	ls_config_by_function = true;

@@ -38,9 +38,10 @@ read_model(const LsRow *row)
 	model->total = ls_row_limits(row, "total_floor", "total_ceiling");
 	model->status = ls_row_text(row, "status");
 	model->search_path = ls_row_text(row, "search_path");
-	model->objects_schema = ls_row_text(row, "objects_schema");
+	model->written_schema = ls_row_text(row, "objects_schema");
 	model->owner = ls_row_text(row, "owner");
 	get_stamp(row, model);
+	model->objects_schema = ls_catalog_objects_schema(model);
 	return model;
 }
 

@@ -35,6 +35,7 @@ typedef struct LsModelRow
 	char *status;
 	char *search_path;
 	char *objects_schema;  /* of the model's tables and views; NULL = none yet */
+	char *written_schema;  /* the same as the row has it: it may be renamed since */
 	bool has_scored_stamp; /* everyone was scored ... */
 	int64 scored_stamp;	   /* ... under these rules */
 	char *owner;		   /* role that owned the contacts at activation, or NULL */
@@ -152,6 +153,10 @@ typedef struct LsEngagementRow
 extern Oid ls_catalog_schema(void);
 extern Oid ls_catalog_relid(const char *table);
 extern LsModelRow *ls_catalog_model(const char *model, bool missing_ok);
+
+/* ls_catalog_objects.c */
+extern char *ls_catalog_objects_schema(const LsModelRow *row);
+
 extern List *ls_catalog_groups(const char *model);
 extern List *ls_catalog_fit_rules(const char *model);
 extern List *ls_catalog_thresholds(const char *model);

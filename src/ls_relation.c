@@ -37,6 +37,7 @@
 PG_FUNCTION_INFO_V1(ls_sql_may_read);
 PG_FUNCTION_INFO_V1(ls_sql_may_change);
 PG_FUNCTION_INFO_V1(ls_sql_contacts_of);
+PG_FUNCTION_INFO_V1(ls_sql_objects_schema);
 
 /*
  * ls_relation_by_name: "schema.table" -> OID, InvalidOid where there is none.
@@ -159,31 +160,6 @@ under_view(Oid view, Oid owner)
 	return ls_relation_owner(relid) == owner ? relid : InvalidOid;
 }
 
-/* find_elsewhere: the same, where the schema of the view was renamed. */
-static Oid
-find_elsewhere(const char *view, Oid owner)
-{
-	Relation rel = table_open(RelationRelationId, AccessShareLock);
-	Oid found = InvalidOid;
-	NameData name;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-
-	namestrcpy(&name, view);
-	ScanKeyInit(&key,
-				Anum_pg_class_relname,
-				BTEqualStrategyNumber,
-				F_NAMEEQ,
-				NameGetDatum(&name));
-	scan = systable_beginscan(rel, ClassNameNspIndexId, true, NULL, 1, &key);
-	while (!OidIsValid(found) && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		found = under_view(((Form_pg_class) GETSTRUCT(tuple))->oid, owner);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return found;
-}
-
 /*
  * find_bound: the relation under the model's view, where both belong to the role
  * that made the model.
@@ -198,9 +174,8 @@ find_bound(const LsModelRow *model)
 	if (model->objects_schema == NULL || !OidIsValid(owner))
 		return InvalidOid;
 	schema = get_namespace_oid(model->objects_schema, true);
-	if (!OidIsValid(schema))
-		return find_elsewhere(view, owner);
-	return under_view(get_relname_relid(view, schema), owner);
+	return OidIsValid(schema) ? under_view(get_relname_relid(view, schema), owner)
+							  : InvalidOid;
 }
 
 /*
@@ -447,4 +422,18 @@ ls_sql_contacts_of(PG_FUNCTION_ARGS)
 	if (!OidIsValid(relid))
 		PG_RETURN_NULL();
 	PG_RETURN_OID(relid);
+}
+
+/*
+ * objects_schema(model) -> name: the schema that the model's tables are in, under
+ * whatever name it has now; NULL where there are none yet.
+ */
+Datum
+ls_sql_objects_schema(PG_FUNCTION_ARGS)
+{
+	LsModelRow *row = ls_relation_readable_row(PG_GETARG_TEXT_PP(0));
+
+	if (row->objects_schema == NULL)
+		PG_RETURN_NULL();
+	return DirectFunctionCall1(namein, CStringGetDatum(row->objects_schema));
 }

@@ -30,6 +30,12 @@ CREATE FUNCTION lead_scoring.contacts_of(model text) RETURNS regclass
 COMMENT ON FUNCTION lead_scoring.contacts_of(text) IS
     'The relation that the model scores, whatever its name is now. NULL: it is gone.';
 
+CREATE FUNCTION lead_scoring.objects_schema(model text) RETURNS name
+    AS 'MODULE_PATHNAME', 'ls_sql_objects_schema'
+    LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.objects_schema(text) IS
+    'The schema that the model''s tables and views are in, under whatever name it has now. NULL: there are none yet.';
+
 CREATE TABLE lead_scoring.model (
     name text COLLATE "C" PRIMARY KEY
         CHECK (name <> '' AND octet_length(name) <= 40),

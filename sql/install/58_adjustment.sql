@@ -40,7 +40,7 @@ BEGIN ATOMIC
     SELECT string_agg(format($sql$
 CREATE TRIGGER %I AFTER %s ON %I.%I
     FOR EACH %s EXECUTE FUNCTION lead_scoring.adjustment_changed(%L);
-$sql$, m.name || t.suffix, t.event, m.objects_schema, m.name || '_adjustment', t.each, m.name), '')
+$sql$, m.name || t.suffix, t.event, lead_scoring.objects_schema(m.name), m.name || '_adjustment', t.each, m.name), '')
       FROM lead_scoring.model AS m
      CROSS JOIN (VALUES ('_adjustment', 'INSERT OR UPDATE OR DELETE', 'ROW'),
                         ('_adjustment_statement', 'INSERT OR UPDATE OR DELETE', 'STATEMENT'),

@@ -7,9 +7,9 @@ CREATE FUNCTION lead_scoring.objects(model text, OUT suffix text, OUT kind "char
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT o.suffix, o.kind,
-           CASE WHEN m.objects_schema IS NOT NULL
-                THEN format('%I.%I', m.objects_schema, m.name || '_' || o.suffix) END
+           CASE WHEN s.name IS NOT NULL THEN format('%I.%I', s.name, m.name || '_' || o.suffix) END
       FROM lead_scoring.model AS m
+     CROSS JOIN LATERAL (SELECT lead_scoring.objects_schema(m.name) AS name OFFSET 0) AS s
      CROSS JOIN (VALUES (-13, 'rule_stats', 'v'::"char"),
                         (-12, 'monthly', 'v'),
                         (-11, 'rising', 'v'),

@@ -82,7 +82,7 @@ LEFT JOIN (
 WHERE CASE WHEN score.contact_id IS NULL THEN (%2$scontact.%6$I)).shown IS TRUE
            ELSE (score.now).shown IS NOT FALSE END;$sql$,
             lead_scoring.contacts_of(model), call, stored,
-            m.objects_schema, model || '_score', m.contact_id, kept);
+            lead_scoring.objects_schema(model), model || '_score', m.contact_id, kept);
     END IF;
     RETURN format($sql$
 FROM %1$s AS contact%2$s
@@ -93,7 +93,7 @@ CROSS JOIN LATERAL (
 ) AS score
 WHERE contact.%5$I IS NOT NULL AND (score.now).shown IS NOT FALSE;$sql$,
         lead_scoring.contacts_of(model), lead_scoring.lookup_joins(model, 'contact'),
-        m.objects_schema, model || '_score', m.contact_id, call,
+        lead_scoring.objects_schema(model), model || '_score', m.contact_id, call,
         lead_scoring.contact_row_sql(model, 'contact'),
         CASE WHEN is_watched THEN stored ELSE '' END, kept);
 END
@@ -167,7 +167,7 @@ COMMENT ON COLUMN %1$s.last_activity IS 'Latest activity. NULL: none yet.';
 COMMENT ON COLUMN %1$s.reasons IS 'The three strongest rules that count, with how often and their points, the strongest first; or why there are no scores.';
 COMMENT ON COLUMN %1$s.scored_at IS 'When the stored score was last brought up to date. NULL: not yet.';
 COMMENT ON COLUMN %1$s.freshness IS 'How the stored score stands, while the view is right: current; due (time has changed it); past (lead_scoring.as_of is earlier); pending (this transaction has changed the contact); queued; stale (rules have changed); new (not stored yet); failed (see reasons); unwatched (not kept by triggers).';
-$sql$, format('%I.%I', m.objects_schema, model || '_scored'), m.contact_id, model,
+$sql$, format('%I.%I', lead_scoring.objects_schema(model), model || '_scored'), m.contact_id, model,
         lead_scoring.live_column_sql(model, 'fit'),
         lead_scoring.live_column_sql(model, 'engagement'),
         lead_scoring.live_column_sql(model, 'intent'),

@@ -38,7 +38,7 @@ BEGIN ATOMIC
                LATERAL (SELECT f.relation::oid AS relid
                          UNION SELECT relid FROM pg_partition_tree(f.relation)) AS tree
     ), all_wanted AS (
-        SELECT to_regclass(format('%I.%I', m.objects_schema, m.name || '_adjustment'))::oid AS relid,
+        SELECT to_regclass(format('%I.%I', lead_scoring.objects_schema(m.name), m.name || '_adjustment'))::oid AS relid,
                m.name || kind.suffix AS tgname,
                'adjustment' AS kind
           FROM lead_scoring.model AS m
@@ -129,8 +129,8 @@ DECLARE
     queue text;
 BEGIN
     SELECT * INTO STRICT m FROM lead_scoring.model AS r WHERE r.name = model;
-    score := format('%I.%I', m.objects_schema, model || '_score');
-    queue := format('%I.%I', m.objects_schema, model || '_queue');
+    score := format('%I.%I', lead_scoring.objects_schema(model), model || '_score');
+    queue := format('%I.%I', lead_scoring.objects_schema(model), model || '_queue');
     RETURN format($sql$
         (SELECT 'contact ' || contact_id::text, problem FROM %1$s
           WHERE problem IS NOT NULL ORDER BY contact_id LIMIT 20)

@@ -77,8 +77,8 @@ BEGIN
                     WHEN c.%3$I IS NULL OR by_hand.is_excluded THEN true
                     ELSE NOT lead_scoring.in_population(%12$s, %5$L, s.scored_at) END
         $sql$, lead_scoring.contacts_of(model),
-        format('%I.%I', m.objects_schema, model || '_score'), m.contact_id,
-        format('%I.%I', m.objects_schema, model || '_queue'), model,
+        format('%I.%I', lead_scoring.objects_schema(model), model || '_score'), m.contact_id,
+        format('%I.%I', lead_scoring.objects_schema(model), model || '_queue'), model,
         lead_scoring.model_stamp(model),
         m.scored_stamp IS NOT DISTINCT FROM lead_scoring.life_stamp(model),
         CASE WHEN EXISTS (SELECT FROM lead_scoring.engagement_rule AS r
@@ -93,7 +93,7 @@ BEGIN
                  model)
              ELSE 'SELECT 0::float8 AS engagement, 0::float8 AS intent' END,
         lead_scoring.by_hand_sql(model, format('c.%I', m.contact_id), 'coalesce(s.scored_at, now())'),
-        format('%I.%I', m.objects_schema, model || '_adjustment'),
+        format('%I.%I', lead_scoring.objects_schema(model), model || '_adjustment'),
         lead_scoring.by_hand_sql(model, 's.contact_id', 's.scored_at'),
         lead_scoring.contact_row_sql(model, 'c'), lead_scoring.lookup_joins(model, 'c'));
 END

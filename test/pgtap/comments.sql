@@ -221,6 +221,7 @@ INSERT INTO pg_temp.label VALUES
     ('index_problems(text)', 'stable', 'strict', 'safe'),
     ('key_type(text)', 'stable', 'strict', 'safe'),
     ('contacts_of(text)', 'stable', 'strict', 'safe'),
+    ('objects_schema(text)', 'stable', 'strict', 'safe'),
     ('model_stamp(text)', 'stable', 'strict', 'safe'),
     ('objects_sql(text)', 'stable', 'strict', 'safe'),
     ('object_name(text, text)', 'stable', 'called', 'safe'),

@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(94);
+SELECT plan(102);
 
 -- Warnings are expected throughout.
 SET client_min_messages = error;
@@ -160,9 +160,21 @@ CREATE TABLE crm.people (id int PRIMARY KEY, title text, size int, note text);
 CALL make_live('people', 'crm.people');
 ALTER SCHEMA crm RENAME TO sales;
 SELECT lives_ok($$INSERT INTO sales.people VALUES (1, 'CEO', 60)$$, 'RENAME SCHEMA: writes go on');
-SELECT is(outcome('SELECT contact_id, fit FROM sales.people_scored'), '(1,25)', 'the view is right');
+SELECT is(outcome('SELECT contact_id, fit, freshness FROM sales.people_scored'), '(1,25,current)', 'the view is right, and the stored score');
+SELECT is(problems('people'), '', 'it is no problem');
+SELECT is(outcome($$SELECT * FROM lead_scoring.verify('people')$$), '', 'verify finds the tables');
+SELECT lives_ok($$CALL lead_scoring.rescore('people')$$, 'rescore, too');
+CREATE SCHEMA crm;
+SELECT lives_ok($$UPDATE sales.people SET size = 1$$, 'another schema of the old name');
+SELECT sound('people', 'is not taken for it');
 SELECT lives_ok($$SELECT lead_scoring.activate('people')$$, 'it can be activated');
 SELECT sound('people', 'activated again');
+SELECT is(objects_schema::text, 'sales', 'activate() notes the new name') FROM lead_scoring.model WHERE name = 'people';
+ALTER SCHEMA sales RENAME TO gone;
+SELECT lead_scoring.drop_model('people') \g /dev/null
+SELECT is(outcome($$SELECT relname FROM pg_class WHERE relname LIKE 'people\_%' AND relkind <> 'i'$$), '', 'drop_model leaves nothing behind');
+SELECT is(outcome($$SELECT tgname FROM pg_trigger WHERE tgrelid = 'gone.people'::regclass AND NOT tgisinternal$$), '', 'no trigger, either');
+DROP SCHEMA gone, crm CASCADE;
 
 -- --------------------------------------------------------------------- owners
 

@@ -221,6 +221,7 @@ INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.life_stamp('crm')$$,             'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(coalesce(lead_scoring.upkeep_problem('crm'), ''))$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.contacts_of('crm')$$,            'ok', 'ok', 'ok', 'refused', 'refused'),
+    ($$SELECT lead_scoring.objects_schema('crm')$$,         'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT lead_scoring.key_type('crm')$$,               'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.rule_problems('crm')$$, 'ok', 'ok', 'ok', 'refused', 'refused'),
     ($$SELECT count(*) FROM lead_scoring.index_problems('crm')$$, 'ok', 'ok', 'ok', 'ok', 'ok'),
