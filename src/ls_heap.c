@@ -15,6 +15,7 @@
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/relscan.h"
+#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -24,6 +25,7 @@
 #include "storage/bufmgr.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
+#include "utils/typcache.h"
 
 /* ---- the table ---------------------------------------------------------- */
 
@@ -143,6 +145,57 @@ ls_heap_fetch(Relation rel, IndexScanDesc scan, Snapshot snapshot)
 		ReleaseBuffer(buffer);
 	}
 	return row;
+}
+
+/*
+ * ls_heap_index_on: an index that begins with the column; InvalidOid where there is
+ * none.
+ */
+Oid
+ls_heap_index_on(Relation rel, AttrNumber attno)
+{
+	Oid found = InvalidOid;
+	List *indexes = RelationGetIndexList(rel);
+	ListCell *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_index->indisvalid && index->rd_index->indkey.values[0] == attno &&
+			index->rd_rel->relam == BTREE_AM_OID &&
+			RelationGetIndexPredicate(index) == NIL)
+			found = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return found;
+}
+
+/*
+ * ls_heap_has: a row with this value in the column. The index may be InvalidOid.
+ */
+bool
+ls_heap_has(Relation rel, Oid index, AttrNumber attno, Datum value, Snapshot snapshot)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	TypeCacheEntry *type = lookup_type_cache(att->atttypid, TYPECACHE_EQ_OPR_FINFO);
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool found;
+
+	ScanKeyEntryInitializeWithInfo(&key,
+								   0,
+								   attno,
+								   BTEqualStrategyNumber,
+								   att->atttypid,
+								   att->attcollation,
+								   &type->eq_opr_finfo,
+								   value);
+	scan = systable_beginscan(rel, index, OidIsValid(index), snapshot, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	return found;
 }
 
 /* ---- writing ------------------------------------------------------------ */

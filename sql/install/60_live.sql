@@ -48,27 +48,29 @@ BEGIN
     target := format('%I.%I', lead_scoring.objects_schema(model), model || '_score');
     IF to_regclass(target) IS NULL THEN
         script := script || format($sql$
+-- What an event leaves as it is comes first, as only what lies between the first and the
+-- last byte that change goes into the write-ahead log; and what is as wide lies together.
 CREATE TABLE %1$s (
     contact_id %2$s PRIMARY KEY,
+    band_rank smallint,
+    by_hand boolean NOT NULL DEFAULT false,
     fit float8,
+    since timestamptz,
+    enrolled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    stage_since timestamptz,
+    due_at timestamptz,
+    stamp bigint NOT NULL,
+    band text,
+    grade text,
+    stage text,
+    memory text,
+    problem text,
     engagement float8,
     intent float8,
     total float8,
-    band text,
-    band_rank smallint,
-    grade text,
-    stage text,
-    stage_since timestamptz,
-    by_hand boolean NOT NULL DEFAULT false,
-    memory text,
-    since timestamptz,
-    enrolled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    engagement_state lead_scoring.engagement,
     last_activity timestamptz,
     scored_at timestamptz NOT NULL,
-    due_at timestamptz,
-    stamp bigint NOT NULL,
-    problem text
+    engagement_state lead_scoring.engagement
 ) WITH (fillfactor = 80);
 CREATE INDEX ON %1$s (band_rank);
 -- The upper bands are small. The planner takes all for as large, and sorts in parallel.

@@ -72,6 +72,17 @@ ROLLBACK TO a;
 COMMIT;
 SELECT is(stands(3) || waits(3), '(10,cold,lead)', 'taken back with its savepoint');
 
+-- ------------------------------------------------------------- said by hand
+
+INSERT INTO m_adjustment (contact_id, kind, points) VALUES (7, 'points', 5);
+CALL asked(7);
+SELECT is(stands(7), '(55,hot,mql)', 'of the contact itself');
+CALL asked(8);
+SELECT is(stands(8), '(50,hot,mql)', 'of another one');
+SELECT ok(written(8) = (SELECT xmin FROM deed WHERE contact = 8), 'which is not in the way');
+DELETE FROM m_adjustment;
+SELECT sound('m', 'said by hand');
+
 -- ------------------------------------------------------------- what is in the way
 
 -- One after the other on contact 3, which comes and goes: the event counts at once, or
