@@ -17,22 +17,24 @@
 #define MAX_SPILLS 64
 
 /*
- * LsPacked: an item. Behind it, of 8 bytes each: the key where it is a number, the
- * time where no cell says it, and the cells; then the bytes of the key.
+ * LsPacked: an item. Behind it, of 8 bytes each: the key where it is a large number,
+ * the time where no cell says it, and the cells; then the bytes of the key.
  */
 typedef struct LsPacked
 {
-	int32 key_length;
+	int32 key; /* a small number, or the length of its bytes */
 	int16 agg;
 	uint8 n; /* cells */
 	uint8 flags;
 } LsPacked;
 
 #define PACKED_NULL 1
-#define PACKED_NUMBER 2
-#define PACKED_TIME 4
-#define PACKED_ACTIVITY 8
-#define PACKED_FUTURE 16
+#define PACKED_SMALL 2
+#define PACKED_LARGE 4
+#define PACKED_BYTES 8
+#define PACKED_TIME 16
+#define PACKED_ACTIVITY 32
+#define PACKED_FUTURE 64
 
 /* ---- packing ---------------------------------------------------------- */
 
@@ -40,10 +42,11 @@ typedef struct LsPacked
 static inline Size
 size_behind(const LsPacked *packed)
 {
-	Size words = packed->n + ((packed->flags & PACKED_NUMBER) != 0) +
+	Size words = packed->n + ((packed->flags & PACKED_LARGE) != 0) +
 				 ((packed->flags & PACKED_TIME) != 0);
 
-	return sizeof(uint64) * words + MAXALIGN(packed->key_length);
+	return sizeof(uint64) * words +
+		   (packed->flags & PACKED_BYTES ? MAXALIGN(packed->key) : 0);
 }
 
 /* has_time: does the first cell say when the event was? */
@@ -70,12 +73,16 @@ head_of(const LsItem *item)
 	const LsParcel *parcel = &item->parcel;
 	LsPacked head = {.agg = (int16) item->agg};
 
+	head.key = (int32) item->of.key.number;
 	if (item->of.is_null)
 		head.flags = PACKED_NULL;
-	else if (item->of.key.bytes == NULL)
-		head.flags = PACKED_NUMBER;
+	else if (item->of.key.bytes != NULL)
+	{
+		head.flags = PACKED_BYTES;
+		head.key = item->of.key.length;
+	}
 	else
-		head.key_length = item->of.key.length;
+		head.flags = head.key == item->of.key.number ? PACKED_SMALL : PACKED_LARGE;
 	if (item->agg < 0)
 		return head;
 	head.n = (uint8) parcel->n;
@@ -98,15 +105,16 @@ ls_spill_pack(const LsItem *item, char *to)
 	int64 *word = (int64 *) (to + sizeof(LsPacked));
 
 	*(LsPacked *) to = head;
-	if (head.flags & PACKED_NUMBER)
+	if (head.flags & PACKED_LARGE)
 		*word++ = item->of.key.number;
 	if (head.flags & PACKED_TIME)
 		*word++ = item->parcel.at_us;
 	for (int i = 0; i < head.n; i++)
 		*word++ = item->parcel.cells[i].at_us;
-	if (head.key_length > 0)
-		memcpy(word, item->of.key.bytes, head.key_length);
-	return (char *) word + MAXALIGN(head.key_length);
+	if (!(head.flags & PACKED_BYTES))
+		return (char *) word;
+	memcpy(word, item->of.key.bytes, head.key);
+	return (char *) word + MAXALIGN(head.key);
 }
 
 /* unpack: into the batch. Bytes of its key are copied to the current context. */
@@ -118,14 +126,16 @@ unpack(LsGroups *groups, const LsPacked *packed)
 	const int64 *time = NULL;
 	LsItem *item;
 
-	if (packed->flags & PACKED_NUMBER)
+	if (packed->flags & PACKED_SMALL)
+		of.key.number = packed->key;
+	if (packed->flags & PACKED_LARGE)
 		of.key.number = *word++;
 	if (packed->flags & PACKED_TIME)
 		time = word++;
-	if (!(packed->flags & (PACKED_NUMBER | PACKED_NULL)))
+	if (packed->flags & PACKED_BYTES)
 	{
 		of.key.bytes = (const char *) (word + packed->n);
-		of.key.length = packed->key_length;
+		of.key.length = packed->key;
 		of.key = ls_key_copy(of.key);
 	}
 	of.hash = of.is_null ? 0 : ls_hash_key(of.key);
