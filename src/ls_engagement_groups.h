@@ -135,7 +135,9 @@ ls_hash_part(uint64 hash, int n)
 }
 
 /* ls_engagement_spill.c */
-extern void *ls_spill_pack(LsGroups *groups, const LsItem *item);
+extern Size ls_spill_max_size(const LsItem *item);
+extern char *ls_spill_pack(const LsItem *item, char *to);
+extern Size ls_spill_size(const void *packed);
 extern void ls_spill_unpack(LsGroups *groups,
 							const void *(*next)(void *arg),
 							void *arg);
