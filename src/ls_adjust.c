@@ -8,6 +8,7 @@
 #include "ls_adjust.h"
 
 #include "ls_compat.h"
+#include "ls_heap.h"
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
@@ -17,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 bool ls_adjust_is_removing = false;
@@ -32,6 +34,40 @@ ls_adjust_is_empty(const LsObjects *objects)
 
 	table_close(rel, NoLock);
 	return pages == 0;
+}
+
+static bool
+has_row(Relation rel, Oid key_type, LsKey key)
+{
+	AttrNumber attno = get_attnum(RelationGetRelid(rel), "contact_id");
+	Snapshot snapshot;
+	bool found;
+
+	if (attno <= 0 ||
+		TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid != key_type)
+		return true;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	found = ls_heap_has(rel,
+						ls_heap_index_on(rel, attno),
+						attno,
+						ls_key_to_datum(key_type, key),
+						snapshot);
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/*
+ * ls_adjust_is_silent: did nobody ever say anything of the contact?
+ */
+bool
+ls_adjust_is_silent(const LsObjects *objects, LsKey key)
+{
+	Relation rel = table_open(objects->adjustment_relid, AccessShareLock);
+	bool is_silent =
+		RelationGetNumberOfBlocks(rel) == 0 || !has_row(rel, objects->key_type, key);
+
+	table_close(rel, NoLock);
+	return is_silent;
 }
 
 /*

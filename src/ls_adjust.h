@@ -23,6 +23,7 @@ typedef struct LsAdjustment
 extern bool ls_adjust_is_removing;
 
 extern bool ls_adjust_is_empty(const LsObjects *objects);
+extern bool ls_adjust_is_silent(const LsObjects *objects, LsKey key);
 extern void ls_adjust_lock(const LsObjects *objects);
 extern void ls_adjust_read(const LsObjects *objects,
 						   LsChange *changes,

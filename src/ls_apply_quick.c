@@ -169,7 +169,7 @@ score(LsQuickWork *work, LsRows *rows)
 	const LsObjects *objects = work->quick->objects;
 
 	if (!ls_rows_read_one(rows, change) || change->stored == NULL ||
-		!ls_adjust_is_empty(objects))
+		!ls_adjust_is_silent(objects, change->key))
 		return false;
 	work->as_of = GetCurrentTimestamp();
 	ls_apply_plan(work->model, change, 1);

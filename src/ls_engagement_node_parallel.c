@@ -47,7 +47,20 @@ struct LsNodeShared
 	LsNodeUsage usage;
 };
 
-/* LsCourier: an item for somebody else. */
+/*
+ * LsSheet: items for a part, that go into its file together: so many that they and
+ * its own head fill what a shared file writes at a time.
+ */
+#define SHEET_BYTES (4 * BLCKSZ - 128)
+
+typedef struct LsSheet
+{
+	uint32 size; /* of all of it: a shared file looks at this, and nothing else */
+	uint32 unused;
+	char items[FLEXIBLE_ARRAY_MEMBER];
+} LsSheet;
+
+/* LsCourier: an item for somebody else, and what is to be sent. */
 struct LsCourier
 {
 	LsItem item; /* at the beginning */
@@ -56,6 +69,7 @@ struct LsCourier
 	int own;							  /* part; -1 = none */
 	bool has_read;						  /* have the events been read? */
 	struct SharedTuplestoreAccessor **to; /* by part */
+	LsSheet **sheets;					  /* the same; NULL = none yet */
 };
 
 /* ---- shared memory ------------------------------------------------------- */
@@ -135,6 +149,7 @@ join(LsNode *node, LsNodeShared *shared)
 	courier->context = CurrentMemoryContext;
 	courier->own = my_number() - (shared->nprocesses - shared->nparts);
 	courier->to = palloc0(sizeof(*courier->to) * shared->nparts);
+	courier->sheets = palloc0(sizeof(LsSheet *) * shared->nparts);
 	node->courier = courier;
 	node->shared = shared;
 	node->nparts = shared->nparts;
@@ -291,20 +306,81 @@ ls_node_foreign_item(LsNode *node, const LsHashed *of)
 	return item;
 }
 
+/* send_sheet: in the context of the file that is opened. */
+static void
+send_sheet(LsCourier *courier, int part, LsSheet *sheet)
+{
+	MemoryContext old = MemoryContextSwitchTo(courier->context);
+
+	sts_puttuple(courier->to[part], NULL, (MinimalTuple) sheet);
+	MemoryContextSwitchTo(old);
+}
+
+/* new_sheet: an empty one, for at least so many bytes of items. */
+static LsSheet *
+new_sheet(LsCourier *courier, Size bytes)
+{
+	LsSheet *sheet =
+		MemoryContextAlloc(courier->context, offsetof(LsSheet, items) + bytes);
+
+	sheet->size = offsetof(LsSheet, items);
+	return sheet;
+}
+
+/* send_alone: what is larger than a sheet. */
+static void
+send_alone(LsCourier *courier, int part, const LsItem *item)
+{
+	LsSheet *sheet = new_sheet(courier, ls_spill_max_size(item));
+
+	sheet->size = (uint32) (ls_spill_pack(item, sheet->items) - (char *) sheet);
+	send_sheet(courier, part, sheet);
+	pfree(sheet);
+}
+
 /*
  * ls_node_send: to whoever will have the part.
  */
 void
 ls_node_send(LsNode *node, const LsItem *item)
 {
-	struct SharedTuplestoreAccessor *to =
-		node->courier->to[ls_hash_part(item->of.hash, node->nparts)];
-	/* A file that it opens must stay. */
-	MemoryContext old = MemoryContextSwitchTo(node->courier->context);
+	LsCourier *courier = node->courier;
+	int part = ls_hash_part(item->of.hash, node->nparts);
+	LsSheet *sheet = courier->sheets[part];
+	Size size = ls_spill_max_size(item);
 
-	/* All that it looks at is the length, which comes first. */
-	sts_puttuple(to, NULL, (MinimalTuple) ls_spill_pack(node->groups, item));
-	MemoryContextSwitchTo(old);
+	if (unlikely(size > SHEET_BYTES - offsetof(LsSheet, items)))
+	{
+		send_alone(courier, part, item);
+		return;
+	}
+	if (unlikely(sheet == NULL))
+		sheet = courier->sheets[part] = new_sheet(courier, SHEET_BYTES);
+	if (sheet->size + size > SHEET_BYTES)
+	{
+		send_sheet(courier, part, sheet);
+		sheet->size = offsetof(LsSheet, items);
+	}
+	sheet->size =
+		(uint32) (ls_spill_pack(item, (char *) sheet + sheet->size) - (char *) sheet);
+}
+
+/* send_rest: all that was not sent yet. */
+static void
+send_rest(LsNode *node)
+{
+	LsCourier *courier = node->courier;
+
+	for (int part = 0; part < node->nparts; part++)
+	{
+		if (courier->sheets[part] != NULL)
+		{
+			send_sheet(courier, part, courier->sheets[part]);
+			pfree(courier->sheets[part]);
+			courier->sheets[part] = NULL;
+		}
+		sts_end_write(courier->to[part]);
+	}
 }
 
 /* LsFetch: a part's file that is being read. */
@@ -312,24 +388,37 @@ typedef struct LsFetch
 {
 	struct SharedTuplestoreAccessor *from;
 	MemoryContext context;
+	const LsSheet *sheet; /* NULL = none yet */
+	Size at;			  /* in the sheet */
 } LsFetch;
 
 static const void *
 fetch_next(void *arg)
 {
-	const LsFetch *fetch = arg;
-	MemoryContext old = MemoryContextSwitchTo(fetch->context);
-	const void *packed = sts_parallel_scan_next(fetch->from, NULL);
+	LsFetch *fetch = arg;
+	const void *item;
 
-	MemoryContextSwitchTo(old);
-	return packed;
+	if (fetch->sheet == NULL || fetch->at >= fetch->sheet->size)
+	{
+		MemoryContext old = MemoryContextSwitchTo(fetch->context);
+
+		fetch->sheet = (const LsSheet *) sts_parallel_scan_next(fetch->from, NULL);
+		fetch->at = offsetof(LsSheet, items);
+		MemoryContextSwitchTo(old);
+		if (fetch->sheet == NULL)
+			return NULL;
+	}
+	item = (const char *) fetch->sheet + fetch->at;
+	fetch->at += ls_spill_size(item);
+	return item;
 }
 
 /* fetch: what others have sent for the part. */
 static void
 fetch(LsNode *node, int part)
 {
-	LsFetch fetch = {node->courier->to[part], node->courier->context};
+	LsFetch fetch = {.from = node->courier->to[part],
+					 .context = node->courier->context};
 
 	make_ready(node);
 	sts_begin_parallel_scan(fetch.from);
@@ -369,8 +458,7 @@ read_events(LsNode *node)
 		(void) claim(node, node->part);
 	ls_node_begin_groups(node);
 	ls_node_read_events(node);
-	for (int i = 0; i < node->nparts; i++)
-		sts_end_write(courier->to[i]);
+	send_rest(node);
 	BarrierArriveAndWait(&node->shared->barrier, PG_WAIT_EXTENSION);
 	BarrierDetach(&node->shared->barrier);
 	return node->part >= 0;

@@ -7,7 +7,9 @@
 #include "ls_engagement_groups.h"
 
 #include "ls_compat.h"
+#include "ls_engagement_cells.h"
 
+#include "access/htup_details.h"
 #include "port/pg_bitutils.h"
 #include "storage/buffile.h"
 #include "utils/memutils.h"
@@ -15,92 +17,192 @@
 #define MIN_SPILLS 4
 #define MAX_SPILLS 64
 
-/* LsPacked: an item; then come its cells, and the bytes of its key. */
+/*
+ * LsPacked: an item. Behind it, of 8 bytes each: the key where it is a large number,
+ * the time where no cell says it, and the cells; then the bytes of the key.
+ */
 typedef struct LsPacked
 {
-	uint32 size;	  /* of all of it */
-	int32 key_length; /* -1 = a number, -2 = null */
-	int64 number;
-	int64 at_us;
+	int32 key; /* a small number, or the length of its bytes */
 	int16 agg;
-	uint8 n;
-	bool is_activity;
-	bool is_future;
+	uint8 n; /* cells */
+	uint8 flags;
 } LsPacked;
+
+#define PACKED_NULL 1
+#define PACKED_SMALL 2
+#define PACKED_LARGE 4
+#define PACKED_BYTES 8
+#define PACKED_TIME 16
+#define PACKED_ACTIVITY 32
+#define PACKED_FUTURE 64
+#define PACKED_REST 128
 
 /* ---- packing ---------------------------------------------------------- */
 
-static char *
-reserve(LsGroups *groups, Size size)
+/* size_behind: of what follows it. */
+static inline Size
+size_behind(const LsPacked *packed)
 {
-	if (size > groups->packed_size)
-	{
-		if (groups->packed != NULL)
-			pfree(groups->packed);
-		groups->packed = NULL;
-		groups->packed_size = Max(size, 256);
-		groups->packed = MemoryContextAlloc(groups->kept, groups->packed_size);
-	}
-	return groups->packed;
+	Size words = packed->n + ((packed->flags & PACKED_LARGE) != 0) +
+				 ((packed->flags & PACKED_TIME) != 0);
+
+	return sizeof(uint64) * words +
+		   (packed->flags & (PACKED_BYTES | PACKED_REST) ? MAXALIGN(packed->key) : 0);
+}
+
+/* has_time: does the first cell say when the event was? */
+static inline bool
+has_time(const LsCell *cells, int n)
+{
+	return n > 0 && !ls_cell_is_long(cells[0].head);
+}
+
+static inline Size
+rest_size(const LsItem *item)
+{
+	return item->of.rest == NULL ? 0 : MAXALIGN(item->of.rest->t_len);
 }
 
 /*
- * ls_spill_pack: the item as bytes, the first four of which are their number.
- *
- * Memory: until the next one.
+ * ls_spill_max_size: the item packed has no more bytes.
  */
-void *
-ls_spill_pack(LsGroups *groups, const LsItem *item)
+Size
+ls_spill_max_size(const LsItem *item)
 {
-	const LsParcel *parcel = &item->parcel;
-	int key_length = item->of.key.bytes == NULL ? 0 : item->of.key.length;
-	uint32 n = item->agg < 0 ? 0 : parcel->n;
-	Size size = sizeof(LsPacked) + sizeof(LsCell) * n + key_length;
-	char *bytes = reserve(groups, size);
-	LsPacked *packed = (LsPacked *) bytes;
-
-	*packed = (LsPacked){.size = (uint32) size,
-						 .key_length = key_length,
-						 .number = item->of.key.number,
-						 .agg = (int16) item->agg,
-						 .n = (uint8) n};
-	if (item->of.key.bytes == NULL)
-		packed->key_length = item->of.is_null ? -2 : -1;
-	if (item->agg >= 0)
-	{
-		packed->at_us = parcel->at_us;
-		packed->is_activity = parcel->is_activity;
-		packed->is_future = parcel->is_future;
-	}
-	bytes += sizeof(LsPacked);
-	memcpy(bytes, parcel->cells, sizeof(LsCell) * n);
-	if (key_length > 0)
-		memcpy(bytes + sizeof(LsCell) * n, item->of.key.bytes, key_length);
-	return packed;
+	return sizeof(LsPacked) + sizeof(uint64) * (2 + LS_PARCEL_CELLS) + rest_size(item) +
+		   MAXALIGN(item->of.key.length);
 }
 
-/* unpack: into the batch. Bytes of its key are copied to the current context. */
+/* head_of: what the item needs. */
+static inline LsPacked
+head_of(const LsItem *item)
+{
+	const LsParcel *parcel = &item->parcel;
+	LsPacked head = {.agg = (int16) item->agg};
+
+	if (item->of.is_null)
+		head.flags = PACKED_NULL;
+	else if (item->of.key.bytes != NULL)
+	{
+		head.flags = PACKED_BYTES;
+		head.key = item->of.key.length;
+	}
+	else if (item->of.rest == NULL &&
+			 (int32) item->of.key.number == item->of.key.number)
+	{
+		head.flags = PACKED_SMALL;
+		head.key = (int32) item->of.key.number;
+	}
+	else
+		head.flags = PACKED_LARGE;
+	if (item->of.rest != NULL)
+	{
+		head.flags |= PACKED_REST;
+		head.key += (int32) rest_size(item);
+	}
+	if (item->agg < 0)
+		return head;
+	head.n = (uint8) parcel->n;
+	if (parcel->is_activity)
+		head.flags |= PACKED_ACTIVITY;
+	if (parcel->is_future)
+		head.flags |= PACKED_FUTURE;
+	if (parcel->is_future || (parcel->is_activity && !has_time(parcel->cells, head.n)))
+		head.flags |= PACKED_TIME;
+	return head;
+}
+
+/*
+ * ls_spill_pack: the item as bytes; gives where they end.
+ */
+char *
+ls_spill_pack(const LsItem *item, char *to)
+{
+	LsPacked head = head_of(item);
+	int64 *word = (int64 *) (to + sizeof(LsPacked));
+
+	*(LsPacked *) to = head;
+	if (head.flags & PACKED_LARGE)
+		*word++ = item->of.key.number;
+	if (head.flags & PACKED_TIME)
+		*word++ = item->parcel.at_us;
+	for (int i = 0; i < head.n; i++)
+		*word++ = item->parcel.cells[i].at_us;
+	to = (char *) word;
+	if (head.flags & PACKED_REST)
+	{
+		memcpy(to, item->of.rest, item->of.rest->t_len);
+		to += rest_size(item);
+	}
+	if (head.flags & PACKED_BYTES)
+	{
+		memcpy(to, item->of.key.bytes, item->of.key.length);
+		to += MAXALIGN(item->of.key.length);
+	}
+	return to;
+}
+
+/* unpack_behind: what is behind the cells, copied to the current context. */
+static void
+unpack_behind(const LsPacked *packed, const char *bytes, LsHashed *of)
+{
+	int length = packed->key;
+
+	if (packed->flags & PACKED_REST)
+	{
+		Size size;
+
+		of->rest = heap_copy_minimal_tuple((MinimalTuple) bytes);
+		size = MAXALIGN(of->rest->t_len);
+		bytes += size;
+		length -= (int) size;
+	}
+	if (packed->flags & PACKED_BYTES)
+	{
+		of->key.bytes = bytes;
+		of->key.length = length;
+		of->key = ls_key_copy(of->key);
+	}
+}
+
+/* unpack: into the batch. */
 static void
 unpack(LsGroups *groups, const LsPacked *packed)
 {
-	const char *cells = (const char *) (packed + 1);
-	LsHashed of = {.key.number = packed->number, .is_null = packed->key_length == -2};
+	const int64 *word = (const int64 *) (packed + 1);
+	LsHashed of = {.is_null = (packed->flags & PACKED_NULL) != 0};
+	const int64 *time = NULL;
 	LsItem *item;
 
-	if (packed->key_length >= 0)
-	{
-		of.key.bytes = cells + sizeof(LsCell) * packed->n;
-		of.key.length = packed->key_length;
-		of.key = ls_key_copy(of.key);
-	}
+	if (packed->flags & PACKED_SMALL)
+		of.key.number = packed->key;
+	if (packed->flags & PACKED_LARGE)
+		of.key.number = *word++;
+	if (packed->flags & PACKED_TIME)
+		time = word++;
+	if (packed->flags & (PACKED_BYTES | PACKED_REST))
+		unpack_behind(packed, (const char *) (word + packed->n), &of);
 	of.hash = of.is_null ? 0 : ls_hash_key(of.key);
 	item = ls_groups_item(groups, &of);
 	item->agg = packed->agg;
-	item->parcel.at_us = packed->at_us;
 	item->parcel.n = packed->n;
-	item->parcel.is_activity = packed->is_activity;
-	item->parcel.is_future = packed->is_future;
-	memcpy(item->parcel.cells, cells, sizeof(LsCell) * packed->n);
+	memcpy(item->parcel.cells, word, sizeof(LsCell) * packed->n);
+	item->parcel.is_activity = (packed->flags & PACKED_ACTIVITY) != 0;
+	item->parcel.is_future = (packed->flags & PACKED_FUTURE) != 0;
+	item->parcel.at_us = time != NULL ? *time
+						 : has_time(item->parcel.cells, packed->n)
+							 ? ls_cell_at(item->parcel.cells[0].head)
+							 : 0;
+}
+
+/*
+ * ls_spill_size: of a packed item.
+ */
+Size
+ls_spill_size(const void *packed)
+{
+	return sizeof(LsPacked) + size_behind(packed);
 }
 
 /*
@@ -165,6 +267,21 @@ spill_of(LsGroups *groups, const LsItem *item)
 	return spill;
 }
 
+/* reserve: memory for a packed item, until the next one. */
+static char *
+reserve(LsGroups *groups, Size size)
+{
+	if (size > groups->packed_size)
+	{
+		if (groups->packed != NULL)
+			pfree(groups->packed);
+		groups->packed = NULL;
+		groups->packed_size = Max(size, 256);
+		groups->packed = MemoryContextAlloc(groups->kept, groups->packed_size);
+	}
+	return groups->packed;
+}
+
 /*
  * ls_spill_put: the item will come again, with another table.
  */
@@ -172,10 +289,11 @@ void
 ls_spill_put(LsGroups *groups, const LsItem *item)
 {
 	LsSpill *spill = spill_of(groups, item);
-	LsPacked *packed = ls_spill_pack(groups, item);
+	char *packed = reserve(groups, ls_spill_max_size(item));
+	Size size = ls_spill_pack(item, packed) - packed;
 
-	BufFileWrite(spill->file, packed, packed->size);
-	groups->written += packed->size;
+	BufFileWrite(spill->file, packed, size);
+	groups->written += size;
 }
 
 /*
@@ -215,19 +333,20 @@ static const void *
 read_next(void *arg)
 {
 	LsSpillReader *reader = arg;
-	uint32 size;
-	Size got = BufFileRead(reader->file, &size, sizeof(size));
-	char *bytes;
+	LsPacked head;
+	Size got = BufFileRead(reader->file, &head, sizeof(head));
+	Size size;
+	char *packed;
 
 	if (got == 0)
 		return NULL;
-	bytes = reserve(reader->groups, size);
-	if (got != sizeof(size) ||
-		BufFileRead(reader->file, bytes + sizeof(size), size - sizeof(size)) !=
-			size - sizeof(size))
+	size = got == sizeof(head) ? size_behind(&head) : 0;
+	packed = reserve(reader->groups, sizeof(head) + size);
+	memcpy(packed, &head, sizeof(head));
+	if (got != sizeof(head) ||
+		(size > 0 && BufFileRead(reader->file, packed + sizeof(head), size) != size))
 		elog(ERROR, "a temporary file of an engagement aggregate ends early");
-	((LsPacked *) bytes)->size = size;
-	return bytes;
+	return packed;
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/relscan.h"
+#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -24,18 +25,9 @@
 #include "storage/bufmgr.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
+#include "utils/typcache.h"
 
 /* ---- the table ---------------------------------------------------------- */
-
-/* is_plain_filter: of a partial index: `column IS NOT NULL`. */
-static bool
-is_plain_filter(List *filter)
-{
-	const NullTest *test = filter == NIL ? NULL : linitial(filter);
-
-	return filter == NIL || (list_length(filter) == 1 && IsA(test, NullTest) &&
-							 test->nulltesttype == IS_NOT_NULL && IsA(test->arg, Var));
-}
 
 /*
  * is_plain_index: on columns that are always short, so that there is room for them
@@ -47,7 +39,7 @@ is_plain_index(Relation rel, Relation index, AttrNumber key, Oid key_index)
 	const Form_pg_index form = index->rd_index;
 
 	if (index->rd_rel->relam != BTREE_AM_OID || RelationGetIndexExpressions(index) ||
-		!is_plain_filter(RelationGetIndexPredicate(index)) ||
+		RelationGetIndexPredicate(index) ||
 		(form->indisunique && RelationGetRelid(index) != key_index))
 		return false;
 	for (int i = 0; i < form->indnatts; i++)
@@ -145,6 +137,57 @@ ls_heap_fetch(Relation rel, IndexScanDesc scan, Snapshot snapshot)
 	return row;
 }
 
+/*
+ * ls_heap_index_on: an index that begins with the column; InvalidOid where there is
+ * none.
+ */
+Oid
+ls_heap_index_on(Relation rel, AttrNumber attno)
+{
+	Oid found = InvalidOid;
+	List *indexes = RelationGetIndexList(rel);
+	ListCell *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_index->indisvalid && index->rd_index->indkey.values[0] == attno &&
+			index->rd_rel->relam == BTREE_AM_OID &&
+			RelationGetIndexPredicate(index) == NIL)
+			found = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return found;
+}
+
+/*
+ * ls_heap_has: a row with this value in the column. The index may be InvalidOid.
+ */
+bool
+ls_heap_has(Relation rel, Oid index, AttrNumber attno, Datum value, Snapshot snapshot)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	TypeCacheEntry *type = lookup_type_cache(att->atttypid, TYPECACHE_EQ_OPR_FINFO);
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool found;
+
+	ScanKeyEntryInitializeWithInfo(&key,
+								   0,
+								   attno,
+								   BTEqualStrategyNumber,
+								   att->atttypid,
+								   att->attcollation,
+								   &type->eq_opr_finfo,
+								   value);
+	scan = systable_beginscan(rel, index, OidIsValid(index), snapshot, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	return found;
+}
+
 /* ---- writing ------------------------------------------------------------ */
 
 /*
@@ -173,20 +216,6 @@ read_entry(Relation index, TupleTableSlot *slot, LsIndexEntry *entry)
 
 	for (int i = 0; i < form->indnatts; i++)
 		entry->values[i] = slot_getattr(slot, form->indkey.values[i], &entry->nulls[i]);
-}
-
-/* is_wanted: is the row one of those that the index has? */
-static bool
-is_wanted(Relation index, TupleTableSlot *slot)
-{
-	List *filter = RelationGetIndexPredicate(index);
-	bool is_null = false;
-
-	if (filter != NIL)
-		(void) slot_getattr(slot,
-							((Var *) ((NullTest *) linitial(filter))->arg)->varattno,
-							&is_null);
-	return !is_null;
 }
 
 static bool
@@ -226,7 +255,7 @@ insert_entry(Relation rel,
 	IndexUniqueCheck check =
 		index->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO;
 
-	if (!index->rd_index->indisready || !is_wanted(index, slot))
+	if (!index->rd_index->indisready)
 		return;
 	read_entry(index, slot, &entry);
 	(void) index_insert(index,

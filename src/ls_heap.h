@@ -14,6 +14,12 @@
 extern bool ls_heap_is_plain(Relation rel, AttrNumber key, Oid key_index);
 extern bool ls_heap_may_replace(Relation rel, HeapTuple old_row, HeapTuple new_row);
 extern HeapTuple ls_heap_fetch(Relation rel, IndexScanDesc scan, Snapshot snapshot);
+extern Oid ls_heap_index_on(Relation rel, AttrNumber attno);
+extern bool ls_heap_has(Relation rel,
+						Oid index,
+						AttrNumber attno,
+						Datum value,
+						Snapshot snapshot);
 extern bool ls_heap_replace(Oid relid, HeapTuple old_row, HeapTuple new_row);
 extern void ls_heap_append(Oid relid, HeapTuple row);
 

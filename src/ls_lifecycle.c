@@ -248,6 +248,7 @@ enter_stage(LsLook *look, const char *stage, LsCause cause)
 	change->has_moved |= cause != LS_CAUSE_MANUAL;
 	change->was_moved |= cause == LS_CAUSE_MANUAL;
 	ls_memory_forget_all(look->memory, LS_MEMORY_HELD);
+	ls_memory_forget_all(look->memory, LS_MEMORY_FREE);
 	put_stage(look);
 }
 
@@ -282,7 +283,27 @@ is_out_of(const LsLook *look, const LsTransition *transition, int stage)
 	return transition->from == stage;
 }
 
-/* hold: who was put somewhere stays until a condition was false once. */
+/*
+ * set_free: the transition's condition was false. Whom a person has put somewhere all
+ * others wait for, those too that are yet to be written.
+ */
+static void
+set_free(LsLook *look, const char *to)
+{
+	if (look->change->by_hand)
+		ls_memory_set(look->memory, LS_MEMORY_FREE, to, true);
+	else
+		ls_memory_set(look->memory, LS_MEMORY_HELD, to, false);
+}
+
+static bool
+is_free(const LsLook *look, const char *to)
+{
+	return look->change->by_hand ? ls_memory_has(look->memory, LS_MEMORY_FREE, to)
+								 : !ls_memory_has(look->memory, LS_MEMORY_HELD, to);
+}
+
+/* hold: whom activation finds somewhere stays until a condition was false once. */
 static void
 hold(LsLook *look)
 {
@@ -294,11 +315,12 @@ hold(LsLook *look)
 	{
 		const LsTransition *transition = &life->transitions[i];
 
-		if (is_out_of(look, transition, stage))
+		if (is_out_of(look, transition, stage) &&
+			ask(look, transition->value) == TRUTH_TRUE)
 			ls_memory_set(look->memory,
 						  LS_MEMORY_HELD,
 						  stage_name(look, transition->to),
-						  ask(look, transition->value) == TRUTH_TRUE);
+						  true);
 	}
 }
 
@@ -310,8 +332,8 @@ may_move(LsLook *look, const LsTransition *transition)
 	LsTruth truth = ask(look, transition->value);
 
 	if (truth == TRUTH_FALSE)
-		ls_memory_set(look->memory, LS_MEMORY_HELD, to, false);
-	return truth == TRUTH_TRUE && !ls_memory_has(look->memory, LS_MEMORY_HELD, to);
+		set_free(look, to);
+	return truth == TRUTH_TRUE && is_free(look, to);
 }
 
 /* move_once: by the first transition that applies; false where none does. */
@@ -346,18 +368,15 @@ look_at_stage(LsLook *look)
 	LsChange *change = look->change;
 	const char *stage = change->found_stage;
 	Bitmapset *entered = NULL;
-	bool is_placed = change->cause == LS_CAUSE_ACTIVATION && change->silent;
+	bool is_found = change->cause == LS_CAUSE_ACTIVATION && change->silent;
 
 	if (change->stage == NULL)
 		begin_stage(look, stage);
 	else if (stage == NULL || strcmp(stage, change->stage) != 0)
-	{
 		enter_stage(look, stage, LS_CAUSE_MANUAL);
-		is_placed = true;
-	}
 	if (look->life->ntransitions == 0 || !look->is_live)
 		return;
-	if (is_placed)
+	if (is_found && !change->by_hand)
 		hold(look);
 	while (move_once(look, &entered))
 		;

@@ -93,6 +93,7 @@ extern void ls_memory_forget_all(LsMemory *memory, char what);
 
 #define LS_MEMORY_HOLDS '+' /* the condition of an action */
 #define LS_MEMORY_HELD '!'	/* a transition to that stage waits */
+#define LS_MEMORY_FREE '~'	/* one out of a stage set by hand does not wait */
 #define LS_MEMORY_FIRED '@' /* when an action happened last */
 
 /* ls_lifecycle.c */

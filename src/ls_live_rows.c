@@ -8,6 +8,7 @@
 #include "ls_live.h"
 
 #include "ls_compat.h"
+#include "ls_heap.h"
 #include "ls_key.h"
 
 #include "access/genam.h"
@@ -42,28 +43,6 @@ ls_live_find_rows(const LsModelRow *row, const char *suffix)
 	return rows;
 }
 
-/* index_on: an index that begins with the column; InvalidOid where there is none. */
-static Oid
-index_on(Relation rel, AttrNumber attno)
-{
-	Oid found = InvalidOid;
-	List *indexes = RelationGetIndexList(rel);
-	ListCell *cell;
-
-	foreach(cell, indexes)
-	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-
-		if (index->rd_index->indisvalid && index->rd_index->indkey.values[0] == attno &&
-			index->rd_rel->relam == BTREE_AM_OID &&
-			RelationGetIndexPredicate(index) == NIL)
-			found = RelationGetRelid(index);
-		index_close(index, AccessShareLock);
-	}
-	list_free(indexes);
-	return found;
-}
-
 /* has_row: a row that meets the keys, as the query sees the table. */
 static bool
 has_row(Relation rel, Oid index, int nkeys, ScanKey key)
@@ -78,24 +57,6 @@ has_row(Relation rel, Oid index, int nkeys, ScanKey key)
 
 	systable_endscan(scan);
 	return found;
-}
-
-static bool
-has_contact(Relation rel, Oid index, AttrNumber attno, Datum contact_id)
-{
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
-	TypeCacheEntry *type = lookup_type_cache(att->atttypid, TYPECACHE_EQ_OPR_FINFO);
-	ScanKeyData key;
-
-	ScanKeyEntryInitializeWithInfo(&key,
-								   0,
-								   attno,
-								   BTEqualStrategyNumber,
-								   att->atttypid,
-								   att->attcollation,
-								   &type->eq_opr_finfo,
-								   contact_id);
-	return has_row(rel, index, 1, &key);
 }
 
 static bool
@@ -132,11 +93,11 @@ is_in(LsLiveRows *rows, Relation rel, Oid key_type, Datum contact_id)
 	if (rel->rd_rel->relkind != RELKIND_RELATION || attno <= 0 ||
 		TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid != key_type)
 		return true;
-	index = index_on(rel, attno);
+	index = ls_heap_index_on(rel, attno);
 	if (rows->state == LS_ROWS_UNKNOWN)
 		rows->state = look(rel, index, attno);
 	if (rows->state == LS_ROWS_SOME)
-		return has_contact(rel, index, attno, contact_id);
+		return ls_heap_has(rel, index, attno, contact_id, GetActiveSnapshot());
 	return rows->state == LS_ROWS_EVERYONE;
 }
 

@@ -268,9 +268,7 @@ refresh_entry(LsCacheEntry *entry, const char *name)
 	watch_config();
 	fresh = read_model(name, scratch, &rows);
 	ls_model_watch(fresh->relid);
-	if (is_current(entry, fresh))
-		MemoryContextDelete(context);
-	else
+	if (!is_current(entry, fresh))
 	{
 		ls_model_compile(fresh, &rows, scratch);
 		MemoryContextSetParent(context, CacheMemoryContext);
@@ -281,6 +279,8 @@ refresh_entry(LsCacheEntry *entry, const char *name)
 	entry->checked = generation;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
+	if (entry->model != fresh)
+		MemoryContextDelete(context);
 }
 
 /* forget_dropped: models that are gone, when a new one comes. */

@@ -189,6 +189,25 @@ UPDATE person SET stage = 'mql' WHERE id = 2;
 COMMIT;
 SELECT is(moves('p', '2'), 'lead > mql (contact), mql > lead (manual), lead > mql (contact)', 'set and taken back: no move');
 
+-- A transition that was not there when the person spoke, and one whose condition was null
+-- then: neither was false since.
+UPDATE person SET points = 60, stage = 'lead' WHERE id = 3;
+INSERT INTO lead_scoring.transition (model, from_stage, to_stage, condition) VALUES
+    ('p', 'lead', 'customer', $$total >= 50 AND contact.note IS NULL$$),
+    ('p', 'lead', 'opportunity', $$CASE WHEN contact.note = 'null' THEN NULL ELSE total >= 50 END$$);
+CALL lead_scoring.refresh('p');
+SELECT is(outcome('SELECT stage FROM person WHERE id = 3'), '(lead)', 'a new transition waits, too');
+UPDATE person SET note = 'null', stage = 'mql' WHERE id = 3;
+UPDATE person SET stage = 'lead' WHERE id = 3;
+UPDATE person SET note = 'x' WHERE id = 3;
+SELECT is(outcome('SELECT stage FROM person WHERE id = 3'), '(lead)', 'null is not false');
+UPDATE person SET points = 40 WHERE id = 3;
+UPDATE person SET points = 60 WHERE id = 3;
+SELECT is(outcome('SELECT stage FROM person WHERE id = 3'), '(opportunity)', 'false is');
+UPDATE lead_scoring.transition SET condition = 'false' WHERE model = 'p' AND from_stage = 'lead' AND to_stage IN ('customer', 'opportunity');
+CALL lead_scoring.refresh('p');
+SELECT lawful('p', 'transitions that come later');
+
 -- ----------------------------------------- stages that end, stages that are not known
 
 UPDATE person SET points = 0;
