@@ -16,6 +16,7 @@ PG_FUNCTION_INFO_V1(ls_sql_as_of);
 
 int ls_guc_apply = LS_APPLY_COMMIT;
 int ls_guc_pending_limit = 500000;
+int ls_guc_rescore_slice = 500000;
 
 static char *as_of_text = NULL;
 static bool as_of_given = false;
@@ -150,6 +151,18 @@ ls_guc_define(void)
 							"those beyond it go to the queue.",
 							NULL,
 							&ls_guc_pending_limit,
+							500000,
+							1,
+							10000000,
+							PGC_USERSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("lead_scoring.rescore_slice",
+							"Contacts that a rescore looks at together, in one snapshot.",
+							NULL,
+							&ls_guc_rescore_slice,
 							500000,
 							1,
 							10000000,

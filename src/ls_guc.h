@@ -19,6 +19,7 @@ typedef enum LsApply
 
 extern int ls_guc_apply;
 extern int ls_guc_pending_limit;
+extern int ls_guc_rescore_slice;
 
 extern void ls_guc_define(void);
 extern TimestampTz ls_guc_as_of(void);

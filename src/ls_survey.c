@@ -16,6 +16,7 @@
 #include "ls_attempt.h"
 #include "ls_compat.h"
 #include "ls_engagement.h"
+#include "ls_guc.h"
 #include "ls_lifecycle.h"
 
 #include "access/htup_details.h"
@@ -31,7 +32,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#define SLICE 500000
 #define CHUNK 1000
 
 /* LsSurveyor: a survey while it is made. */
@@ -367,7 +367,7 @@ find_end(LsRun *run)
 					 objects->id,
 					 run->has_last ? psprintf(" AND c.%s > $1", objects->id) : "",
 					 objects->id,
-					 SLICE - 1),
+					 ls_guc_rescore_slice - 1),
 			run->has_last ? 1 : 0,
 			types,
 			values) > 0;
