@@ -380,7 +380,7 @@ ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes
 
 	if (last != NULL)
 		values[0] = ls_key_to_datum(objects->key_type, *last);
-	(void) ls_objects_execute(
+	(void) ls_objects_execute_once(
 		psprintf("SELECT s.contact_id FROM %s AS s WHERE NOT EXISTS"
 				 " (SELECT FROM %s AS c WHERE c.%s = s.contact_id)%s"
 				 " ORDER BY s.contact_id LIMIT %d FOR UPDATE OF s SKIP LOCKED",
@@ -435,7 +435,7 @@ ls_apply_sweep(const LsObjects *objects)
 		n = ls_apply_orphans(objects, &last, &changes);
 	}
 	queue_orphans(objects);
-	ls_apply_sweep_records(objects);
+	ls_apply_sweep_records(objects, true);
 }
 
 /*

@@ -202,7 +202,8 @@ extern bool ls_apply_quick(LsModel *model, const LsChange *change);
 
 /* ls_apply_remove.c */
 extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n);
-extern void ls_apply_sweep_records(const LsObjects *objects);
+extern bool ls_apply_any_gone(const LsObjects *objects);
+extern void ls_apply_sweep_records(const LsObjects *objects, bool any_gone);
 
 /* ls_apply_write.c */
 extern void ls_apply_write(const LsObjects *objects,

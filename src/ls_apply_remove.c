@@ -128,12 +128,43 @@ ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n)
 
 /* ---- of contacts that nobody knows -------------------------------------- */
 
+/*
+ * ls_apply_any_gone: has any contact gone, of whom there is a score or a record? All
+ * are looked through at once, but daily scores, of which there are many.
+ */
+bool
+ls_apply_any_gone(const LsObjects *objects)
+{
+	StringInfoData sql;
+	bool is_null;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql,
+					 "SELECT count(*) FROM (SELECT contact_id FROM %s",
+					 objects->score);
+	for (int i = 0; i < lengthof(records); i++)
+		if (strcmp(records[i], "score_daily") != 0)
+			appendStringInfo(&sql,
+							 " UNION ALL SELECT contact_id FROM %s",
+							 name_of(objects, records[i]));
+	appendStringInfo(&sql,
+					 ") AS r WHERE NOT EXISTS"
+					 " (SELECT FROM %s AS c WHERE c.%s = r.contact_id)",
+					 objects->contacts,
+					 objects->id);
+	(void) ls_objects_execute_once(sql.data, 0, NULL, NULL);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									   SPI_tuptable->tupdesc,
+									   1,
+									   &is_null)) > 0;
+}
+
 static void
 sweep_records(const LsObjects *objects, const char *suffix)
 {
 	const char *table = name_of(objects, suffix);
 
-	(void) ls_objects_execute(
+	(void) ls_objects_execute_once(
 		psprintf("DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM %s AS r"
 				 " WHERE NOT EXISTS (SELECT FROM %s AS c WHERE c.%s = r.contact_id)"
 				 " FOR UPDATE OF r SKIP LOCKED))",
@@ -151,7 +182,7 @@ sweep_deliveries(const LsObjects *objects)
 {
 	const char *delivery = name_of(objects, "delivery");
 
-	(void) ls_objects_execute(
+	(void) ls_objects_execute_once(
 		psprintf("DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM %s AS d"
 				 " WHERE NOT EXISTS (SELECT FROM %s AS o WHERE o.id = d.outbox_id)"
 				 " FOR UPDATE OF d SKIP LOCKED))",
@@ -198,17 +229,18 @@ sweep_days(const LsObjects *objects)
 
 /*
  * ls_apply_sweep_records: what is recorded of contacts that are no more, though no
- * trigger has seen them go.
+ * trigger has seen them go. Where none has gone (ls_apply_any_gone) there may be days
+ * of some, and deliveries of what is in the outbox no more.
  */
 void
-ls_apply_sweep_records(const LsObjects *objects)
+ls_apply_sweep_records(const LsObjects *objects, bool any_gone)
 {
 	ls_adjust_is_removing = true;
 	PG_TRY();
 	{
 		sweep_days(objects);
 		for (int i = 0; i < lengthof(records); i++)
-			if (strcmp(records[i], "score_daily") != 0)
+			if (any_gone && strcmp(records[i], "score_daily") != 0)
 				sweep_records(objects, records[i]);
 		sweep_deliveries(objects);
 	}

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -67,6 +68,25 @@ ls_batch_report(LsRun *run)
 			errmsg("model \"%s\": " UINT64_FORMAT " contacts done", run->model, run->done));
 }
 
+/*
+ * commit: what a walk has written need not be on disk before it goes on: commits reach
+ * it in their order, and that which ends the rescore waits for all of them.
+ */
+static void
+commit(const LsRun *run)
+{
+	if (run->is_walking)
+		(void) set_config_option("synchronous_commit",
+								 "off",
+								 PGC_USERSET,
+								 PGC_S_SESSION,
+								 GUC_ACTION_LOCAL,
+								 true,
+								 0,
+								 false);
+	SPI_commit();
+}
+
 void
 ls_batch_end(LsRun *run)
 {
@@ -76,7 +96,7 @@ ls_batch_end(LsRun *run)
 	MemoryContextSwitchTo(run->context);
 	ls_pending_note_reading();
 	if (run->commits)
-		SPI_commit();
+		commit(run);
 	SPI_finish();
 	ls_batch_report(run);
 }
@@ -333,21 +353,26 @@ ls_batch_recompute(LsRun *run, LsChange *changes, int n)
 		queue_others(run, part.others, part.nothers);
 }
 
+/* LsSweep: of what is recorded of contacts that are no more. */
+typedef struct LsSweep
+{
+	const LsObjects *objects;
+	bool any_gone;
+} LsSweep;
+
 static void
 sweep_records(void *arg)
 {
-	ls_apply_sweep_records(arg);
+	const LsSweep *sweep = arg;
+
+	ls_apply_sweep_records(sweep->objects, sweep->any_gone);
 }
 
-/*
- * ls_batch_sweep: delete the scores of contacts that are no more, and what is
- * recorded of them.
- */
-void
-ls_batch_sweep(LsRun *run)
+/* sweep_scores: of contacts that are no more. */
+static void
+sweep_scores(LsRun *run)
 {
 	LsChange *changes;
-	ErrorData *error;
 	LsKey last;
 	int n = ls_apply_orphans(run->objects, NULL, &changes);
 
@@ -357,7 +382,21 @@ ls_batch_sweep(LsRun *run)
 		last = changes[n - 1].key;
 		n = ls_apply_orphans(run->objects, &last, &changes);
 	}
-	if (!ls_attempt(sweep_records, run->objects, &error))
+}
+
+/*
+ * ls_batch_sweep: delete the scores of contacts that are no more, and what is
+ * recorded of them.
+ */
+void
+ls_batch_sweep(LsRun *run)
+{
+	LsSweep sweep = {run->objects, ls_apply_any_gone(run->objects)};
+	ErrorData *error;
+
+	if (sweep.any_gone)
+		sweep_scores(run);
+	if (!ls_attempt(sweep_records, &sweep, &error))
 		ereport(WARNING,
 				errcode(error->sqlerrcode),
 				errmsg("model \"%s\": what is recorded of contacts that are gone could "

@@ -22,6 +22,7 @@
 
 #include "ls_compat.h"
 
+#include "access/htup_details.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
@@ -35,7 +36,7 @@ static Size
 slab_size(const LsGroups *groups)
 {
 	return sizeof(LsAccumulator) * groups->naggs * LS_SLAB + LINE +
-		   sizeof(LsKey) * LS_SLAB;
+		   sizeof(LsGroupKey) * LS_SLAB;
 }
 
 /* has_room: for so much more? */
@@ -116,7 +117,7 @@ count_memory(LsGroups *groups)
 
 /* ---- groups ------------------------------------------------------------ */
 
-static inline LsKey *
+static inline LsGroupKey *
 key_of(const LsGroups *groups, uint32 group)
 {
 	return &groups->slabs[(group - 1) >> LS_SLAB_BITS].keys[(group - 1) % LS_SLAB];
@@ -141,8 +142,9 @@ add_slab(LsGroups *groups)
 		groups->slabs =
 			repalloc_huge(groups->slabs, sizeof(LsSlab) * groups->nslabs * 2);
 	slab = &groups->slabs[groups->nslabs++];
-	slab->keys = (LsKey *) memory;
-	slab->accs = (LsAccumulator *) TYPEALIGN(LINE, memory + sizeof(LsKey) * LS_SLAB);
+	slab->keys = (LsGroupKey *) memory;
+	slab->accs =
+		(LsAccumulator *) TYPEALIGN(LINE, memory + sizeof(LsGroupKey) * LS_SLAB);
 }
 
 /* new_group: its number. The next one may have no room. */
@@ -159,7 +161,9 @@ new_group(LsGroups *groups, const LsItem *item)
 	for (int i = 0; i < groups->naggs; i++)
 		accs[i].frame = NULL;
 	old = MemoryContextSwitchTo(groups->context);
-	*key_of(groups, group) = ls_key_copy(item->of.key);
+	key_of(groups, group)->key = ls_key_copy(item->of.key);
+	key_of(groups, group)->rest =
+		item->of.rest == NULL ? NULL : ls_copy_minimal_tuple(item->of.rest);
 	MemoryContextSwitchTo(old);
 	if (group % LS_SLAB == 0 && !has_room(groups, slab_size(groups)))
 		groups->is_full = true;
@@ -199,7 +203,7 @@ is_of(const LsGroups *groups, const LsBucket *bucket, const LsItem *item)
 {
 	return bucket->hash == item->of.hash &&
 		   (item->of.key.bytes == NULL ||
-			ls_key_compare(*key_of(groups, bucket->group), item->of.key) == 0);
+			ls_key_compare(key_of(groups, bucket->group)->key, item->of.key) == 0);
 }
 
 static uint32
@@ -346,17 +350,21 @@ next_table(LsGroups *groups)
 
 /*
  * ls_groups_next: the next group's accumulators; one without events has no frame.
- * NULL = that was all. A key's bytes stay until the next one.
+ * NULL = that was all. What its key points to stays until the next one.
  */
 const LsAccumulator *
-ls_groups_next(LsGroups *groups, LsKey *key, bool *is_null)
+ls_groups_next(LsGroups *groups, LsHashed *of)
 {
+	const LsGroupKey *key;
+
 	while (groups->next_group == groups->ngroups)
 		if (!next_table(groups))
 			return NULL;
 	groups->next_group++;
-	*key = *key_of(groups, groups->next_group);
-	*is_null = groups->next_group == groups->null_group;
+	key = key_of(groups, groups->next_group);
+	of->key = key->key;
+	of->is_null = groups->next_group == groups->null_group;
+	of->rest = key->rest;
 	return accs_of(groups, groups->next_group);
 }
 

@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
 #include "common/hashfn.h"
 
 #include "ls_engagement.h"
@@ -18,14 +19,22 @@ typedef struct LsHashed
 	LsKey key;
 	uint64 hash;
 	bool is_null;
+	MinimalTuple rest; /* what else follows from the key; NULL = nothing */
 } LsHashed;
+
+/* LsGroupKey: of a group. */
+typedef struct LsGroupKey
+{
+	LsKey key;
+	MinimalTuple rest;
+} LsGroupKey;
 
 /* LsItem: what an event brings to one of the accumulators of its contact. */
 typedef struct LsItem
 {
 	LsParcel parcel; /* at the beginning: `full` looks for the rest */
 	struct LsGroups *groups;
-	LsHashed of; /* bytes of its key stay until the batch is brought */
+	LsHashed of; /* what it points to stays until the batch is brought */
 	int agg;	 /* which accumulator; -1 = there must be a group, no more */
 } LsItem;
 
@@ -46,7 +55,7 @@ typedef struct LsBucket
 typedef struct LsSlab
 {
 	LsAccumulator *accs; /* in lines of the processor's cache; of a group together */
-	LsKey *keys;
+	LsGroupKey *keys;
 } LsSlab;
 
 /* LsSpill: items that wait in a file for a table of their own. */
@@ -98,7 +107,7 @@ extern void ls_groups_set_frame(LsGroups *groups, int agg, const LsFrame *frame)
 extern LsItem *ls_groups_item(LsGroups *groups, const LsHashed *of);
 extern void ls_groups_bring(LsGroups *groups);
 extern void ls_groups_finish(LsGroups *groups);
-extern const LsAccumulator *ls_groups_next(LsGroups *groups, LsKey *key, bool *is_null);
+extern const LsAccumulator *ls_groups_next(LsGroups *groups, LsHashed *of);
 extern bool ls_groups_rewind(LsGroups *groups);
 extern void ls_groups_end(LsGroups *groups);
 

@@ -108,6 +108,33 @@ begin_agg(LsNode *node, int number)
 							  &node->css.ss.ps);
 }
 
+/* begin_rest: columns that follow from the key are kept as a row of their own. */
+static void
+begin_rest(LsNode *node)
+{
+	TupleDesc given = node->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	List *fields = ((CustomScan *) node->css.ss.ps.plan)->custom_private;
+	int first = 1 + node->naggs;
+	TupleDesc desc;
+
+	node->nrest = given->natts - first;
+	if (node->nrest == 0)
+		return;
+	desc = CreateTemplateTupleDesc(node->nrest);
+	node->rest = palloc(sizeof(int) * node->nrest);
+	for (int i = 0; i < node->nrest; i++)
+	{
+		node->rest[i] =
+			list_nth_int(fields,
+						 LS_NODE_AGGREGATES + node->naggs * LS_NODE_FIELDS + i) -
+			1;
+		node->ncolumns = Max(node->ncolumns, node->rest[i] + 1);
+		TupleDescCopyEntry(desc, i + 1, given, first + i + 1);
+	}
+	node->follower = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	node->follower_given = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+}
+
 static void
 begin_node(CustomScanState *css, EState *estate, int eflags)
 {
@@ -125,13 +152,14 @@ begin_node(CustomScanState *css, EState *estate, int eflags)
 	node->expected = list_nth_int(fields, LS_NODE_GROUPS);
 	node->nparts = 1;
 	node->ncolumns = node->key_column + 1;
-	node->naggs = list_length(plan->custom_scan_tlist) - 1;
+	node->naggs = list_nth_int(fields, LS_NODE_NAGGREGATES);
 	node->aggs = palloc0(sizeof(LsNodeAgg) * node->naggs);
 	for (int i = 0; i < node->naggs; i++)
 	{
 		begin_agg(node, i);
 		node->ncolumns = Max(node->ncolumns, node->aggs[i].filter + 1);
 	}
+	begin_rest(node);
 	node->own = AllocSetContextCreate(CurrentMemoryContext,
 									  "engagement aggregate",
 									  ALLOCSET_DEFAULT_SIZES);
@@ -139,14 +167,32 @@ begin_node(CustomScanState *css, EState *estate, int eflags)
 
 /* ---- groups -------------------------------------------------------------- */
 
+/* store_rest: what follows from the key. */
+static void
+store_rest(LsNode *node, MinimalTuple rest)
+{
+	TupleTableSlot *to = node->css.ss.ss_ScanTupleSlot;
+	TupleTableSlot *from = node->follower_given;
+	int first = 1 + node->naggs;
+
+	ExecStoreMinimalTuple(rest, from, false);
+	slot_getallattrs(from);
+	for (int i = 0; i < node->nrest; i++)
+	{
+		to->tts_values[first + i] = from->tts_values[i];
+		to->tts_isnull[first + i] = from->tts_isnull[i];
+	}
+}
+
 static TupleTableSlot *
-store_group(LsNode *node, LsKey key, bool is_null, const LsAccumulator *accs)
+store_group(LsNode *node, const LsHashed *of, const LsAccumulator *accs)
 {
 	TupleTableSlot *slot = node->css.ss.ss_ScanTupleSlot;
 
 	ExecClearTuple(slot);
-	slot->tts_isnull[0] = is_null;
-	slot->tts_values[0] = is_null ? (Datum) 0 : ls_key_to_datum(node->key_type, key);
+	slot->tts_isnull[0] = of->is_null;
+	slot->tts_values[0] =
+		of->is_null ? (Datum) 0 : ls_key_to_datum(node->key_type, of->key);
 	for (int i = 0; i < node->naggs; i++)
 	{
 		slot->tts_isnull[i + 1] = accs[i].frame == NULL;
@@ -154,6 +200,8 @@ store_group(LsNode *node, LsKey key, bool is_null, const LsAccumulator *accs)
 									  ? (Datum) 0
 									  : PointerGetDatum(ls_accumulator_state(&accs[i]));
 	}
+	if (of->rest != NULL)
+		store_rest(node, of->rest);
 	return ExecStoreVirtualTuple(slot);
 }
 
@@ -192,17 +240,15 @@ next_group(ScanState *ss)
 {
 	LsNode *node = (LsNode *) ss;
 	const LsAccumulator *accs = NULL;
-	LsKey key;
-	bool is_null;
+	LsHashed of;
 	MemoryContext old;
 	TupleTableSlot *slot;
 
-	while (node->groups == NULL ||
-		   (accs = ls_groups_next(node->groups, &key, &is_null)) == NULL)
+	while (node->groups == NULL || (accs = ls_groups_next(node->groups, &of)) == NULL)
 		if (!next_table(node))
 			return ExecClearTuple(ss->ss_ScanTupleSlot);
 	old = MemoryContextSwitchTo(ss->ps.ps_ExprContext->ecxt_per_tuple_memory);
-	slot = store_group(node, key, is_null, accs);
+	slot = store_group(node, &of, accs);
 	MemoryContextSwitchTo(old);
 	return slot;
 }

@@ -16,13 +16,15 @@
  * custom_scan_tlist has the key, then the aggregates. custom_exprs has for each
  * aggregate the model, the source, and as_of (NULL where there is none).
  * custom_private is a list of integers, see LsNodeField; then for each aggregate
- * its first column, and that of its FILTER (0 = none).
+ * its first column, and that of its FILTER (0 = none); then the columns that follow
+ * from the key.
  */
 typedef enum LsNodeField
 {
 	LS_NODE_KEY_COLUMN,
 	LS_NODE_KEY_TYPE, /* as ls_key_stored_type has it */
 	LS_NODE_GROUPS,	  /* how many are expected */
+	LS_NODE_NAGGREGATES,
 	LS_NODE_AGGREGATES
 } LsNodeField;
 

@@ -88,6 +88,22 @@ ls_node_make_ready(LsNode *node, int number)
 
 /* ---- events ------------------------------------------------------------- */
 
+/* form_rest: what follows from the key, in the current context. */
+static MinimalTuple
+form_rest(LsNode *node, const TupleTableSlot *slot)
+{
+	TupleTableSlot *rest = node->follower;
+
+	ExecClearTuple(rest);
+	for (int i = 0; i < node->nrest; i++)
+	{
+		rest->tts_values[i] = slot->tts_values[node->rest[i]];
+		rest->tts_isnull[i] = slot->tts_isnull[node->rest[i]];
+	}
+	ExecStoreVirtualTuple(rest);
+	return ExecCopySlotMinimalTuple(rest);
+}
+
 /* hash_key: that of the event's contact. Its bytes are those of the event. */
 static inline LsHashed
 hash_key(const LsNode *node, const TupleTableSlot *slot)
@@ -133,6 +149,8 @@ add_event(LsNode *node, TupleTableSlot *slot)
 {
 	LsHashed of = hash_key(node, slot);
 
+	if (node->follower != NULL)
+		of.rest = form_rest(node, slot);
 	if (node->nparts > 1 && ls_hash_part(of.hash, node->nparts) != node->part)
 	{
 		for (int i = 0; i < node->naggs; i++)

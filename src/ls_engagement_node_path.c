@@ -35,6 +35,7 @@ typedef struct LsShape
 	Expr *key;
 	Oid key_type; /* as ls_key_stored_type has it */
 	List *calls;  /* of Aggref, each once */
+	List *rest;	  /* what follows from the key: variables, each once */
 	List *having;
 } LsShape;
 
@@ -109,9 +110,13 @@ takes_call(Aggref *call)
 		   !contain_volatile_functions((Node *) call->aggfilter);
 }
 
-/* collect_calls: true where there is something that the node cannot give. */
+/*
+ * collect: what is wanted of a group. True where there is something that the node
+ * cannot give. Variables that are no part of the key follow from it: the parser has
+ * seen to that.
+ */
 static bool
-collect_calls(Node *node, void *context)
+collect(Node *node, void *context)
 {
 	LsShape *shape = context;
 
@@ -122,9 +127,12 @@ collect_calls(Node *node, void *context)
 		shape->calls = list_append_unique(shape->calls, node);
 		return !takes_call((Aggref *) node);
 	}
-	if (IsA(node, Var) || IsA(node, PlaceHolderVar) || IsA(node, GroupingFunc))
-		return true;
-	return expression_tree_walker(node, collect_calls, context);
+	if (IsA(node, Var) || IsA(node, PlaceHolderVar))
+	{
+		shape->rest = list_append_unique(shape->rest, node);
+		return false;
+	}
+	return IsA(node, GroupingFunc) || expression_tree_walker(node, collect, context);
 }
 
 /* takes_key: are equal ones the same, byte by byte? */
@@ -145,21 +153,39 @@ takes_key(LsShape *shape, const SortGroupClause *clause)
 		   !contain_subplans((Node *) shape->key);
 }
 
+/* find_key: what is grouped by, constants aside; false where that is not one thing. */
+static bool
+find_key(PlannerInfo *root, LsShape *shape, const SortGroupClause **clause)
+{
+	ListCell *cell;
+
+	foreach(cell, ls_group_clause(root))
+	{
+		const SortGroupClause *one = lfirst_node(SortGroupClause, cell);
+		Expr *expr =
+			get_sortgroupref_tle(one->tleSortGroupRef, root->processed_tlist)->expr;
+
+		if (IsA(expr, Const))
+			continue;
+		if (shape->key != NULL)
+			return false;
+		shape->key = expr;
+		*clause = one;
+	}
+	return shape->key != NULL;
+}
+
 static bool
 find_shape(PlannerInfo *root, const GroupPathExtraData *extra, LsShape *shape)
 {
-	const SortGroupClause *clause;
+	const SortGroupClause *clause = NULL;
 
-	if (root->parse->groupingSets != NIL || list_length(ls_group_clause(root)) != 1)
+	if (root->parse->groupingSets != NIL || !find_key(root, shape, &clause))
 		return false;
-	clause = linitial_node(SortGroupClause, ls_group_clause(root));
-	shape->key =
-		get_sortgroupref_tle(clause->tleSortGroupRef, root->processed_tlist)->expr;
 	shape->having = (List *) extra->havingQual;
 	return takes_key(shape, clause) &&
-		   !collect_calls((Node *) root->upper_targets[UPPERREL_GROUP_AGG]->exprs,
-						  shape) &&
-		   !collect_calls((Node *) shape->having, shape) && shape->calls != NIL &&
+		   !collect((Node *) root->upper_targets[UPPERREL_GROUP_AGG]->exprs, shape) &&
+		   !collect((Node *) shape->having, shape) && shape->calls != NIL &&
 		   list_length(shape->calls) <= LS_NODE_MAX_AGGREGATES;
 }
 
@@ -227,9 +253,12 @@ lay_out(const LsShape *shape, double ngroups, List **columns)
 									 ? 0
 									 : place(columns, list_make1(call->aggfilter)));
 	}
-	fields = list_make3_int(place(columns, list_make1(shape->key)),
+	fields = list_make4_int(place(columns, list_make1(shape->key)),
 							(int) shape->key_type,
-							(int) Min(ngroups, (double) PG_INT32_MAX));
+							(int) Min(ngroups, (double) PG_INT32_MAX),
+							list_length(shape->calls));
+	foreach(cell, shape->rest)
+		aggregates = lappend_int(aggregates, place(columns, list_make1(lfirst(cell))));
 	return list_concat(fields, aggregates);
 }
 
@@ -292,7 +321,8 @@ make_node(PlannerInfo *root,
 	cost_node(root, path, child, Max(ngroups / nprocesses, 1), shape->having);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(child);
-	path->custom_private = list_make4(shape->key, shape->calls, shape->having, fields);
+	path->custom_private =
+		list_make5(shape->key, shape->calls, shape->rest, shape->having, fields);
 	path->methods = &path_methods;
 	return path;
 }
@@ -386,6 +416,16 @@ offer_node(PlannerInfo *root,
 
 /* ---- the plan -------------------------------------------------------------- */
 
+/* add_column: to what the node gives. */
+static void
+add_column(CustomScan *plan, Expr *value)
+{
+	AttrNumber number = (AttrNumber) (list_length(plan->custom_scan_tlist) + 1);
+
+	plan->custom_scan_tlist =
+		lappend(plan->custom_scan_tlist, makeTargetEntry(value, number, NULL, false));
+}
+
 static Plan *
 plan_node(PlannerInfo *root,
 		  RelOptInfo *rel,
@@ -395,29 +435,27 @@ plan_node(PlannerInfo *root,
 		  List *custom_plans)
 {
 	CustomScan *plan = makeNode(CustomScan);
-	List *calls = lsecond(path->custom_private);
-	AttrNumber number = 1;
+	List *fields = path->custom_private;
 	ListCell *cell;
 
 	plan->scan.plan.targetlist = tlist;
-	plan->scan.plan.qual = lthird(path->custom_private);
+	plan->scan.plan.qual = lfourth(fields);
 	plan->flags = path->flags;
 	plan->custom_plans = custom_plans;
-	plan->custom_private = lfourth(path->custom_private);
-	plan->custom_scan_tlist = list_make1(
-		makeTargetEntry(linitial(path->custom_private), number++, NULL, false));
-	foreach(cell, calls)
+	plan->custom_private = llast(fields);
+	add_column(plan, linitial(fields));
+	foreach(cell, (List *) lsecond(fields))
 	{
-		const Aggref *call = lfirst_node(Aggref, cell);
+		Aggref *call = lfirst_node(Aggref, cell);
 
-		plan->custom_scan_tlist =
-			lappend(plan->custom_scan_tlist,
-					makeTargetEntry((Expr *) call, number++, NULL, false));
+		add_column(plan, (Expr *) call);
 		plan->custom_exprs = lappend(plan->custom_exprs, argument(call, 1));
 		plan->custom_exprs = lappend(plan->custom_exprs, argument(call, 2));
 		plan->custom_exprs =
 			lappend(plan->custom_exprs, nhead(call) == 4 ? argument(call, 3) : NULL);
 	}
+	foreach(cell, (List *) lthird(fields))
+		add_column(plan, lfirst(cell));
 	plan->methods = &ls_engagement_node;
 	return &plan->scan.plan;
 }

@@ -49,6 +49,10 @@ typedef struct LsNode
 	double expected; /* groups */
 	int naggs;
 	LsNodeAgg *aggs;
+	int nrest;				  /* columns that follow from the key */
+	int *rest;				  /* from 0 */
+	TupleTableSlot *follower; /* a row of them; NULL = there are none */
+	TupleTableSlot *follower_given;
 	int ncolumns;		  /* of the child, that are looked at */
 	MemoryContext own;	  /* of the groups */
 	LsGroups *groups;	  /* NULL = no events were read yet */

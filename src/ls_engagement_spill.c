@@ -9,6 +9,7 @@
 #include "ls_compat.h"
 #include "ls_engagement_cells.h"
 
+#include "access/htup_details.h"
 #include "port/pg_bitutils.h"
 #include "storage/buffile.h"
 #include "utils/memutils.h"
@@ -35,6 +36,7 @@ typedef struct LsPacked
 #define PACKED_TIME 16
 #define PACKED_ACTIVITY 32
 #define PACKED_FUTURE 64
+#define PACKED_REST 128
 
 /* ---- packing ---------------------------------------------------------- */
 
@@ -46,7 +48,7 @@ size_behind(const LsPacked *packed)
 				 ((packed->flags & PACKED_TIME) != 0);
 
 	return sizeof(uint64) * words +
-		   (packed->flags & PACKED_BYTES ? MAXALIGN(packed->key) : 0);
+		   (packed->flags & (PACKED_BYTES | PACKED_REST) ? MAXALIGN(packed->key) : 0);
 }
 
 /* has_time: does the first cell say when the event was? */
@@ -56,13 +58,19 @@ has_time(const LsCell *cells, int n)
 	return n > 0 && !ls_cell_is_long(cells[0].head);
 }
 
+static inline Size
+rest_size(const LsItem *item)
+{
+	return item->of.rest == NULL ? 0 : MAXALIGN(item->of.rest->t_len);
+}
+
 /*
  * ls_spill_max_size: the item packed has no more bytes.
  */
 Size
 ls_spill_max_size(const LsItem *item)
 {
-	return sizeof(LsPacked) + sizeof(uint64) * (2 + LS_PARCEL_CELLS) +
+	return sizeof(LsPacked) + sizeof(uint64) * (2 + LS_PARCEL_CELLS) + rest_size(item) +
 		   MAXALIGN(item->of.key.length);
 }
 
@@ -73,7 +81,6 @@ head_of(const LsItem *item)
 	const LsParcel *parcel = &item->parcel;
 	LsPacked head = {.agg = (int16) item->agg};
 
-	head.key = (int32) item->of.key.number;
 	if (item->of.is_null)
 		head.flags = PACKED_NULL;
 	else if (item->of.key.bytes != NULL)
@@ -81,8 +88,19 @@ head_of(const LsItem *item)
 		head.flags = PACKED_BYTES;
 		head.key = item->of.key.length;
 	}
+	else if (item->of.rest == NULL &&
+			 (int32) item->of.key.number == item->of.key.number)
+	{
+		head.flags = PACKED_SMALL;
+		head.key = (int32) item->of.key.number;
+	}
 	else
-		head.flags = head.key == item->of.key.number ? PACKED_SMALL : PACKED_LARGE;
+		head.flags = PACKED_LARGE;
+	if (item->of.rest != NULL)
+	{
+		head.flags |= PACKED_REST;
+		head.key += (int32) rest_size(item);
+	}
 	if (item->agg < 0)
 		return head;
 	head.n = (uint8) parcel->n;
@@ -111,13 +129,44 @@ ls_spill_pack(const LsItem *item, char *to)
 		*word++ = item->parcel.at_us;
 	for (int i = 0; i < head.n; i++)
 		*word++ = item->parcel.cells[i].at_us;
-	if (!(head.flags & PACKED_BYTES))
-		return (char *) word;
-	memcpy(word, item->of.key.bytes, head.key);
-	return (char *) word + MAXALIGN(head.key);
+	to = (char *) word;
+	if (head.flags & PACKED_REST)
+	{
+		memcpy(to, item->of.rest, item->of.rest->t_len);
+		to += rest_size(item);
+	}
+	if (head.flags & PACKED_BYTES)
+	{
+		memcpy(to, item->of.key.bytes, item->of.key.length);
+		to += MAXALIGN(item->of.key.length);
+	}
+	return to;
 }
 
-/* unpack: into the batch. Bytes of its key are copied to the current context. */
+/* unpack_behind: what is behind the cells, copied to the current context. */
+static void
+unpack_behind(const LsPacked *packed, const char *bytes, LsHashed *of)
+{
+	int length = packed->key;
+
+	if (packed->flags & PACKED_REST)
+	{
+		Size size;
+
+		of->rest = ls_copy_minimal_tuple((MinimalTuple) bytes);
+		size = MAXALIGN(of->rest->t_len);
+		bytes += size;
+		length -= (int) size;
+	}
+	if (packed->flags & PACKED_BYTES)
+	{
+		of->key.bytes = bytes;
+		of->key.length = length;
+		of->key = ls_key_copy(of->key);
+	}
+}
+
+/* unpack: into the batch. */
 static void
 unpack(LsGroups *groups, const LsPacked *packed)
 {
@@ -132,12 +181,8 @@ unpack(LsGroups *groups, const LsPacked *packed)
 		of.key.number = *word++;
 	if (packed->flags & PACKED_TIME)
 		time = word++;
-	if (packed->flags & PACKED_BYTES)
-	{
-		of.key.bytes = (const char *) (word + packed->n);
-		of.key.length = packed->key;
-		of.key = ls_key_copy(of.key);
-	}
+	if (packed->flags & (PACKED_BYTES | PACKED_REST))
+		unpack_behind(packed, (const char *) (word + packed->n), &of);
 	of.hash = of.is_null ? 0 : ls_hash_key(of.key);
 	item = ls_groups_item(groups, &of);
 	item->agg = packed->agg;

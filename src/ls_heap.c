@@ -29,16 +29,6 @@
 
 /* ---- the table ---------------------------------------------------------- */
 
-/* is_plain_filter: of a partial index: `column IS NOT NULL`. */
-static bool
-is_plain_filter(List *filter)
-{
-	const NullTest *test = filter == NIL ? NULL : linitial(filter);
-
-	return filter == NIL || (list_length(filter) == 1 && IsA(test, NullTest) &&
-							 test->nulltesttype == IS_NOT_NULL && IsA(test->arg, Var));
-}
-
 /*
  * is_plain_index: on columns that are always short, so that there is room for them
  * in the index; and is nothing unique but the key, which stays?
@@ -49,7 +39,7 @@ is_plain_index(Relation rel, Relation index, AttrNumber key, Oid key_index)
 	const Form_pg_index form = index->rd_index;
 
 	if (index->rd_rel->relam != BTREE_AM_OID || RelationGetIndexExpressions(index) ||
-		!is_plain_filter(RelationGetIndexPredicate(index)) ||
+		RelationGetIndexPredicate(index) ||
 		(form->indisunique && RelationGetRelid(index) != key_index))
 		return false;
 	for (int i = 0; i < form->indnatts; i++)
@@ -228,20 +218,6 @@ read_entry(Relation index, TupleTableSlot *slot, LsIndexEntry *entry)
 		entry->values[i] = slot_getattr(slot, form->indkey.values[i], &entry->nulls[i]);
 }
 
-/* is_wanted: is the row one of those that the index has? */
-static bool
-is_wanted(Relation index, TupleTableSlot *slot)
-{
-	List *filter = RelationGetIndexPredicate(index);
-	bool is_null = false;
-
-	if (filter != NIL)
-		(void) slot_getattr(slot,
-							((Var *) ((NullTest *) linitial(filter))->arg)->varattno,
-							&is_null);
-	return !is_null;
-}
-
 static bool
 is_same_entry(Relation index, const LsIndexEntry *a, const LsIndexEntry *b)
 {
@@ -279,7 +255,7 @@ insert_entry(Relation rel,
 	IndexUniqueCheck check =
 		index->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO;
 
-	if (!index->rd_index->indisready || !is_wanted(index, slot))
+	if (!index->rd_index->indisready)
 		return;
 	read_entry(index, slot, &entry);
 	(void) index_insert(index,

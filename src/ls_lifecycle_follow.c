@@ -8,6 +8,7 @@
 #include "ls_contact.h"
 #include "ls_fit.h"
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 /* LsFollow: one contact, and what comes of it. */
@@ -81,11 +82,6 @@ follow_one(LsFollow *follow)
 	int nmoves = list_length(follow->moves);
 	int nfirings = list_length(follow->firings);
 
-	if (!follow->life->may_raise)
-	{
-		evaluate(follow);
-		return;
-	}
 	if (ls_attempt(evaluate, follow, &error))
 		return;
 	follow->moves = list_truncate(follow->moves, nmoves);
@@ -95,6 +91,60 @@ follow_one(LsFollow *follow)
 						   follow->as_of,
 						   psprintf("its lifecycle could not be followed: %s",
 									ls_fit_describe(error)));
+}
+
+/* LsFollowAll: many contacts. */
+typedef struct LsFollowAll
+{
+	LsFollow follow;
+	LsChange *changes;
+	int n;
+} LsFollowAll;
+
+static void
+evaluate_all(void *arg)
+{
+	LsFollowAll *all = arg;
+
+	for (int i = 0; i < all->n; i++)
+	{
+		all->follow.change = &all->changes[i];
+		if (all->changes[i].outcome == LS_SCORED)
+			evaluate(&all->follow);
+	}
+}
+
+/*
+ * follow_all: in one subtransaction, if any. Where a condition raises, each contact
+ * has one of its own.
+ */
+static void
+follow_all(LsFollowAll *all)
+{
+	Size size = sizeof(LsChange) * (Size) all->n;
+	LsChange *before;
+	ErrorData *error;
+
+	if (!all->follow.life->may_raise)
+	{
+		evaluate_all(all);
+		return;
+	}
+	before = memcpy(palloc_extended(size, MCXT_ALLOC_HUGE), all->changes, size);
+	if (!ls_attempt(evaluate_all, all, &error))
+	{
+		memcpy(all->changes, before, size);
+		all->follow.moves = NIL;
+		all->follow.firings = NIL;
+		for (int i = 0; i < all->n; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			all->follow.change = &all->changes[i];
+			if (all->changes[i].outcome == LS_SCORED)
+				follow_one(&all->follow);
+		}
+	}
+	pfree(before);
 }
 
 /* map_rows: of the contacts, as far as they are at hand. */
@@ -121,22 +171,17 @@ ls_lifecycle_look(LsModel *model,
 				  List **moves,
 				  List **firings)
 {
-	LsFollow follow = {.as_of = as_of};
+	LsFollowAll all = {.follow = {.as_of = as_of}, .changes = changes, .n = n};
 
 	for (int i = 0; i < n; i++)
 		settle_cause(model, &changes[i], as_of);
 	if (!ls_lifecycle_is_needed(model))
 		return;
-	follow.life = ls_lifecycle_get(model);
-	follow.map = map_rows(follow.life, changes, n);
-	for (int i = 0; i < n; i++)
-	{
-		follow.change = &changes[i];
-		if (changes[i].outcome == LS_SCORED)
-			follow_one(&follow);
-	}
-	*moves = follow.moves;
-	*firings = follow.firings;
+	all.follow.life = ls_lifecycle_get(model);
+	all.follow.map = map_rows(all.follow.life, changes, n);
+	follow_all(&all);
+	*moves = all.follow.moves;
+	*firings = all.follow.firings;
 }
 
 /*

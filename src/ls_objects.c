@@ -335,6 +335,26 @@ ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values)
 }
 
 /*
+ * ls_objects_execute_once: the same for what looks through whole tables, and seldom:
+ * it is planned for them as they are. A nested loop over what was thought to be
+ * little, and is not, would never end.
+ */
+uint64
+ls_objects_execute_once(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	int guc_level = NewGUCNestLevel();
+	int result;
+
+	ls_guard_set("enable_nestloop", "off");
+	ls_guard_set("jit", "off");
+	result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+	AtEOXact_GUC(true, guc_level);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/*
  * ls_objects_script: the SQL that a function of ours, lead_scoring.<writer>,
  * writes for the model; NULL for nothing. Inside SPI, as the owner.
  */

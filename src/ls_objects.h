@@ -39,4 +39,9 @@ extern SPIPlanPtr ls_objects_plan(const char *sql, int nargs, Oid *types);
 extern void ls_objects_plan_now(SPIPlanPtr plan);
 extern uint64 ls_objects_execute(const char *sql, int nargs, Oid *types, Datum *values);
 
+extern uint64 ls_objects_execute_once(const char *sql,
+									  int nargs,
+									  Oid *types,
+									  Datum *values);
+
 #endif /* LS_OBJECTS_H */

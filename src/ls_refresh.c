@@ -316,7 +316,7 @@ next_due(LsRun *run, LsChange **changes)
 	int n;
 
 	(void) ls_objects_execute(
-		psprintf("SELECT contact_id FROM %s WHERE (due_at <= $1"
+		psprintf("SELECT contact_id FROM %s WHERE (stamp = $2 AND due_at <= $1"
 				 " AND scored_at < $1 OR stamp < $2 OR stamp > $2)%s LIMIT %d"
 				 " FOR UPDATE SKIP LOCKED",
 				 run->objects->score,
@@ -344,12 +344,13 @@ count_due(const LsRun *run)
 
 	if (!run->commits)
 		return 0;
-	return count_number(psprintf("SELECT count(*) FROM %s WHERE due_at <= $1"
-								 " AND scored_at < $1 OR stamp < $2 OR stamp > $2",
-								 run->objects->score),
-						2,
-						types,
-						values);
+	return count_number(
+		psprintf("SELECT count(*) FROM %s WHERE stamp = $2 AND due_at <= $1"
+				 " AND scored_at < $1 OR stamp < $2 OR stamp > $2",
+				 run->objects->score),
+		2,
+		types,
+		values);
 }
 
 /* is_everyone_due: do the rules, or a row of the queue, say so? */

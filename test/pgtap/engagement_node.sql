@@ -13,7 +13,7 @@ SET client_min_messages = error;
 SET lead_scoring.as_of = '2026-03-01 00:00+00';
 SET max_parallel_workers_per_gather = 0;
 
-SELECT plan(122);
+SELECT plan(129);
 
 CREATE ROLE en_reader;
 
@@ -86,8 +86,11 @@ CREATE SCHEMA crm;
 GRANT USAGE ON SCHEMA crm TO PUBLIC;
 CREATE DOMAIN crm.number AS int CHECK (VALUE <> 13);
 CREATE COLLATION crm.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-CREATE TABLE crm.contacts (id int PRIMARY KEY, name text);
-INSERT INTO crm.contacts SELECT i, 'c' || i FROM generate_series(1, 800) AS i;
+CREATE TABLE crm.contacts (id int PRIMARY KEY, name text, born timestamptz, long text);
+INSERT INTO crm.contacts
+SELECT i, nullif('c' || i, 'c9'), nullif(timestamptz '2025-03-01 UTC', timestamptz '2025-02-01 UTC' + i % 30 * interval '1 day') + i * interval '1 day',
+       CASE WHEN i < 5 THEN (SELECT string_agg(md5(j::text), '') FROM generate_series(1, 300 * i) AS j) END
+  FROM generate_series(1, 800) AS i;
 -- 8,000 events of 1,198 contacts, 399 of whom are not known, and of nobody.
 CREATE TABLE crm.events (
     id          int,
@@ -115,7 +118,9 @@ SELECT i, k, timestamptz '2026-03-05 00:00+00' - (hashint4(i) & 1048575) * inter
   FROM generate_series(1, 8000) AS i
  CROSS JOIN LATERAL (SELECT nullif((hashint4(i) & 1073741823) % 1201, 7) AS k) AS key;
 INSERT INTO crm.events (id, contact_id, as_long) VALUES (8001, 1, NULL), (8002, 1201, NULL), (8003, NULL, NULL);
-VACUUM ANALYZE crm.events;
+CREATE TABLE crm.named (as_text text PRIMARY KEY, other numeric);
+INSERT INTO crm.named SELECT DISTINCT as_text, length(as_text) / 7.0 FROM crm.events WHERE as_text IS NOT NULL;
+VACUUM ANALYZE crm.events, crm.contacts, crm.named;
 
 CREATE FUNCTION tool.add_model(name text, events regclass, contact_id text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -180,6 +185,7 @@ INSERT INTO tool.shape (planned, query) VALUES
     ('usual', $$SELECT agg(e, 'm') FROM crm.events AS e$$),
     ('usual', $$SELECT random() < 2 AS r, agg(e, 'm') FROM crm.events AS e GROUP BY 1$$),
     ('usual', $$SELECT 1, agg(e, 'm') FROM crm.events AS e GROUP BY 1$$),
+    ('usual', $$SELECT 1, 2, agg(e, 'm') FROM crm.events AS e GROUP BY 1, 2$$),
     ('usual', $$SELECT generate_series(contact_id, contact_id + 1), agg(e, 'm') FROM crm.events AS e WHERE id < 50 GROUP BY 1$$),
     -- what is beside the key
     ('node', $$SELECT contact_id, agg(e, 'm'), agg(e, 'm', NULL, '2026-02-10 UTC'), agg(e, 'many') FROM crm.events AS e GROUP BY 1$$),
@@ -213,7 +219,14 @@ INSERT INTO tool.shape (planned, query) VALUES
     ('node', $$SELECT e.contact_id, agg(e, 'm') FROM crm.contacts AS c LEFT JOIN crm.loud AS e ON e.contact_id = c.id GROUP BY 1$$),
     ('node', $$SELECT c.id, agg(e, 'm') FROM crm.loud AS e FULL JOIN crm.contacts AS c ON e.contact_id = c.id GROUP BY 1$$),
     ('usual', $$SELECT e.contact_id, agg(e, 'm') FROM crm.events AS e JOIN crm.contacts AS c ON c.id = e.contact_id AND c.id = 77 GROUP BY 1$$),
-    ('usual', $$SELECT c.id, c.name, agg(e, 'm') FROM crm.contacts AS c LEFT JOIN crm.events AS e ON e.contact_id = c.id GROUP BY c.id$$),
+    -- what follows from the key
+    ('node', $$SELECT c.id, c.name, agg(e, 'm') FROM crm.contacts AS c LEFT JOIN crm.events AS e ON e.contact_id = c.id GROUP BY c.id$$),
+    ('node', $$SELECT c.id, upper(c.name) || c.born, c.long, c, agg(e, 'm') FROM crm.contacts AS c LEFT JOIN crm.events AS e ON e.contact_id = c.id GROUP BY c.id HAVING c.name <> 'c7' OR agg(e, 'm') IS NULL$$),
+    ('node', $$SELECT c.name, lead_scoring.engagement_score(agg(e, 'm', 'events', t), t, c.born) FROM (VALUES (timestamptz '2026-03-01 UTC')) AS moment (t) CROSS JOIN crm.contacts AS c LEFT JOIN crm.events AS e ON e.contact_id = c.id GROUP BY c.id, t$$),
+    ('node', $$SELECT c.name, (SELECT count(*) FROM crm.contacts AS d WHERE d.id < c.id AND d.name > c.name), agg(e, 'm') FILTER (WHERE c.id > 3) FROM crm.contacts AS c LEFT JOIN crm.loud AS e ON e.contact_id = c.id WHERE c.id < 60 GROUP BY c.id$$),
+    ('node', $$SELECT n.as_text, n.other, agg(e, 'm') FROM crm.named AS n LEFT JOIN crm.events AS e USING (as_text) GROUP BY n.as_text$$),
+    ('node', $$SELECT contact_id, agg(e, 'm'), 'x' FROM crm.events AS e GROUP BY 3, 1$$),
+    ('usual', $$SELECT c.id, e.type, agg(e, 'm') FROM crm.contacts AS c LEFT JOIN crm.events AS e ON e.contact_id = c.id GROUP BY c.id, 2$$),
     -- again and again
     ('node', $$SELECT c.id, s.* FROM crm.contacts AS c LEFT JOIN LATERAL (SELECT contact_id, agg(e, 'm') FROM crm.events AS e WHERE e.id < c.id * 300 GROUP BY 1) AS s ON s.contact_id = c.id WHERE c.id < 12$$),
     ('node', $$SELECT c.id, s.* FROM crm.contacts AS c LEFT JOIN LATERAL (SELECT contact_id, agg(e, 'm', NULL, timestamptz '2026-03-01 UTC' - c.id * interval '3 days') FROM crm.events AS e WHERE id < 999 GROUP BY 1) AS s ON s.contact_id % 20 = c.id WHERE c.id < 12$$),
@@ -386,7 +399,7 @@ SELECT matches(tool.plan_of(:'scores'),
                'Finalize Aggregate.*Gather.*Partial Aggregate.*Parallel Custom Scan \(Engagement Aggregate\).*Parallel Seq Scan', 'and go on with what they have');
 SELECT matches(tool.plan_of($$SELECT contact_id, lead_scoring.engagement_agg(e, 'm') FROM crm.parted AS e GROUP BY 1$$),
                'Gather.*Parallel Custom Scan \(Engagement Aggregate\).*Parallel Append', 'partitions');
-SELECT matches(tool.plan_of($$SELECT c.id, lead_scoring.engagement_agg(e, 'm') FROM crm.contacts AS c LEFT JOIN crm.events AS e ON e.contact_id = c.id GROUP BY c.id$$),
+SELECT matches(tool.plan_of($$SELECT c.id, c.name, lead_scoring.engagement_agg(e, 'm') FROM crm.contacts AS c JOIN crm.events AS e ON e.contact_id = c.id GROUP BY c.id$$),
                'Gather.*Parallel Custom Scan \(Engagement Aggregate\).*Join', 'joins');
 SELECT cmp_ok(count(*), '>', 40::bigint, 'many shapes are parallel')
   FROM tool.shape WHERE tool.plan_of(tool.say(query, 'lead_scoring.engagement_agg')) ~ 'Parallel Custom Scan \(Engagement Aggregate\)';
