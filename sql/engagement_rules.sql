@@ -204,6 +204,10 @@ EXECUTE rule('{"kind": "each", "within": "1 day"}');
 \echo :SQLSTATE
 \set VERBOSITY terse
 EXECUTE rule('{"kind": "each", "after": "1 day"}');
+EXECUTE rule('{"kind": "each", "max_count": 1, "after": "24 hours", "within": "1 day"}');
+EXECUTE rule('{"kind": "each", "max_count": 1, "after": "2 days", "expires_after": "1 day"}');
+EXECUTE rule('{"kind": "each", "max_count": 1, "after": "1 day", "linear_over": "1 day"}');
+EXECUTE rule('{"kind": "count", "at_least": 1, "after": "1 month", "within": "30 days"}');
 EXECUTE rule('{"kind": "each", "unless": "type = ''order''"}');
 EXECUTE rule('{"kind": "each", "distinct_by": "type"}');
 EXECUTE rule('{"kind": "each", "linear_over": "1 day"}');
@@ -354,6 +358,17 @@ SELECT * FROM lead_scoring.check_model('renamed') WHERE severity <> 'advice' ORD
 UPDATE lead_scoring.engagement_rule SET condition = 'minutes < 50' WHERE name = 'each';
 UPDATE lead_scoring.event_source SET condition = 'type = ''order'' AND clicks <> 3' WHERE model = 'renamed' AND name = 'web';
 SELECT * FROM lead_scoring.check_model('renamed') WHERE severity <> 'advice' ORDER BY object, problem;
+-- Keys that are equal but not spelt alike.
+CREATE COLLATION events.either_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE events.mails (address text COLLATE events.either_case, at timestamptz);
+CREATE TABLE events.by_mail (address text PRIMARY KEY, other text COLLATE events.either_case UNIQUE);
+SELECT lead_scoring.create_model('mail', 'events.by_mail', 'address');
+SELECT lead_scoring.add_event_source('mail', 'events.mails', 'address', 'at');
+SELECT lead_scoring.create_model('case', 'events.by_mail', 'other');
+SELECT lead_scoring.add_event_source('case', 'events.mails', 'address', 'at');
+DELETE FROM lead_scoring.model WHERE name IN ('mail', 'case');
+-- A goal is a milestone.
+INSERT INTO lead_scoring.action (model, name, condition, goal) VALUES ('renamed', 'call', 'total > 1', 'nothing');
 DROP TABLE events.events CASCADE;
 SELECT * FROM lead_scoring.check_model('renamed') WHERE severity <> 'advice' ORDER BY object, problem;
 

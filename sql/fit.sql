@@ -220,3 +220,12 @@ SELECT relname FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relkin
 ORDER BY 1;
 
 DROP SCHEMA crm CASCADE;
+
+-- try_numeric: as the cast, or null.
+SELECT v, lead_scoring.try_numeric(v) AS n
+  FROM unnest(ARRAY['12', ' -1.50 ', '+.5', '5.', '1e3', '1E-2', '', ' ', '.', '-', 'x', '1x', '1 2', '1e', '1e+',
+                    'NaN', 'Infinity', '0x1F', '1_000', '1,5', '1e1000', '1e1001', '1e99999999999']) WITH ORDINALITY AS t (v, place)
+ WHERE length(lead_scoring.try_numeric(v)::text) IS NULL OR length(lead_scoring.try_numeric(v)::text) < 100
+ ORDER BY place;
+SELECT lead_scoring.try_numeric(NULL) IS NULL AS null, lead_scoring.try_numeric(repeat('1', 1000)) = repeat('1', 1000)::numeric AS long,
+       lead_scoring.try_numeric(repeat('1', 1001)) IS NULL AS longer;

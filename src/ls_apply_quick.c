@@ -3,9 +3,9 @@
  *
  * Here a score follows from its own row, the new events and the rules, and nothing is
  * run but what is part of the server. So much of what ls_apply_changes does is not
- * needed. No lock is taken first: the update itself sees whether somebody is writing
- * the row, or has written it since it was read. Nothing is waited for, so there is no
- * claim to look for. Nothing of the owner's is called, so it need not become the owner.
+ * needed. The row is read without a lock, and locked just before it is written, if
+ * nobody has it or has written it since. Nothing is waited for, so there is no claim to
+ * look for. Nothing of the owner's is called, so it need not become the owner.
  * And what is only written to a plain table needs no subtransaction.
  *
  * Wherever it is not like that, nothing is written, and the contact takes the ordinary
@@ -290,8 +290,13 @@ ls_apply_quick(LsModel *model, const LsChange *change)
 {
 	LsQuickWork work = {.model = model, .change = *change};
 	ErrorData *error;
+	bool is_done;
 
+	/* At commit there is none any more, and who reads rows wants one. */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	work.quick = find_known(model);
-	return work.quick != NULL && ls_attempt(try_score, &work, &error) && work.is_done &&
-		   finish(&work);
+	is_done = work.quick != NULL && ls_attempt(try_score, &work, &error) &&
+			  work.is_done && finish(&work);
+	PopActiveSnapshot();
+	return is_done;
 }

@@ -51,6 +51,13 @@
 #define ls_group_clause(root) ((root)->parse->groupClause)
 #endif
 
+/* Room for what is put before it, since 18. */
+#if PG_VERSION_NUM >= 180000
+#define ls_copy_minimal_tuple(tuple) heap_copy_minimal_tuple((tuple), 0)
+#else
+#define ls_copy_minimal_tuple(tuple) heap_copy_minimal_tuple(tuple)
+#endif
+
 /* Disabled nodes are counted since 18. */
 #if PG_VERSION_NUM >= 180000
 #define ls_cost_hashagg(path, root, costs, ngroups, quals, input)                      \

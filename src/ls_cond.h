@@ -77,7 +77,8 @@ extern bool ls_cond_has_column(Node *expr);
 /* ls_cond_hint.c */
 extern char *ls_cond_hint_utc(Node *expr, const LsCondScope *scope);
 extern char *ls_cond_hint_interval(OpExpr *comparison, const LsCondScope *scope);
-extern const char *ls_cond_hint_function(const char *name);
+extern const char *ls_cond_hint_moment(const LsCondScope *scope);
+extern const char *ls_cond_hint_function(const char *name, const LsCondScope *scope);
 
 /* ls_cond_deparse.c */
 extern char *ls_cond_deparse(Node *expr, const LsCondScope *scope, bool qualify);

@@ -55,7 +55,7 @@ static void
 refuse_unstable(const LsCheck *check, Oid funcid)
 {
 	const char *name = get_func_name(funcid);
-	const char *hint = ls_cond_hint_function(name);
+	const char *hint = ls_cond_hint_function(name, check->scope);
 	const char *rewrite = ls_cond_has_column(check->node)
 							  ? ls_cond_hint_utc(check->node, check->scope)
 							  : NULL;
@@ -248,8 +248,8 @@ check_constant(const LsCheck *check, Const *constant)
 			refuse(check,
 				   (Node *) constant,
 				   psprintf("the literal '%s'", literal->text),
-				   "It would be read once and never move: write as_of, the moment of "
-				   "scoring, for example as_of - interval '1 day'.");
+				   psprintf("It would be read once and never move. %s",
+							ls_cond_hint_moment(check->scope)));
 	}
 }
 
@@ -327,13 +327,15 @@ check_session_value(const LsCheck *check, SQLValueFunction *value)
 			refuse(check,
 				   (Node *) value,
 				   "current_date",
-				   "Write (as_of AT TIME ZONE 'UTC')::date instead.");
+				   check->scope->has_as_of
+					   ? "Write (as_of AT TIME ZONE 'UTC')::date instead."
+					   : ls_cond_hint_moment(check->scope));
 			break;
 		default:
 			refuse(check,
 				   (Node *) value,
 				   "the current time",
-				   "Write as_of, the moment of scoring, instead.");
+				   ls_cond_hint_moment(check->scope));
 	}
 }
 

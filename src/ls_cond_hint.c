@@ -187,17 +187,40 @@ ls_cond_hint_interval(OpExpr *comparison, const LsCondScope *scope)
 }
 
 /*
+ * ls_cond_hint_moment: advice for who wants the current time.
+ */
+const char *
+ls_cond_hint_moment(const LsCondScope *scope)
+{
+	if (scope->has_as_of)
+		return "Write as_of, the moment of scoring, instead.";
+	return "Conditions on events are about the event alone; use the timing columns of the "
+		   "rule (within, after, expires_after).";
+}
+
+/* is_clock: does the function of that name tell the time? */
+static bool
+is_clock(const char *name)
+{
+	static const char *const clocks[] = {"now",
+										 "transaction_timestamp",
+										 "statement_timestamp",
+										 "clock_timestamp",
+										 "timeofday"};
+
+	for (int i = 0; i < lengthof(clocks); i++)
+		if (strcmp(clocks[i], name) == 0)
+			return true;
+	return false;
+}
+
+/*
  * ls_cond_hint_function: advice for a function by name, or NULL.
  */
 const char *
-ls_cond_hint_function(const char *name)
+ls_cond_hint_function(const char *name, const LsCondScope *scope)
 {
 	static const char *const advice[][2] = {
-		{"now", "Write as_of, the moment of scoring, instead."},
-		{"transaction_timestamp", "Write as_of, the moment of scoring, instead."},
-		{"statement_timestamp", "Write as_of, the moment of scoring, instead."},
-		{"clock_timestamp", "Write as_of, the moment of scoring, instead."},
-		{"timeofday", "Write as_of, the moment of scoring, instead."},
 		{"concat", "Join the parts with ||, for example coalesce(a, '') || b."},
 		{"concat_ws", "Join the parts with ||, for example a || ' ' || b."},
 		{"format", "Join the parts with ||, for example a || ' ' || b."},
@@ -217,6 +240,8 @@ ls_cond_hint_function(const char *name)
 		{"random", "A score is a function of the facts alone: hash a column instead."},
 	};
 
+	if (is_clock(name))
+		return ls_cond_hint_moment(scope);
 	for (int i = 0; i < lengthof(advice); i++)
 		if (strcmp(advice[i][0], name) == 0)
 			return advice[i][1];

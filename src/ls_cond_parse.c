@@ -32,8 +32,7 @@ resolve_as_of(ParseState *pstate, ColumnRef *ref)
 		ereport(ERROR,
 				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				errmsg("as_of is not allowed here"),
-				errhint("Conditions on events are about the event alone; use the timing "
-						"columns of the rule (within, after, expires_after)."),
+				errhint("%s", ls_cond_hint_moment(scope)),
 				parser_errposition(pstate, ref->location));
 
 	moment = makeNode(Param);

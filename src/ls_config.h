@@ -71,6 +71,10 @@ extern void ls_config_check_stage(LsConfigRow *row);
 extern void ls_config_check_milestone(LsConfigRow *row);
 extern void ls_config_check_deal_source(LsConfigRow *row);
 
+/* ls_config_life.c */
+extern void ls_config_check_transition(LsConfigRow *row);
+extern void ls_config_check_action(LsConfigRow *row);
+
 /* ls_config_timing.c */
 extern LsRuleKind ls_config_check_timing(const LsConfigRow *row);
 

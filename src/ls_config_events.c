@@ -36,6 +36,23 @@ PG_FUNCTION_INFO_V1(ls_sql_check_rules);
 
 /* ---- event sources ---------------------------------------------------- */
 
+/* check_spelling: keys are the same where their bytes are. */
+static void
+check_spelling(Oid relid, const char *column)
+{
+	Oid collation = ls_relation_collation(relid, ls_relation_column(relid, column));
+
+	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("column \"%s\" of %s has a nondeterministic collation",
+					   column,
+					   ls_relation_name(relid)),
+				errdetail("Events find their contact by a key that is spelt alike."),
+				errhint("Let both have a key of another collation, such as \"C\", or a "
+						"number."));
+}
+
 /* check_comparable: events are joined with contacts on `contact_id = key`. */
 static void
 check_comparable(const LsConfigRow *row, Oid relid, const char *column)
@@ -62,6 +79,8 @@ check_comparable(const LsConfigRow *row, Oid relid, const char *column)
 				errhint("Name the column that holds the key, or a view in which it has "
 						"the type of the key."));
 	ReleaseSysCache(equals);
+	check_spelling(relid, column);
+	check_spelling(row->relid, row->model->contact_id);
 }
 
 /* check_not_ambiguous: with a second source, rules must say which they mean. */

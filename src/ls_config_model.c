@@ -24,6 +24,8 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
+#define MAX_NAME_BYTES 40
+
 PG_FUNCTION_INFO_V1(ls_sql_current_path);
 
 /* Set while a function of ours writes what only functions may write. */
@@ -327,6 +329,23 @@ check_population(const LsConfigRow *row)
 							  BOOLOID);
 }
 
+/* check_name: the names of tables and views are made of it. */
+static void
+check_name(LsConfigRow *row)
+{
+	const char *name = ls_config_required(row, "name");
+	int length = strlen(name);
+
+	if (length == 0 || length > MAX_NAME_BYTES)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_NAME),
+				errmsg("\"%s\" cannot be the name of a model", name),
+				errdetail("It has %d bytes; it must have 1 to %d.",
+						  length,
+						  MAX_NAME_BYTES),
+				errhint("Choose another name: tables and views will be called so."));
+}
+
 /*
  * ls_config_check_model: check a row of lead_scoring.model, and fill in what
  * follows from the relation.
@@ -354,6 +373,7 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 					  GetUserNameFromId(ls_relation_owner(row->relid), false));
 	if (!check_function_bodies || ls_config_by_function)
 		return;
+	check_name(row);
 	ls_config_check_relkind(row->relid, "contacts");
 	keep_reserved(row);
 	(void) ls_relation_column(row->relid, ls_config_required(row, "contact_id"));

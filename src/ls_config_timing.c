@@ -168,6 +168,16 @@ check_columns(const LsConfigRow *row, LsRuleKind kind)
 	}
 }
 
+/* interval_of: in microseconds, of a column that is given. */
+static int64
+interval_of(const LsConfigRow *row, const char *column)
+{
+	bool is_null;
+	Datum value = ls_config_value(row, column, &is_null);
+
+	return ls_catalog_interval_us(DatumGetIntervalP(value));
+}
+
 static void
 check_intervals(const LsConfigRow *row)
 {
@@ -331,6 +341,22 @@ check_max_count(const LsConfigRow *row, LsRuleKind kind)
 					errhint("Give the number of matches that count at most, 1 to 1000."));
 }
 
+/* check_after: a match that counts from a time on must not have gone by then. */
+static void
+check_after(const LsConfigRow *row)
+{
+	static const char *const ends[] = {"within", "linear_over", "expires_after"};
+
+	for (int i = 0; is_given(row, "after") && i < lengthof(ends); i++)
+		if (is_given(row, ends[i]) &&
+			interval_of(row, "after") >= interval_of(row, ends[i]))
+			ereport(ERROR,
+					errcode(ERRCODE_CHECK_VIOLATION),
+					errmsg("column \"after\" must be shorter than \"%s\"", ends[i]),
+					errdetail("No match would ever count."),
+					errhint("A match counts from \"after\" on, and until \"%s\" is over.", ends[i]));
+}
+
 /* check_steps: their number; what is in them is read with the conditions. */
 static void
 check_steps(const LsConfigRow *row)
@@ -388,6 +414,7 @@ ls_config_check_timing(const LsConfigRow *row)
 	check_bounds(row, kind);
 	check_decay(row, kind);
 	check_max_count(row, kind);
+	check_after(row);
 	check_steps(row);
 	check_required(row);
 	return kind;

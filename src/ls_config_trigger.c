@@ -371,16 +371,6 @@ check_threshold(LsConfigRow *row)
 	ls_config_check_finite(row, "min_score");
 }
 
-/* check_score_condition: of transitions and actions. */
-static void
-check_score_condition(LsConfigRow *row)
-{
-	ls_config_check_condition(row,
-							  ls_model_score_scope(row->model, row->relid),
-							  "condition",
-							  BOOLOID);
-}
-
 /*
  * ls_config_relation: the relation that a column names.
  */
@@ -422,8 +412,8 @@ static const LsConfigTable tables[] = {
 	{"fit_rule", check_fit_rule},
 	{"rule_group", check_rule_group},
 	{"threshold", check_threshold},
-	{"transition", check_score_condition},
-	{"action", check_score_condition},
+	{"transition", ls_config_check_transition},
+	{"action", ls_config_check_action},
 	{"lookup", ls_config_check_lookup},
 	{"event_source", ls_config_check_event_source},
 	{"stage", ls_config_check_stage},

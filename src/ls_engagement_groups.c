@@ -163,7 +163,7 @@ new_group(LsGroups *groups, const LsItem *item)
 	old = MemoryContextSwitchTo(groups->context);
 	key_of(groups, group)->key = ls_key_copy(item->of.key);
 	key_of(groups, group)->rest =
-		item->of.rest == NULL ? NULL : heap_copy_minimal_tuple(item->of.rest);
+		item->of.rest == NULL ? NULL : ls_copy_minimal_tuple(item->of.rest);
 	MemoryContextSwitchTo(old);
 	if (group % LS_SLAB == 0 && !has_room(groups, slab_size(groups)))
 		groups->is_full = true;

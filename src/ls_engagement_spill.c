@@ -153,7 +153,7 @@ unpack_behind(const LsPacked *packed, const char *bytes, LsHashed *of)
 	{
 		Size size;
 
-		of->rest = heap_copy_minimal_tuple((MinimalTuple) bytes);
+		of->rest = ls_copy_minimal_tuple((MinimalTuple) bytes);
 		size = MAXALIGN(of->rest->t_len);
 		bytes += size;
 		length -= (int) size;

@@ -95,8 +95,10 @@ ls_fit_may_raise(const LsModel *model)
 char *
 ls_fit_describe(const ErrorData *error)
 {
-	const char *rule = error->context != NULL ? error->context : "";
+	const char *rule = error->context;
 
+	if (rule == NULL)
+		return pstrdup(error->message);
 	return psprintf("%s (%.*s)", error->message, (int) strcspn(rule, "\n"), rule);
 }
 

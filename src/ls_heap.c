@@ -293,22 +293,43 @@ make_slot(Relation rel, HeapTuple row)
 	return slot;
 }
 
+/* lock: the version of a row that was read; false where somebody else has it. */
+static bool
+lock(Relation rel, ItemPointer tid)
+{
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TM_FailureData failure;
+	TM_Result result = table_tuple_lock(rel,
+										tid,
+										InvalidSnapshot,
+										slot,
+										GetCurrentCommandId(true),
+										LockTupleNoKeyExclusive,
+										LockWaitSkip,
+										0,
+										&failure);
+
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
 /* update: with the new row's place in the slot, and whether indexes must know it. */
 static bool
 update(Relation rel, ItemPointer old_tid, TupleTableSlot *slot, LsIndexUpdate *indexes)
 {
 	TM_FailureData failure;
-	LockTupleMode lock;
+	LockTupleMode mode;
 
+	/* It would wait; but nobody else can have the row. */
 	return table_tuple_update(rel,
 							  old_tid,
 							  slot,
 							  GetCurrentCommandId(true),
 							  InvalidSnapshot,
 							  InvalidSnapshot,
-							  false,
+							  true,
 							  &failure,
-							  &lock,
+							  &mode,
 							  indexes) == TM_Ok;
 }
 
@@ -322,7 +343,8 @@ ls_heap_replace(Oid relid, HeapTuple old_row, HeapTuple new_row)
 	Relation rel = table_open(relid, NoLock);
 	TupleTableSlot *slot = make_slot(rel, new_row);
 	LsIndexUpdate indexes;
-	bool is_done = update(rel, &old_row->t_self, slot, &indexes);
+	bool is_done =
+		lock(rel, &old_row->t_self) && update(rel, &old_row->t_self, slot, &indexes);
 
 	if (is_done && ls_must_update_indexes(indexes))
 	{

@@ -132,6 +132,14 @@ score_anew(FunctionCallInfo fcinfo,
 				 as_of);
 }
 
+/* is_as_stored: is the contact still one of the model, and its fit what is stored? */
+static bool
+is_as_stored(FunctionCallInfo fcinfo, const LsLive *live)
+{
+	return live->is_shown && !PG_ARGISNULL(A_FIT) &&
+		   live->fit == PG_GETARG_FLOAT8(A_FIT);
+}
+
 /*
  * read_kept: of a row that has been kept. False where the scores are just those that
  * are stored.
@@ -158,6 +166,9 @@ read_kept(FunctionCallInfo fcinfo, LsLiveCall *call, LsLive *live, TimestampTz a
 		score_anew(fcinfo, call, live, state, as_of);
 	else
 		read_stored(fcinfo, call, live, state, as_of);
+	/* What depends on the moment may have changed before it is looked at again. */
+	if (model->uses_as_of && is_in_time(fcinfo, as_of) && !is_as_stored(fcinfo, live))
+		live->freshness = "due";
 	return true;
 }
 

@@ -219,6 +219,24 @@ ls_relation_of_model(const LsModelRow *model, bool missing_ok)
 }
 
 /*
+ * ls_relation_collation: of a column; InvalidOid where its type has none.
+ */
+Oid
+ls_relation_collation(Oid relid, AttrNumber attno)
+{
+	HeapTuple tuple =
+		SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attno));
+	Oid collation = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		collation = ((Form_pg_attribute) GETSTRUCT(tuple))->attcollation;
+		ReleaseSysCache(tuple);
+	}
+	return collation;
+}
+
+/*
  * ls_relation_is_part_of: is it the relation itself, a partition or a child?
  */
 bool

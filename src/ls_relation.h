@@ -22,5 +22,6 @@ extern bool ls_relation_may_change_model(const LsModelRow *model, Oid role);
 extern LsModelRow *ls_relation_readable_row(text *name);
 extern List *ls_relation_unique_indexes(Oid relid, AttrNumber attno);
 extern AttrNumber ls_relation_column(Oid relid, const char *column);
+extern Oid ls_relation_collation(Oid relid, AttrNumber attno);
 
 #endif /* LS_RELATION_H */

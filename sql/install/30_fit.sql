@@ -89,3 +89,11 @@ CREATE FUNCTION lead_scoring.to_sql(model text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION lead_scoring.to_sql(text) IS
     'The model as one plain SQL query: contact_id, fit, engagement, intent, total of every contact as of parameter $1 (timestamptz). It needs no function of this extension. NULL for a NULL name.';
+
+-- ----------------------------------------------------------- for conditions
+
+CREATE FUNCTION lead_scoring.try_numeric(value text) RETURNS numeric
+    AS 'MODULE_PATHNAME', 'ls_sql_try_numeric'
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION lead_scoring.try_numeric(text) IS
+    'The number that the text is, for conditions on what may be none. NULL: it is no finite decimal number (of at most 1000 characters, exponent at most 1000). Where a rule calls it, to_sql() does, too.';

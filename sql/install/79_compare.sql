@@ -144,7 +144,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION lead_scoring.compare(text, text, timestamptz) IS
-    'Two models of the same contacts side by side, by their rules alone: contacts in each pair of bands (NULL: not scored by that model; (none): below all bands), and how many of them only the second (gain_mql) or only the first (lose_mql) takes for qualified by marketing, see mql_condition().';
+    'Two models of the same contacts side by side, by their rules alone: contacts (those that were there by as_of, where the models have a created_column) in each pair of bands (NULL: not scored by that model; (none): below all bands), and how many of them only the second (gain_mql) or only the first (lose_mql) takes for qualified by marketing, see mql_condition().';
 
 CREATE FUNCTION lead_scoring.compare_weeks(
     model_a text, model_b text, weeks integer DEFAULT 8, as_of timestamptz DEFAULT lead_scoring.as_of(),

@@ -209,6 +209,7 @@ INSERT INTO pg_temp.label VALUES
     ('fit_problem(record, text)', 'stable', 'strict', 'safe'),
     ('try_fit_score(record, text)', 'stable', 'strict', 'safe'),
     ('try_in_population(record, text)', 'stable', 'strict', 'safe'),
+    ('try_numeric(text)', 'immutable', 'strict', 'safe'),
     ('in_population(record, text)', 'stable', 'strict', 'safe'),
     ('in_population(record, text, timestamp with time zone)', 'stable', 'strict', 'safe'),
     ('may_change(text)', 'stable', 'strict', 'safe'),

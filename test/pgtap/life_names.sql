@@ -120,4 +120,8 @@ SELECT format(s, name, regexp_replace(name, '\s', ' ', 'g'))
     'DO $do$ BEGIN PERFORM lead_scoring.drop_model(name) FROM lead_scoring.model; END $do$']) WITH ORDINALITY AS t (s, place)
  ORDER BY number, place \gexec
 
+CREATE TABLE plain (id int PRIMARY KEY);
+SELECT throws_ok(format('SELECT lead_scoring.create_model(%L, ''plain'', ''id'')', name), '42602', NULL, octet_length(name) || ' bytes are no name')
+  FROM unnest(ARRAY['', repeat('x', 41), repeat('ö', 20) || 'x', repeat('x', 10000)]) AS name;
+
 SELECT * FROM finish();

@@ -155,6 +155,7 @@ CREATE TABLE tool.matrix (call text, owner text, member text, reader text, write
 INSERT INTO tool.matrix VALUES
     ($$SELECT lead_scoring.as_of()$$,                       'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.current_path()$$,                'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$SELECT lead_scoring.try_numeric('1')$$,              'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.qualified_name('pg_class')$$,     'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT lead_scoring.flush()$$,                       'ok', 'ok', 'ok', 'ok', 'ok'),
     ($$SELECT 1 WHERE lead_scoring.may_read('crm')$$,       'ok', 'ok', 'ok', 'nothing', 'nothing'),
