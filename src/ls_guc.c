@@ -159,18 +159,19 @@ ls_guc_define(void)
 							NULL,
 							NULL,
 							NULL);
-	DefineCustomIntVariable("lead_scoring.rescore_slice",
-							"Contacts that a rescore looks at together, in one snapshot.",
-							NULL,
-							&ls_guc_rescore_slice,
-							500000,
-							1,
-							10000000,
-							PGC_USERSET,
-							0,
-							NULL,
-							NULL,
-							NULL);
+	DefineCustomIntVariable(
+		"lead_scoring.rescore_slice",
+		"Contacts that a rescore looks at together, in one snapshot.",
+		NULL,
+		&ls_guc_rescore_slice,
+		500000,
+		1,
+		10000000,
+		PGC_USERSET,
+		0,
+		NULL,
+		NULL,
+		NULL);
 	DefineCustomStringVariable("lead_scoring.as_of",
 							   "The moment as of which views and functions score; "
 							   "empty means now().",
