@@ -398,6 +398,11 @@ ls_survey_begin(LsRun *run)
 
 	ls_batch_begin(run);
 	find_end(run);
+	if (!ls_survey_is_worth_it(run))
+	{
+		ls_batch_end(run);
+		return;
+	}
 	for (int tries = 0; tries < 3 && !is_done; tries++)
 	{
 		survey.stamp = ls_model_get(run->model)->life_stamp;

@@ -41,6 +41,8 @@ extern void ls_survey_write_query(const LsRun *run,
 								  TimestampTz as_of,
 								  LsSurveyQuery *query);
 
+extern bool ls_survey_is_worth_it(const LsRun *run);
+
 /* ls_survey_store.c */
 typedef struct LsSurveyStore LsSurveyStore;
 

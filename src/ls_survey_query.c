@@ -12,11 +12,19 @@
 #include "ls_compat.h"
 #include "ls_relation.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
+
+/* Contacts of which there may be events, for each of the model's. */
+#define OTHERS 10
 
 /* add_parameter: gives its number. */
 static int
@@ -174,4 +182,50 @@ ls_survey_write_query(const LsRun *run,
 					 objects->id);
 	add_bounds(&sql, &bounds, psprintf("c.%s", objects->id));
 	query->sql = sql.data;
+}
+
+/* count_others: for how many contacts the relation has events, as far as is known. */
+static double
+count_others(Oid events, const char *column)
+{
+	AttrNumber attno = ls_relation_column(events, column);
+	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(events));
+	HeapTuple stats = SearchSysCache3(STATRELATTINH,
+									  ObjectIdGetDatum(events),
+									  Int16GetDatum(attno),
+									  BoolGetDatum(has_subclass(events)));
+	double n = 0;
+
+	if (HeapTupleIsValid(stats))
+		n = ((Form_pg_statistic) GETSTRUCT(stats))->stadistinct;
+	if (n < 0 && HeapTupleIsValid(class))
+		n *= -Max(((Form_pg_class) GETSTRUCT(class))->reltuples, 0);
+	if (HeapTupleIsValid(stats))
+		ReleaseSysCache(stats);
+	if (HeapTupleIsValid(class))
+		ReleaseSysCache(class);
+	return n;
+}
+
+/*
+ * ls_survey_is_worth_it: a survey reads all events. Where most of them are of others
+ * than the contacts, those of the contacts are better looked up.
+ */
+bool
+ls_survey_is_worth_it(const LsRun *run)
+{
+	ListCell *cell;
+
+	if (run->total == 0)
+		return true;
+	foreach(cell, ls_model_get(run->model)->sources)
+	{
+		const LsSourceRow *source = lfirst(cell);
+		Oid events = ls_relation_by_name(source->relation);
+
+		if (OidIsValid(events) &&
+			count_others(events, source->contact_id) > OTHERS * (double) run->total)
+			return false;
+	}
+	return true;
 }

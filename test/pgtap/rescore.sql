@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(42);
+SELECT plan(43);
 
 -- What no trigger sees.
 CREATE PROCEDURE unseen(statement text) LANGUAGE plpgsql AS $$
@@ -159,6 +159,15 @@ SELECT is((SELECT count(*) FROM numbers_score WHERE problem IS NOT NULL), (SELEC
           'and again');
 DELETE FROM lead_scoring.fit_rule WHERE model = 'numbers' AND name = 'ratio 2';
 CALL lead_scoring.refresh('numbers');
+
+-- Most events are of others: those of the contacts are looked up.
+CALL unseen('INSERT INTO events (contact, what, at, worth) SELECT g, ''view'', now(), 1 FROM generate_series(10001, 30000) AS g');
+ANALYZE events;
+CALL unseen('DELETE FROM events WHERE contact < 20 AND id % 3 = 0');
+CALL lead_scoring.rescore('numbers');
+SELECT sound('numbers', 'events of others');
+CALL unseen('DELETE FROM events WHERE contact > 10000');
+ANALYZE events;
 
 -- ------------------------------------------------------------- by hand
 
