@@ -20,7 +20,6 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -68,25 +67,6 @@ ls_batch_report(LsRun *run)
 			errmsg("model \"%s\": " UINT64_FORMAT " contacts done", run->model, run->done));
 }
 
-/*
- * commit: what a walk has written need not be on disk before it goes on: commits reach
- * it in their order, and that which ends the rescore waits for all of them.
- */
-static void
-commit(const LsRun *run)
-{
-	if (run->is_walking)
-		(void) set_config_option("synchronous_commit",
-								 "off",
-								 PGC_USERSET,
-								 PGC_S_SESSION,
-								 GUC_ACTION_LOCAL,
-								 true,
-								 0,
-								 false);
-	SPI_commit();
-}
-
 void
 ls_batch_end(LsRun *run)
 {
@@ -96,7 +76,7 @@ ls_batch_end(LsRun *run)
 	MemoryContextSwitchTo(run->context);
 	ls_pending_note_reading();
 	if (run->commits)
-		commit(run);
+		SPI_commit();
 	SPI_finish();
 	ls_batch_report(run);
 }

@@ -32,7 +32,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#define CHUNK 1000
+#define BATCH 1000
+#define CHUNK 250 /* rows of the result that are at hand */
+#define CHUNK_MEMORY (1024 * 1024)
 
 /* LsSurveyor: a survey while it is made. */
 typedef struct LsSurveyor
@@ -333,9 +335,12 @@ make_survey(void *arg)
 	open_columns(survey, portal->tupDesc);
 	survey->snapshot = portal->queryDesc->snapshot;
 	open_store(survey);
+	/* What a chunk needs is kept from one to the next. */
 	survey->chunk = AllocSetContextCreate(CurrentMemoryContext,
 										  "lead_scoring survey chunk",
-										  ALLOCSET_DEFAULT_SIZES);
+										  CHUNK_MEMORY,
+										  CHUNK_MEMORY,
+										  ALLOCSET_DEFAULT_MAXSIZE);
 	look_at_all(survey, portal);
 	SPI_cursor_close(portal);
 	MemoryContextDelete(survey->chunk);
@@ -344,7 +349,7 @@ make_survey(void *arg)
 
 /*
  * find_end: of the slice that begins where the run has come to; the last slice has
- * none.
+ * none, and there is no other where there are not as many contacts.
  */
 static void
 find_end(LsRun *run)
@@ -441,8 +446,8 @@ ls_survey_next(LsRun *run, LsChange **changes)
 					   "were surveyed",
 					   run->model),
 				errhint("Call lead_scoring.rescore() again."));
-	*changes = palloc0(sizeof(LsChange) * CHUNK);
-	n = ls_survey_store_take(run->survey, *changes, CHUNK);
+	*changes = palloc0(sizeof(LsChange) * BATCH);
+	n = ls_survey_store_take(run->survey, *changes, BATCH);
 	for (int i = 0; i < n; i++)
 		(*changes)[i].cause = run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
 	if (n == 0)
