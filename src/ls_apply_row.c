@@ -254,7 +254,11 @@ take(LsRows *rows, HeapTuple tuple, LsChange *change)
 	return true;
 }
 
-/* lock_row: the latest version; false where it is not to be had. */
+/*
+ * lock_row: the latest version; false where it is not to be had. Versions between are
+ * not locked (TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS): nobody shares such a lock, and
+ * who locks them waits, whatever `wait` says, for whoever has updated one since.
+ */
 static bool
 lock_row(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
 {
@@ -267,8 +271,7 @@ lock_row(LsRows *rows, Snapshot snapshot, LockWaitPolicy wait)
 										GetCurrentCommandId(true),
 										LockTupleNoKeyExclusive,
 										wait,
-										TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
-											TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+										TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
 										&failure);
 
 	if (result != TM_Ok && result != TM_Deleted && result != TM_WouldBlock)
