@@ -383,12 +383,25 @@ settle_owner(LsLife *life)
 	life->row = ls_catalog_model(life->row->name, false);
 }
 
+/* refuse_unscored: who is not looked at cannot be enrolled. */
+static void
+refuse_unscored(void)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("enrol_existing needs initial_scoring"),
+			errhint("Of a model that was never scored, CALL lead_scoring.rescore(model, "
+					"fire_actions => true) enrols them, after activate(model, "
+					"initial_scoring => false)."));
+}
+
 /*
  * activate(model text, enrol_existing boolean, initial_scoring boolean)
  */
 Datum
 ls_sql_activate(PG_FUNCTION_ARGS)
 {
+	bool enrol = PG_GETARG_BOOL(1);
 	bool initial_scoring = PG_GETARG_BOOL(2);
 	LsLife life;
 	char *owner;
@@ -396,6 +409,8 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	uint64 contacts = 0;
 
 	refuse_snapshot("activate()");
+	if (enrol && !initial_scoring)
+		refuse_unscored();
 	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
 	was_live = is_live(life.row);
 	refuse_gone(&life);
@@ -414,7 +429,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 			owner);
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
-		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
+		contacts = ls_refresh_everyone(life.row->name, !was_live || enrol, enrol);
 	ls_activate_script("sequences_sql", life.row, ls_relation_owner(life.contacts));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
