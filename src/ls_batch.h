@@ -39,7 +39,7 @@ typedef struct LsRun
 	bool
 		has_end; /* rescore: where the slice at hand ends; else with the last contact */
 	Datum end;
-	struct LsSurveyStore *survey; /* who of the slice is to be looked at; NULL = all */
+	struct LsSurveyStore *survey; /* who is to be looked at; NULL = all of the slice */
 	TimestampTz until;			  /* refresh: who is due by now */
 	int ngiven_up;
 	LsChange *given_up; /* contacts whose score cannot be written, in order */
@@ -52,7 +52,6 @@ extern void ls_batch_recompute(LsRun *run, LsChange *changes, int n);
 extern void ls_batch_sweep(LsRun *run);
 extern void ls_batch_report(LsRun *run);
 extern void ls_batch_set_silent(const LsRun *run, LsChange *changes, int n);
-extern Datum ls_batch_given_up(const LsRun *run);
 
 /* ls_batch_lookup.c */
 extern void ls_batch_lock_lookups(const LsRun *run);
