@@ -28,7 +28,7 @@ typedef struct LsRun
 	uint64 done_before; /* by the run that this one goes on with */
 	bool is_walking;	/* in the order of the keys */
 	int64 stamp;		/* rescore: of the rules when it began */
-	int64 mark;			/* rescore: for everyone, when it began; 0 = none */
+	int64 mark;			/* rescore: row of the queue for everyone; 0 = none */
 	int64 progress_id;	/* of its row, which is locked; 0 = none */
 	LOCKTAG progress_tag;
 	bool has_left; /* others of the model that were interrupted have left rows */

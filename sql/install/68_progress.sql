@@ -30,7 +30,7 @@ COMMENT ON COLUMN lead_scoring.progress_row.reached IS
     'Key of the last contact done, as text, in the order of keys. NULL: none yet, or another order.';
 COMMENT ON COLUMN lead_scoring.progress_row.stamp IS 'Fingerprint of the rules that it scores by.';
 COMMENT ON COLUMN lead_scoring.progress_row.mark IS
-    'Latest row of the queue for everyone when it began; 0: none.';
+    'The row of the queue for everyone when it began; 0: none.';
 COMMENT ON COLUMN lead_scoring.progress_row.fire_actions IS
     'Does it fire actions for what is true by now?';
 
