@@ -419,6 +419,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 		refuse_rival(life.row);
 
 	settle_owner(&life);
+	ls_activate_check_rights(life.row, life.contacts, schema_of_objects(&life));
 	(void) ls_model_get(life.row->name); /* every rule must work */
 	owner = life.row->owner;
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);
@@ -474,19 +475,28 @@ warn_of_draft(const LsModelRow *row)
 				errhint("Make another shadow of it with lead_scoring.clone_model()."));
 }
 
+/* owner_of: the contacts', or who owned them while they were there; or nobody. */
+static Oid
+owner_of(const LsLife *life)
+{
+	if (OidIsValid(life->contacts))
+		return ls_relation_owner(life->contacts);
+	return life->row->owner ? get_role_oid(life->row->owner, true) : InvalidOid;
+}
+
 /*
- * deactivate(model text): no triggers any more; the data stays.
+ * deactivate(model text): no triggers any more; the data stays. Also where the
+ * contacts are gone.
  */
 Datum
 ls_sql_deactivate(PG_FUNCTION_ARGS)
 {
 	LsLife life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+	Oid owner = owner_of(&life);
 
 	settle_owner(&life);
-	if (OidIsValid(life.contacts) && life.row->objects_schema != NULL)
-		ls_activate_script("deactivation_sql",
-						   life.row,
-						   ls_relation_owner(life.contacts));
+	if (life.row->objects_schema != NULL && OidIsValid(owner))
+		ls_activate_script("deactivation_sql", life.row, owner);
 	warn_of_draft(life.row);
 	set_row(&life, "draft", life.row->objects_schema, life.row->owner);
 	PG_RETURN_VOID();
@@ -501,10 +511,7 @@ ls_sql_drop_model(PG_FUNCTION_ARGS)
 	LsLife life = begin(PG_GETARG_TEXT_PP(0), AccessExclusiveLock);
 	Oid types[1] = {TEXTOID};
 	Datum values[1] = {CStringGetTextDatum(life.row->name)};
-	Oid owner =
-		OidIsValid(life.contacts)
-			? ls_relation_owner(life.contacts)
-			: (life.row->owner ? get_role_oid(life.row->owner, true) : InvalidOid);
+	Oid owner = owner_of(&life);
 
 	settle_owner(&life);
 	if (life.row->objects_schema != NULL && OidIsValid(owner))
