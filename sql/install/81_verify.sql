@@ -43,14 +43,16 @@ BEGIN
                    CASE WHEN s.problem IS NULL
                         THEN lead_scoring.fit_score(%12$s, %5$L, coalesce(s.scored_at, now()))
                    END AS fit
-              FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I%13$s
+              FROM %1$s AS c LEFT JOIN %2$s AS s ON s.contact_id = c.%3$I
+              LEFT JOIN (SELECT DISTINCT q.contact_id FROM %4$s AS q WHERE q.contact_id IS NOT NULL) AS waits
+                ON waits.contact_id = c.%3$I%13$s
              CROSS JOIN LATERAL (%9$s) AS by_hand
              CROSS JOIN LATERAL (%8$s) AS did
              WHERE c.%3$I IS NOT NULL AND NOT by_hand.is_excluded
                AND CASE WHEN NOT (CASE WHEN s.contact_id IS NULL THEN %7$L ELSE s.stamp = %6$s END
                                   AND (s.due_at IS NULL OR s.due_at > s.scored_at))
-                          OR EXISTS (SELECT FROM %4$s AS q
-                                      WHERE q.contact_id = c.%3$I OR q.contact_id IS NULL)
+                          OR waits.contact_id IS NOT NULL
+                          OR EXISTS (SELECT FROM %4$s AS q WHERE q.contact_id IS NULL)
                           -- An exclusion that is over: due, though there is no row to say so.
                           OR s.contact_id IS NULL
                              AND EXISTS (SELECT FROM %10$s AS a
@@ -74,11 +76,13 @@ BEGIN
         UNION ALL
         SELECT s.contact_id::text, s.fit, NULL::float8, s.total, NULL::float8
           FROM %2$s AS s
+          LEFT JOIN (SELECT DISTINCT q.contact_id FROM %4$s AS q WHERE q.contact_id IS NOT NULL) AS waits
+            ON waits.contact_id = s.contact_id
           LEFT JOIN %1$s AS c ON c.%3$I = s.contact_id%13$s
          CROSS JOIN LATERAL (%11$s) AS by_hand
          WHERE CASE WHEN s.stamp <> %6$s OR s.due_at <= s.scored_at
-                      OR EXISTS (SELECT FROM %4$s AS q
-                                  WHERE q.contact_id = s.contact_id OR q.contact_id IS NULL)
+                      OR waits.contact_id IS NOT NULL
+                      OR EXISTS (SELECT FROM %4$s AS q WHERE q.contact_id IS NULL)
                     THEN false
                     WHEN c.%3$I IS NULL OR by_hand.is_excluded THEN true
                     ELSE NOT lead_scoring.in_population(%12$s, %5$L, s.scored_at) END
