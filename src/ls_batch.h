@@ -28,6 +28,8 @@ typedef struct LsRun
 	uint64 done_before; /* by the run that this one goes on with */
 	bool is_walking;	/* in the order of the keys */
 	int64 stamp;		/* rescore: of the rules when it began */
+	bool has_mixed;		/* rescore: it is known that there are scores ... */
+	int64 mixed_stamp;	/* ... by these rules, too */
 	int64 mark;			/* rescore: for everyone, when it began; 0 = none */
 	int64 progress_id;	/* of its row, which is locked; 0 = none */
 	LOCKTAG progress_tag;
@@ -39,6 +41,8 @@ typedef struct LsRun
 	bool
 		has_end; /* rescore: where the slice at hand ends; else with the last contact */
 	Datum end;
+	bool knows_orphans; /* rescore: all scores were looked at so far, and ... */
+	bool has_orphans;	/* ... some are of nobody */
 	struct LsSurveyStore *survey; /* who of the slice is to be looked at; NULL = all */
 	TimestampTz until;			  /* refresh: who is due by now */
 	int ngiven_up;

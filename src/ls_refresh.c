@@ -11,7 +11,7 @@
 
 #include "ls_adjust.h"
 #include "ls_compat.h"
-#include "ls_config.h"
+#include "ls_mixed.h"
 #include "ls_progress.h"
 #include "ls_survey.h"
 
@@ -169,37 +169,11 @@ next_contacts(LsRun *run, LsChange **changes)
 	remember_last(run);
 	n = ls_apply_found(run->objects, changes);
 	for (int i = 0; i < n; i++)
+	{
 		(*changes)[i].cause = run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
+		(*changes)[i].is_walked = true;
+	}
 	return n;
-}
-
-/*
- * note_scored: everyone was scored under these rules. Who has the row locked
- * notes the same, or is changing the model.
- */
-static void
-note_scored(const LsRun *run, int64 stamp)
-{
-	Oid types[2] = {TEXTOID, INT8OID};
-	Datum values[2] = {CStringGetTextDatum(run->model), Int64GetDatum(stamp)};
-
-	ls_config_by_function = true;
-	PG_TRY();
-	{
-		(void)
-			ls_objects_execute("UPDATE lead_scoring.model SET scored_stamp = $2"
-							   " WHERE name = (SELECT name FROM lead_scoring.model"
-							   " WHERE name = $1 AND scored_stamp IS DISTINCT FROM $2"
-							   " FOR NO KEY UPDATE SKIP LOCKED)",
-							   2,
-							   types,
-							   values);
-	}
-	PG_FINALLY();
-	{
-		ls_config_by_function = false;
-	}
-	PG_END_TRY();
 }
 
 /* walk_slice: who is to be looked at, in the order of the keys. */
@@ -213,6 +187,7 @@ walk_slice(LsRun *run)
 		LsChange *changes = NULL;
 
 		ls_batch_begin(run);
+		ls_mixed_begin(run);
 		if (run->survey != NULL)
 			n = ls_survey_next(run, &changes);
 		else
@@ -227,6 +202,8 @@ static void
 walk(LsRun *run)
 {
 	run->is_walking = true;
+	/* Who goes on with another run does not know what that has seen. */
+	run->knows_orphans = !run->has_last;
 	do
 	{
 		ls_survey_begin(run);
@@ -285,7 +262,7 @@ rescore_all(LsRun *run, bool is_refresh)
 	ls_batch_end(run);
 	ls_batch_begin(run);
 	delete_marks(run, run->mark);
-	note_scored(run, run->stamp);
+	ls_mixed_end(run, run->stamp);
 	ls_progress_end(run);
 	ls_batch_end(run);
 }
@@ -302,27 +279,24 @@ ls_refresh_all(LsRun *run)
 /* ---- who is due --------------------------------------------------------- */
 
 /*
- * next_due: a batch of contacts that are due, or behind the rules. Who is due by
- * time alone is as he was, and his state says what he did until its own time ends.
+ * next_due: a batch of contacts that are due. Who is due by time alone is as he was,
+ * and his state says what he did until its own time ends.
  */
 static int
 next_due(LsRun *run, LsChange **changes)
 {
-	Oid types[3] = {TIMESTAMPTZOID, INT8OID, get_array_type(run->objects->key_type)};
-	Datum values[3] = {TimestampTzGetDatum(run->until),
-					   Int64GetDatum(ls_model_get(run->model)->stamp),
-					   ls_batch_given_up(run)};
-	const char *others = run->ngiven_up > 0 ? " AND contact_id <> ALL ($3)" : "";
+	Oid types[2] = {TIMESTAMPTZOID, get_array_type(run->objects->key_type)};
+	Datum values[2] = {TimestampTzGetDatum(run->until), ls_batch_given_up(run)};
+	const char *others = run->ngiven_up > 0 ? " AND contact_id <> ALL ($2)" : "";
 	int n;
 
 	(void) ls_objects_execute(
-		psprintf("SELECT contact_id FROM %s WHERE (stamp = $2 AND due_at <= $1"
-				 " AND scored_at < $1 OR stamp < $2 OR stamp > $2)%s LIMIT %d"
-				 " FOR UPDATE SKIP LOCKED",
+		psprintf("SELECT contact_id FROM %s WHERE due_at <= $1 AND scored_at < $1%s"
+				 " LIMIT %d FOR UPDATE SKIP LOCKED",
 				 run->objects->score,
 				 others,
 				 BATCH),
-		run->ngiven_up > 0 ? 3 : 2,
+		run->ngiven_up > 0 ? 2 : 1,
 		types,
 		values);
 	n = ls_apply_found(run->objects, changes);
@@ -338,33 +312,29 @@ next_due(LsRun *run, LsChange **changes)
 static uint64
 count_due(const LsRun *run)
 {
-	Oid types[2] = {TIMESTAMPTZOID, INT8OID};
-	Datum values[2] = {TimestampTzGetDatum(run->until),
-					   Int64GetDatum(ls_model_get(run->model)->stamp)};
+	Oid types[1] = {TIMESTAMPTZOID};
+	Datum values[1] = {TimestampTzGetDatum(run->until)};
 
 	if (!run->commits)
 		return 0;
 	return count_number(
-		psprintf("SELECT count(*) FROM %s WHERE stamp = $2 AND due_at <= $1"
-				 " AND scored_at < $1 OR stamp < $2 OR stamp > $2",
+		psprintf("SELECT count(*) FROM %s WHERE due_at <= $1 AND scored_at < $1",
 				 run->objects->score),
-		2,
+		1,
 		types,
 		values);
 }
 
-/* is_everyone_due: do the rules, or a row of the queue, say so? */
+/* is_everyone_due: do the rules say so, a row of the queue, or a score by others? */
 static bool
 is_everyone_due(LsRun *run)
 {
-	LsModel *model;
 	bool due;
 
 	ls_batch_begin(run);
-	model = ls_model_get(run->model);
-	due =
-		!model->row->has_scored_stamp || model->row->scored_stamp != model->life_stamp;
-	due = ls_progress_is_interrupted(run) || due || find_mark(run) > 0;
+	due = ls_progress_is_interrupted(run);
+	due = due || ls_model_is_mixed(ls_model_get(run->model)) || find_mark(run) > 0 ||
+		  ls_mixed_look(run);
 	ls_batch_end(run);
 	return due;
 }
@@ -397,7 +367,7 @@ take_returned(LsRun *run)
 }
 
 /*
- * ls_refresh_due: whoever is due, queued or behind the rules.
+ * ls_refresh_due: whoever is due or queued, or everyone.
  */
 void
 ls_refresh_due(LsRun *run)
