@@ -383,12 +383,25 @@ settle_owner(LsLife *life)
 	life->row = ls_catalog_model(life->row->name, false);
 }
 
+/* refuse_unscored: who is not looked at cannot be enrolled. */
+static void
+refuse_unscored(void)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("enrol_existing needs initial_scoring"),
+			errhint("Of a model that was never scored, CALL lead_scoring.rescore(model, "
+					"fire_actions => true) enrols them, after activate(model, "
+					"initial_scoring => false)."));
+}
+
 /*
  * activate(model text, enrol_existing boolean, initial_scoring boolean)
  */
 Datum
 ls_sql_activate(PG_FUNCTION_ARGS)
 {
+	bool enrol = PG_GETARG_BOOL(1);
 	bool initial_scoring = PG_GETARG_BOOL(2);
 	LsLife life;
 	char *owner;
@@ -396,6 +409,8 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 	uint64 contacts = 0;
 
 	refuse_snapshot("activate()");
+	if (enrol && !initial_scoring)
+		refuse_unscored();
 	life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
 	was_live = is_live(life.row);
 	refuse_gone(&life);
@@ -404,6 +419,9 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 		refuse_rival(life.row);
 
 	settle_owner(&life);
+	ls_activate_check_rights(life.row,
+							 ls_relation_owner(life.contacts),
+							 schema_of_objects(&life));
 	(void) ls_model_get(life.row->name); /* every rule must work */
 	owner = life.row->owner;
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);
@@ -414,7 +432,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 			owner);
 	life.row = ls_catalog_model(life.row->name, false);
 	if (initial_scoring)
-		contacts = ls_refresh_everyone(life.row->name, !was_live, PG_GETARG_BOOL(1));
+		contacts = ls_refresh_everyone(life.row->name, !was_live || enrol, enrol);
 	ls_activate_script("sequences_sql", life.row, ls_relation_owner(life.contacts));
 	announce(life.row, initial_scoring, contacts);
 	warn_without_triggers(&life);
@@ -459,19 +477,28 @@ warn_of_draft(const LsModelRow *row)
 				errhint("Make another shadow of it with lead_scoring.clone_model()."));
 }
 
+/* owner_of: the contacts', or who owned them while they were there; or nobody. */
+static Oid
+owner_of(const LsLife *life)
+{
+	if (OidIsValid(life->contacts))
+		return ls_relation_owner(life->contacts);
+	return life->row->owner ? get_role_oid(life->row->owner, true) : InvalidOid;
+}
+
 /*
- * deactivate(model text): no triggers any more; the data stays.
+ * deactivate(model text): no triggers any more; the data stays. Also where the
+ * contacts are gone.
  */
 Datum
 ls_sql_deactivate(PG_FUNCTION_ARGS)
 {
 	LsLife life = begin(PG_GETARG_TEXT_PP(0), ShareRowExclusiveLock);
+	Oid owner = owner_of(&life);
 
 	settle_owner(&life);
-	if (OidIsValid(life.contacts) && life.row->objects_schema != NULL)
-		ls_activate_script("deactivation_sql",
-						   life.row,
-						   ls_relation_owner(life.contacts));
+	if (life.row->objects_schema != NULL && OidIsValid(owner))
+		ls_activate_script("deactivation_sql", life.row, owner);
 	warn_of_draft(life.row);
 	set_row(&life, "draft", life.row->objects_schema, life.row->owner);
 	PG_RETURN_VOID();
@@ -486,10 +513,7 @@ ls_sql_drop_model(PG_FUNCTION_ARGS)
 	LsLife life = begin(PG_GETARG_TEXT_PP(0), AccessExclusiveLock);
 	Oid types[1] = {TEXTOID};
 	Datum values[1] = {CStringGetTextDatum(life.row->name)};
-	Oid owner =
-		OidIsValid(life.contacts)
-			? ls_relation_owner(life.contacts)
-			: (life.row->owner ? get_role_oid(life.row->owner, true) : InvalidOid);
+	Oid owner = owner_of(&life);
 
 	settle_owner(&life);
 	if (life.row->objects_schema != NULL && OidIsValid(owner))

@@ -13,6 +13,11 @@
 /* ls_activate_script.c */
 extern void ls_activate_script(const char *writer, const LsModelRow *row, Oid owner);
 
+/* ls_activate_rights.c */
+extern void ls_activate_check_rights(const LsModelRow *row,
+									 Oid owner,
+									 const char *schema);
+
 /* ls_activate_lock.c */
 extern void ls_activate_lock(const LsModelRow *row, Oid contacts, LOCKMODE mode);
 

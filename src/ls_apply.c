@@ -373,8 +373,8 @@ ls_apply_free(const LsObjects *objects, LsChange *changes, int n)
 #define SWEEP_BATCH 10000
 
 /*
- * ls_apply_orphans: lock a batch of score rows without a contact, after `last` in
- * the order of the keys; but those that somebody else has locked.
+ * ls_apply_orphans: a batch of score rows without a contact, after `last` in the order
+ * of the keys. They are not locked.
  */
 int
 ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes)
@@ -387,7 +387,7 @@ ls_apply_orphans(const LsObjects *objects, const LsKey *last, LsChange **changes
 	(void) ls_objects_execute_once(
 		psprintf("SELECT s.contact_id FROM %s AS s WHERE NOT EXISTS"
 				 " (SELECT FROM %s AS c WHERE c.%s = s.contact_id)%s"
-				 " ORDER BY s.contact_id LIMIT %d FOR UPDATE OF s SKIP LOCKED",
+				 " ORDER BY s.contact_id LIMIT %d",
 				 objects->score,
 				 objects->contacts,
 				 objects->id,
@@ -421,8 +421,8 @@ queue_orphans(const LsObjects *objects)
 }
 
 /*
- * ls_apply_sweep: delete the scores of contacts that are no more. Locked first
- * and looked at again then: a contact may have come back meanwhile.
+ * ls_apply_sweep: delete the scores of contacts that are no more, as far as nobody
+ * else has them locked. Looked at again then: a contact may have come back meanwhile.
  */
 void
 ls_apply_sweep(const LsObjects *objects)
@@ -434,8 +434,8 @@ ls_apply_sweep(const LsObjects *objects)
 	while (n > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
-		ls_apply_changes(objects, changes, n);
 		last = changes[n - 1].key;
+		(void) ls_apply_free(objects, changes, n);
 		n = ls_apply_orphans(objects, &last, &changes);
 	}
 	queue_orphans(objects);

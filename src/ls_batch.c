@@ -105,13 +105,6 @@ is_given_up(const LsRun *run, const LsChange *change)
 										 ls_apply_compare) != NULL;
 }
 
-/* ls_batch_given_up: their keys, as an array. */
-Datum
-ls_batch_given_up(const LsRun *run)
-{
-	return ls_apply_keys(run->objects, run->given_up, run->ngiven_up);
-}
-
 /* remember: give a contact up for this run. */
 static void
 remember(LsRun *run, const LsChange *change)
@@ -253,16 +246,30 @@ apply_part(LsRun *run, LsPart *part)
 	}
 }
 
+/* drop_given_up: of the changes; gives the number of those that are left. */
+static int
+drop_given_up(const LsRun *run, LsChange *changes, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!is_given_up(run, &changes[i]))
+			changes[kept++] = changes[i];
+	return kept;
+}
+
 /*
- * ls_batch_apply: make the score rows of the contacts, which are locked by us,
- * what they must be.
+ * ls_batch_apply: make the score rows of the contacts what they must be; those that
+ * somebody else has locked stay as they are.
  */
 void
 ls_batch_apply(LsRun *run, LsChange *changes, int n)
 {
-	LsPart part = {run->objects, changes, n};
+	LsPart part = {run->objects, changes, .is_free = true};
 
+	part.n = drop_given_up(run, changes, n);
 	apply_part(run, &part);
+	run->done -= part.nothers;
 }
 
 /* ---- who has no row yet, or whose row is not to be had ------------------ */
@@ -358,8 +365,8 @@ sweep_scores(LsRun *run)
 
 	while (n > 0)
 	{
-		ls_batch_apply(run, changes, n);
 		last = changes[n - 1].key;
+		ls_batch_apply(run, changes, n);
 		n = ls_apply_orphans(run->objects, &last, &changes);
 	}
 }

@@ -43,7 +43,7 @@ typedef struct LsRun
 	Datum end;
 	bool knows_orphans; /* rescore: all scores were looked at so far, and ... */
 	bool has_orphans;	/* ... some are of nobody */
-	struct LsSurveyStore *survey; /* who of the slice is to be looked at; NULL = all */
+	struct LsSurveyStore *survey; /* who is to be looked at; NULL = all of the slice */
 	TimestampTz until;			  /* refresh: who is due by now */
 	int ngiven_up;
 	LsChange *given_up; /* contacts whose score cannot be written, in order */
@@ -56,7 +56,6 @@ extern void ls_batch_recompute(LsRun *run, LsChange *changes, int n);
 extern void ls_batch_sweep(LsRun *run);
 extern void ls_batch_report(LsRun *run);
 extern void ls_batch_set_silent(const LsRun *run, LsChange *changes, int n);
-extern Datum ls_batch_given_up(const LsRun *run);
 
 /* ls_batch_lookup.c */
 extern void ls_batch_lock_lookups(const LsRun *run);

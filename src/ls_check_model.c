@@ -7,7 +7,9 @@
 #include "ls_catalog_life.h"
 #include "ls_compat.h"
 #include "ls_error.h"
+#include "ls_key.h"
 #include "ls_objects.h"
+#include "ls_pending.h"
 #include "ls_relation.h"
 
 #include "catalog/pg_type.h"
@@ -406,12 +408,35 @@ ls_sql_upkeep_problem(PG_FUNCTION_ARGS)
 }
 
 /*
+ * is_pending: is the contact, whose key is in the first column, to be scored when
+ * this transaction commits?
+ */
+static bool
+is_pending(const LsObjects *objects, HeapTuple tuple, TupleDesc desc)
+{
+	char *text = SPI_getvalue(tuple, desc, 1);
+	Oid input;
+	Oid param;
+
+	if (ls_pending_has_lookups(objects->model))
+		return true;
+	getTypeInputInfo(objects->key_type, &input, &param);
+	return ls_pending_has(objects->model,
+						  ls_key_from_datum(objects->key_type,
+											OidInputFunctionCall(input,
+																 text,
+																 param,
+																 -1)));
+}
+
+/*
  * query_as_owner: the rows of a query that lead_scoring.<writer> writes. What it
  * reads belongs to the owner of the contacts, who may have put a view there: so
- * it runs as him, restricted, whoever asks.
+ * it runs as him, restricted, whoever asks. by_contact: not those of contacts that
+ * are pending.
  */
 static Datum
-query_as_owner(FunctionCallInfo fcinfo, const char *writer)
+query_as_owner(FunctionCallInfo fcinfo, const char *writer, bool by_contact)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	LsModelRow *row;
@@ -432,8 +457,12 @@ query_as_owner(FunctionCallInfo fcinfo, const char *writer)
 	if (SPI_execute(ls_objects_script(writer, row->name, true), true, 0) !=
 		SPI_OK_SELECT)
 		elog(ERROR, "query of %s failed", writer);
+	by_contact &= ls_pending_any();
 	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+		if (!by_contact || !is_pending(ls_objects_of(row, contacts),
+									   SPI_tuptable->vals[i],
+									   SPI_tuptable->tupdesc))
+			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();
 	ls_guard_leave(&guard);
 	return (Datum) 0;
@@ -445,7 +474,7 @@ query_as_owner(FunctionCallInfo fcinfo, const char *writer)
 Datum
 ls_sql_score_problems(PG_FUNCTION_ARGS)
 {
-	return query_as_owner(fcinfo, "score_problems_sql");
+	return query_as_owner(fcinfo, "score_problems_sql", false);
 }
 
 /*
@@ -454,5 +483,5 @@ ls_sql_score_problems(PG_FUNCTION_ARGS)
 Datum
 ls_sql_verify(PG_FUNCTION_ARGS)
 {
-	return query_as_owner(fcinfo, "verify_sql");
+	return query_as_owner(fcinfo, "verify_sql", true);
 }

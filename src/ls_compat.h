@@ -30,9 +30,13 @@
 #if PG_VERSION_NUM >= 160000
 #define ls_may_use_schema(nspid, roleid)                                               \
 	(object_aclcheck(NamespaceRelationId, (nspid), (roleid), ACL_USAGE) == ACLCHECK_OK)
+#define ls_may_create_in_schema(nspid, roleid)                                         \
+	(object_aclcheck(NamespaceRelationId, (nspid), (roleid), ACL_CREATE) == ACLCHECK_OK)
 #else
 #define ls_may_use_schema(nspid, roleid)                                               \
 	(pg_namespace_aclcheck((nspid), (roleid), ACL_USAGE) == ACLCHECK_OK)
+#define ls_may_create_in_schema(nspid, roleid)                                         \
+	(pg_namespace_aclcheck((nspid), (roleid), ACL_CREATE) == ACLCHECK_OK)
 #endif
 
 #if PG_VERSION_NUM >= 160000

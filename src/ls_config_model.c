@@ -362,6 +362,10 @@ ls_config_check_model(LsConfigRow *row, bool is_delete)
 		return;
 	row->model = model_of(row, row->tuple, row->old == NULL);
 	row->relid = ls_relation_of_model(row->model, true);
+	/* deactivate() of a model whose contacts are gone. */
+	if (!OidIsValid(row->relid) && ls_config_by_function && row->old != NULL &&
+		!changes(row, "contacts"))
+		return;
 	/* Only a superuser's restore may name what is not there (yet). */
 	if (!OidIsValid(row->relid) &&
 		OidIsValid(ls_relation_by_name(row->model->contacts)))

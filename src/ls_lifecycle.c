@@ -43,6 +43,7 @@ typedef struct LsLook
 	LsMemory *memory;
 	NullableDatum score[N_SCORE];
 	bool is_live; /* else it is watched only: a shadow */
+	bool enrols;  /* what is true already counts as if it became so now */
 	List **moves;
 	List **firings;
 } LsLook;
@@ -370,6 +371,8 @@ look_at_stage(LsLook *look)
 	Bitmapset *entered = NULL;
 	bool is_found = change->cause == LS_CAUSE_ACTIVATION && change->silent;
 
+	if (look->enrols)
+		ls_memory_forget_all(look->memory, LS_MEMORY_HELD);
 	if (change->stage == NULL)
 		begin_stage(look, stage);
 	else if (stage == NULL || strcmp(stage, change->stage) != 0)
@@ -410,6 +413,16 @@ fire(LsLook *look, const LsActionRow *action, bool is_enter)
 	ls_memory_set_moment(look->memory, action->name, look->as_of);
 }
 
+/* held_before: did its condition hold, as far as it matters? */
+static bool
+held_before(const LsLook *look, const char *name)
+{
+	int64 at_us;
+
+	return ls_memory_has(look->memory, LS_MEMORY_HOLDS, name) &&
+		   (!look->enrols || ls_memory_moment(look->memory, name, &at_us));
+}
+
 static void
 look_at_action(LsLook *look, const LsAction *action)
 {
@@ -417,8 +430,7 @@ look_at_action(LsLook *look, const LsAction *action)
 	LsTruth truth = ask(look, action->value);
 	bool is_enter = truth == TRUTH_TRUE;
 
-	if (truth == TRUTH_NULL ||
-		is_enter == ls_memory_has(look->memory, LS_MEMORY_HOLDS, name))
+	if (truth == TRUTH_NULL || is_enter == held_before(look, name))
 		return;
 	ls_memory_set(look->memory, LS_MEMORY_HOLDS, name, is_enter);
 	if (look->is_live && !look->change->silent &&
@@ -492,6 +504,8 @@ ls_lifecycle_evaluate(LsLifecycle *life,
 	look.memory = ls_memory_read(change->memory);
 	look.is_live =
 		change->is_preview || strcmp(life->model->row->status, "active") == 0;
+	look.enrols =
+		look.is_live && change->cause == LS_CAUSE_ACTIVATION && !change->silent;
 	look.moves = moves;
 	look.firings = firings;
 	put_stage(&look);

@@ -278,51 +278,119 @@ ls_refresh_all(LsRun *run)
 
 /* ---- who is due --------------------------------------------------------- */
 
+/* Who is due by $1. */
+#define DUE "due_at <= $1 AND scored_at < $1"
+
+/* open_due: those of now, in no order, and not locked. */
+static Portal
+open_due(const LsRun *run)
+{
+	Oid types[1] = {TIMESTAMPTZOID};
+	Datum values[1] = {TimestampTzGetDatum(run->until)};
+	SPIPlanPtr plan = ls_objects_plan(psprintf("SELECT contact_id FROM %s WHERE " DUE,
+											   run->objects->score),
+									  1,
+									  types);
+
+	ls_objects_plan_now(plan);
+	return SPI_cursor_open(NULL, plan, values, NULL, false);
+}
+
+/* put_due: a part of them into the store; gives their number. */
+static uint64
+put_due(LsRun *run)
+{
+	const SPITupleTable *rows = SPI_tuptable;
+	bool is_null;
+
+	if (run->survey == NULL && rows->numvals > 0)
+		run->survey =
+			ls_survey_store_new(run, 0, TupleDescAttr(rows->tupdesc, 0)->attcollation);
+	for (uint64 i = 0; i < rows->numvals; i++)
+		ls_survey_store_put_key(run->survey,
+								SPI_getbinval(rows->vals[i],
+											  rows->tupdesc,
+											  1,
+											  &is_null));
+	return rows->numvals;
+}
+
 /*
- * next_due: a batch of contacts that are due. Who is due by time alone is as he was,
- * and his state says what he did until its own time ends.
+ * find_due: whoever is due is put aside, for the batches to take. So they come to
+ * each once, also to those whose rows they pass over, and count them beforehand.
  */
-static int
-next_due(LsRun *run, LsChange **changes)
+static void
+find_due(LsRun *run)
+{
+	Portal portal = open_due(run);
+	uint64 n;
+
+	run->total = run->done;
+	do
+	{
+		SPI_cursor_fetch(portal, true, BATCH);
+		n = put_due(run);
+		run->total += n;
+		SPI_freetuptable(SPI_tuptable);
+	} while (n == BATCH);
+	SPI_cursor_close(portal);
+	if (run->survey != NULL)
+		ls_survey_store_finish(run->survey);
+}
+
+/*
+ * next_due: a batch of those, as far as they are still due. They are not locked here:
+ * a statement that locks rows may wait, whatever it says, for who has updated one
+ * since. Who is due by time alone is as he was, and his state says what he did until
+ * its own time ends. False at the end.
+ */
+static bool
+next_due(LsRun *run, LsChange **changes, int *n)
 {
 	Oid types[2] = {TIMESTAMPTZOID, get_array_type(run->objects->key_type)};
-	Datum values[2] = {TimestampTzGetDatum(run->until), ls_batch_given_up(run)};
-	const char *others = run->ngiven_up > 0 ? " AND contact_id <> ALL ($2)" : "";
-	int n;
+	Datum values[2] = {TimestampTzGetDatum(run->until)};
 
+	*n = ls_survey_next(run, changes);
+	if (*n == 0)
+		return false;
+	values[1] = ls_apply_keys(run->objects, *changes, *n);
 	(void) ls_objects_execute(
-		psprintf("SELECT contact_id FROM %s WHERE due_at <= $1 AND scored_at < $1%s"
-				 " LIMIT %d FOR UPDATE SKIP LOCKED",
-				 run->objects->score,
-				 others,
-				 BATCH),
-		run->ngiven_up > 0 ? 2 : 1,
+		psprintf("SELECT contact_id FROM %s WHERE contact_id = ANY ($2) AND " DUE,
+				 run->objects->score),
+		2,
 		types,
 		values);
-	n = ls_apply_found(run->objects, changes);
-	for (int i = 0; i < n; i++)
+	*n = ls_apply_found(run->objects, changes);
+	for (int i = 0; i < *n; i++)
 	{
 		(*changes)[i].outcome = LS_AS_STORED;
 		(*changes)[i].events = LS_EVENTS_KEPT;
 	}
-	return n;
+	return true;
 }
 
-/* count_due: who is left of those; locked ones, too. */
-static uint64
-count_due(const LsRun *run)
+/* take_due: whoever is due by now. */
+static void
+take_due(LsRun *run)
 {
-	Oid types[1] = {TIMESTAMPTZOID};
-	Datum values[1] = {TimestampTzGetDatum(run->until)};
+	bool more;
 
-	if (!run->commits)
-		return 0;
-	return count_number(
-		psprintf("SELECT count(*) FROM %s WHERE due_at <= $1 AND scored_at < $1",
-				 run->objects->score),
-		1,
-		types,
-		values);
+	ls_batch_begin(run);
+	find_due(run);
+	ls_batch_end(run);
+	if (run->survey == NULL)
+		return;
+	do
+	{
+		LsChange *changes = NULL;
+		int n;
+
+		ls_batch_begin(run);
+		more = next_due(run, &changes, &n);
+		ls_batch_apply(run, changes, n);
+		ls_batch_end(run);
+	} while (more);
+	ls_survey_end(run);
 }
 
 /* is_everyone_due: do the rules say so, a row of the queue, or a score by others? */
@@ -372,9 +440,6 @@ take_returned(LsRun *run)
 void
 ls_refresh_due(LsRun *run)
 {
-	bool is_counted = false;
-	int n;
-
 	if (is_everyone_due(run))
 	{
 		rescore_all(run, true);
@@ -382,18 +447,7 @@ ls_refresh_due(LsRun *run)
 	}
 	drain_queue(run);
 	take_returned(run);
-	do
-	{
-		LsChange *changes = NULL;
-
-		ls_batch_begin(run);
-		n = next_due(run, &changes);
-		ls_batch_apply(run, changes, n);
-		if (n == BATCH && !is_counted)
-			run->total = run->done + count_due(run);
-		is_counted = true;
-		ls_batch_end(run);
-	} while (n > 0);
+	take_due(run);
 	if (run->progress_id == 0 && !run->has_left)
 		return;
 	ls_batch_begin(run);

@@ -458,9 +458,9 @@ ls_survey_next(LsRun *run, LsChange **changes)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("contact ids of model \"%s\" have another type than when they "
-					   "were surveyed",
+					   "were looked up",
 					   run->model),
-				errhint("Call lead_scoring.rescore() again."));
+				errhint("Call lead_scoring.%s() again.", run->what));
 	*changes = palloc0(sizeof(LsChange) * BATCH);
 	n = ls_survey_store_take(run->survey, *changes, BATCH);
 	for (int i = 0; i < n; i++)

@@ -49,6 +49,7 @@ typedef struct LsSurveyStore LsSurveyStore;
 
 extern LsSurveyStore *ls_survey_store_new(const LsRun *run, int64 stamp, Oid collation);
 extern void ls_survey_store_put(LsSurveyStore *store, const LsChange *change);
+extern void ls_survey_store_put_key(LsSurveyStore *store, Datum key);
 extern void ls_survey_store_finish(LsSurveyStore *store);
 extern int ls_survey_store_take(LsSurveyStore *store, LsChange *changes, int limit);
 extern Oid ls_survey_store_key_type(const LsSurveyStore *store);

@@ -1,6 +1,6 @@
 /*
- * ls_survey_store.c: what a survey has found, kept over the transactions of its
- * batches, in the order of the keys.
+ * ls_survey_store.c: what a survey has found, or who is due, kept over the transactions
+ * of the batches, in the order of the keys.
  *
  * Beyond work_mem it is in a temporary file, which no transaction's end removes: who
  * makes a store frees it, after an error too.
@@ -141,6 +141,23 @@ ls_survey_store_put(LsSurveyStore *store, const LsChange *change)
 	values[E_XMAX] = TransactionIdGetDatum(surveyed->xmax);
 	slot->tts_isnull[E_STATE] = surveyed->state == NULL;
 	values[E_STATE] = PointerGetDatum(surveyed->state);
+	ExecStoreVirtualTuple(slot);
+	tuplesort_puttupleslot(store->sort, slot);
+}
+
+/*
+ * ls_survey_store_put_key: a contact that must be looked at, of which nothing is known.
+ */
+void
+ls_survey_store_put_key(LsSurveyStore *store, Datum key)
+{
+	TupleTableSlot *slot = store->in;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, E_COLUMNS);
+	slot->tts_isnull[E_KEY] = slot->tts_isnull[E_OUTCOME] = false;
+	slot->tts_values[E_KEY] = key;
+	slot->tts_values[E_OUTCOME] = Int16GetDatum(LS_RECOMPUTE);
 	ExecStoreVirtualTuple(slot);
 	tuplesort_puttupleslot(store->sort, slot);
 }

@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(105);
+SELECT plan(111);
 
 -- Warnings are expected throughout.
 SET client_min_messages = error;
@@ -248,6 +248,20 @@ UPDATE elsewhere.second SET size = 3;
 SELECT sound('first', 'other models live on');
 SELECT lives_ok($$SELECT lead_scoring.drop_model('other')$$, 'drop_model() clears up');
 SELECT is_empty($$SELECT relname FROM pg_class WHERE relname LIKE 'other\_%'$$, 'leaving nothing');
+
+CALL make_table('lost');
+CREATE TABLE lost_calls (contact int, at timestamptz);
+SELECT lead_scoring.add_event_source('lost', 'lost_calls', 'contact', 'at') \g /dev/null
+SELECT lead_scoring.activate('lost') \g /dev/null
+DROP TABLE lost CASCADE;
+SELECT lives_ok($$INSERT INTO lost_calls VALUES (1, now())$$, 'events of contacts that are gone');
+SELECT lives_ok($$SELECT lead_scoring.deactivate('lost')$$, 'a model of contacts that are gone can be deactivated');
+SELECT is(status, 'draft', 'and is a draft') FROM lead_scoring.model WHERE name = 'lost';
+SELECT is_empty($$SELECT FROM pg_trigger WHERE tgrelid = 'lost_calls'::regclass$$, 'its events have no triggers any more');
+CREATE TABLE lost (id int PRIMARY KEY, title text, size int);
+INSERT INTO lost VALUES (2, 'CEO', 60);
+SELECT lives_ok($$SELECT lead_scoring.activate('lost')$$, 'the table is there again, so is the model');
+SELECT sound('lost', 'with the scores of now');
 
 -- ------------------------------------------------------------------- the last
 

@@ -303,7 +303,7 @@ GRANT SELECT ON firms.firm TO lk_owner, lk_reader;
 SET ROLE lk_owner;
 SELECT lead_scoring.add_lookup('own', 'firm', 'firms.firm', 'id', 'firm_id');
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('own', 'big', 'firm.size > 50', 10);
-SELECT is(outcome($$SELECT lead_scoring.activate('own')$$), '42501: permission denied for table firm', 'triggers need the privilege');
+SELECT is(outcome($$SELECT lead_scoring.activate('own')$$), '42501: role "lk_owner", which owns the contacts, may not put triggers on firms.firm', 'triggers need the privilege');
 RESET ROLE;
 GRANT TRIGGER ON firms.firm TO lk_owner;
 SET ROLE lk_owner;
