@@ -13,6 +13,7 @@
 #include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_lifecycle.h"
+#include "ls_passed.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
 
@@ -357,9 +358,13 @@ static void
 handle(LsEvent *event, const TriggerData *data)
 {
 	find_model(event);
-	if (event->key == InvalidAttrNumber || !OidIsValid(event->key_type) ||
-		is_nothing(event, data))
+	if (event->key == InvalidAttrNumber || !OidIsValid(event->key_type))
 		return;
+	if (is_nothing(event, data))
+	{
+		ls_passed_note(event->name, event->key_type);
+		return;
+	}
 	event->pending = ls_pending_model(event->name, event->key_type);
 	if (is_off(event))
 	{

@@ -28,6 +28,7 @@ typedef struct LsRun
 	uint64 done_before; /* by the run that this one goes on with */
 	bool is_walking;	/* in the order of the keys */
 	int64 stamp;		/* rescore: of the rules when it began */
+	bool is_last;		/* rescore: nobody who writes has seen other rules */
 	bool has_mixed;		/* rescore: it is known that there are scores ... */
 	int64 mixed_stamp;	/* ... by these rules, too */
 	int64 mark;			/* rescore: for everyone, when it began; 0 = none */

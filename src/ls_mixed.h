@@ -8,6 +8,7 @@
 
 #include "ls_batch.h"
 
+extern void ls_mixed_open(LsRun *run);
 extern void ls_mixed_begin(LsRun *run);
 extern void ls_mixed_end(const LsRun *run, int64 stamp);
 extern bool ls_mixed_look(const LsRun *run);

@@ -254,6 +254,7 @@ rescore_all(LsRun *run, bool is_refresh)
 	run->mark = find_mark(run);
 	run->has_last = false;
 	ls_progress_resume(run, is_refresh);
+	ls_mixed_open(run);
 	run->total = count_contacts(run);
 	ls_batch_end(run);
 	walk(run);
@@ -393,7 +394,7 @@ take_due(LsRun *run)
 	ls_survey_end(run);
 }
 
-/* is_everyone_due: do the rules say so, a row of the queue, or a score by others? */
+/* is_everyone_due: do the rules say so, a row of the queue, or who did not see them? */
 static bool
 is_everyone_due(LsRun *run)
 {
