@@ -123,7 +123,7 @@ COMMENT ON COLUMN lead_scoring.model.owner IS
 COMMENT ON COLUMN lead_scoring.model.scored_stamp IS
     'Fingerprint of the rules under which everyone was scored last; refresh() sees to it that it is life_stamp(). NULL: never.';
 COMMENT ON COLUMN lead_scoring.model.mixed_until IS
-    'When all transactions before this one are over, refresh() looks whether any score is by other rules than scored_stamp. NULL: none is.';
+    'When all transactions before this one are over, refresh() scores everyone once more: they may have looked at other rules than those of scored_stamp. NULL: nobody has.';
 COMMENT ON COLUMN lead_scoring.model.description IS
     'What the model is for. NULL: nobody said.';
 COMMENT ON COLUMN lead_scoring.model.created_at IS
