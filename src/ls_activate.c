@@ -419,9 +419,7 @@ ls_sql_activate(PG_FUNCTION_ARGS)
 		refuse_rival(life.row);
 
 	settle_owner(&life);
-	ls_activate_check_rights(life.row,
-							 ls_relation_owner(life.contacts),
-							 schema_of_objects(&life));
+	ls_activate_check_rights(life.row, life.contacts, schema_of_objects(&life));
 	(void) ls_model_get(life.row->name); /* every rule must work */
 	owner = life.row->owner;
 	set_row(&life, life.row->status, schema_of_objects(&life), owner);

@@ -15,7 +15,7 @@ extern void ls_activate_script(const char *writer, const LsModelRow *row, Oid ow
 
 /* ls_activate_rights.c */
 extern void ls_activate_check_rights(const LsModelRow *row,
-									 Oid owner,
+									 Oid contacts,
 									 const char *schema);
 
 /* ls_activate_lock.c */

@@ -47,12 +47,19 @@ check_schema(const char *name, Oid owner)
 			   "GRANT USAGE, CREATE ON SCHEMA");
 }
 
-/* check_followed: events, or a lookup: it is read, and triggers tell of changes. */
+static bool
+is_table(Oid relid)
+{
+	char kind = get_rel_relkind(relid);
+
+	return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE;
+}
+
+/* check_followed: events, or a lookup: it is read, and triggers may tell of changes. */
 static void
-check_followed(const char *relation, Oid owner)
+check_followed(const char *relation, Oid owner, bool triggers)
 {
 	Oid relid = ls_relation_by_name(relation);
-	char kind = OidIsValid(relid) ? get_rel_relkind(relid) : 0;
 	Oid schema;
 
 	if (!OidIsValid(relid))
@@ -65,25 +72,28 @@ check_followed(const char *relation, Oid owner)
 			   "GRANT USAGE ON SCHEMA");
 	if (!ls_relation_may_select(relid, owner))
 		refuse(owner, "read", ls_relation_name(relid), "GRANT SELECT ON");
-	if ((kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
+	if (triggers && is_table(relid) &&
 		pg_class_aclcheck(relid, owner, ACL_TRIGGER) != ACLCHECK_OK)
 		refuse(owner, "put triggers on", ls_relation_name(relid), "GRANT TRIGGER ON");
 }
 
 /*
  * ls_activate_check_rights: of the contacts' owner, in the schema that the model's
- * tables are to be in, and on its events and lookups.
+ * tables are to be in, and on its events and lookups, which have triggers where the
+ * contacts have.
  *
  * Errors: 42501.
  */
 void
-ls_activate_check_rights(const LsModelRow *row, Oid owner, const char *schema)
+ls_activate_check_rights(const LsModelRow *row, Oid contacts, const char *schema)
 {
+	Oid owner = ls_relation_owner(contacts);
+	bool triggers = is_table(contacts);
 	ListCell *cell;
 
 	check_schema(schema, owner);
 	foreach(cell, ls_catalog_sources(row->name))
-		check_followed(((LsSourceRow *) lfirst(cell))->relation, owner);
+		check_followed(((LsSourceRow *) lfirst(cell))->relation, owner, triggers);
 	foreach(cell, ls_catalog_lookups(row->name))
-		check_followed(((LsLookupRow *) lfirst(cell))->relation, owner);
+		check_followed(((LsLookupRow *) lfirst(cell))->relation, owner, triggers);
 }

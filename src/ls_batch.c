@@ -28,6 +28,25 @@
 #define MAX_GIVEN_UP 1000
 
 /*
+ * check_keys: those that the run has come to are of the type that the score table has.
+ *
+ * Errors: 55000 where it has another one by now.
+ */
+static void
+check_keys(LsRun *run)
+{
+	if (!OidIsValid(run->key_type))
+		run->key_type = run->objects->key_type;
+	if (run->key_type != run->objects->key_type)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("contact ids of model \"%s\" have another type than when they "
+					   "were looked up",
+					   run->model),
+				errhint("Make the call again."));
+}
+
+/*
  * ls_batch_begin: everything is read again: it may have changed since the commit.
  * Results of queries live until SPI_finish, so each batch is one connection.
  */
@@ -41,6 +60,7 @@ ls_batch_begin(LsRun *run)
 	MemoryContextSwitchTo(run->batch);
 	run->objects = ls_objects_open(run->model, "refresh its scores");
 	run->objects->at_end = run->commits;
+	check_keys(run);
 	/* The tables before the score rows, as those who write do: whoever has locked
 	 * a table (TRUNCATE) wants our rows next. */
 	LockRelationOid(run->objects->contacts_relid, AccessShareLock);

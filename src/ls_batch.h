@@ -17,6 +17,7 @@ typedef struct LsRun
 	bool commits; /* a transaction for each batch */
 	bool alone;	  /* nobody can write contacts or scores meanwhile */
 	LsObjects *objects;
+	Oid key_type;		   /* of its keys; InvalidOid before the first batch */
 	MemoryContext context; /* of the run */
 	MemoryContext batch;   /* of the batch at hand */
 	LsGuard guard;
@@ -26,12 +27,13 @@ typedef struct LsRun
 	uint64 done;
 	uint64 total;		/* contacts to look at; 0 = not counted */
 	uint64 done_before; /* by the run that this one goes on with */
+	uint64 surveying;	/* contacts of the slice to be read next, about; 0 = none */
 	bool is_walking;	/* in the order of the keys */
 	int64 stamp;		/* rescore: of the rules when it began */
 	bool is_last;		/* rescore: nobody who writes has seen other rules */
 	bool has_mixed;		/* rescore: it is known that there are scores ... */
 	int64 mixed_stamp;	/* ... by these rules, too */
-	int64 mark;			/* rescore: for everyone, when it began; 0 = none */
+	int64 mark;			/* rescore: row of the queue for everyone; 0 = none */
 	int64 progress_id;	/* of its row, which is locked; 0 = none */
 	LOCKTAG progress_tag;
 	bool has_left; /* others of the model that were interrupted have left rows */

@@ -96,13 +96,18 @@ ls_flush_warn(const char *model)
 /* Is the transaction at its end? */
 static bool is_at_end = false;
 
-/* warn_of_faults: of contacts that could not be moved. */
+/* warn_of_faults: of contacts that could not be scored, or not be moved. */
 static void
 warn_of_faults(const LsObjects *objects, const LsTaken *taken)
 {
 	for (int i = 0; i < taken->n; i++)
-		if (taken->changes[i].is_fault && taken->changes[i].held_back != NULL)
+	{
+		const LsChange *change = &taken->changes[i];
+
+		if (change->outcome == LS_FAILED ||
+			(change->is_fault && change->held_back != NULL))
 			ls_flush_warn(objects->model);
+	}
 }
 
 /* queue_everyone: a row without contact: all are stale. */

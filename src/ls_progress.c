@@ -2,9 +2,9 @@
  * ls_progress.c: how far a run has come, for others to see and to go on from.
  *
  * A row of lead_scoring.progress_row is written in the transaction of each batch,
- * once a run has lasted for a second. The run holds a lock that outlives its
- * transactions: a row without it is what an interrupted run has left, and a rescore
- * by the same rules goes on from there.
+ * once a run has lasted for a second, and before a survey that may last. The run holds
+ * a lock that outlives its transactions: a row without it is what an interrupted run
+ * has left, and a rescore by the same rules goes on from there.
  */
 #include "ls_progress.h"
 
@@ -134,16 +134,17 @@ insert_row(LsRun *run)
 static void
 update_row(const LsRun *run)
 {
-	Oid types[9] = {TEXTOID,
-					INT8OID,
-					TEXTOID,
-					INT8OID,
-					INT8OID,
-					TEXTOID,
-					INT8OID,
-					INT8OID,
-					BOOLOID};
-	Datum values[9];
+	Oid types[10] = {TEXTOID,
+					 INT8OID,
+					 TEXTOID,
+					 INT8OID,
+					 INT8OID,
+					 TEXTOID,
+					 INT8OID,
+					 INT8OID,
+					 BOOLOID,
+					 INT8OID};
+	Datum values[10];
 
 	values[1] = Int64GetDatum(run->progress_id);
 	values[2] = CStringGetTextDatum(run->what);
@@ -153,12 +154,13 @@ update_row(const LsRun *run)
 	values[6] = Int64GetDatum(run->stamp);
 	values[7] = Int64GetDatum(run->mark);
 	values[8] = BoolGetDatum(run->fire_actions);
+	values[9] = Int64GetDatum((int64) run->surveying);
 	(void) execute(run,
 				   "UPDATE lead_scoring.progress_row SET what = $3, done = $4,"
 				   " total = nullif($5, 0), reached = nullif($6, ''), stamp = $7,"
-				   " mark = $8, fire_actions = $9, updated_at = clock_timestamp()"
-				   " WHERE model = $1 AND id = $2",
-				   9,
+				   " mark = $8, fire_actions = $9, surveying = nullif($10, 0),"
+				   " updated_at = clock_timestamp() WHERE model = $1 AND id = $2",
+				   10,
 				   types,
 				   values);
 }
@@ -174,18 +176,27 @@ write_row(LsRun *run)
 }
 
 /*
+ * ls_progress_has_lasted: is it a run that others may want to see?
+ */
+bool
+ls_progress_has_lasted(const LsRun *run)
+{
+	return run->progress_id != 0 ||
+		   TimestampDifferenceExceeds(run->until, GetCurrentTimestamp(), NOTE_AFTER_MS);
+}
+
+/*
  * ls_progress_note: at the end of a batch, as the owner, inside SPI. A run that is
  * over soon writes nothing.
  */
 void
 ls_progress_note(LsRun *run)
 {
-	if (!run->commits || run->done == 0)
-		return;
-	if (run->progress_id == 0 &&
-		!TimestampDifferenceExceeds(run->until, GetCurrentTimestamp(), NOTE_AFTER_MS))
-		return;
-	write_row(run);
+	bool has_news = run->progress_id != 0 || run->done > 0;
+
+	if (run->commits &&
+		(run->surveying > 0 || (has_news && ls_progress_has_lasted(run))))
+		write_row(run);
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "ls_batch.h"
 
+extern bool ls_progress_has_lasted(const LsRun *run);
 extern void ls_progress_note(LsRun *run);
 extern bool ls_progress_is_interrupted(LsRun *run);
 extern void ls_progress_resume(LsRun *run, bool is_refresh);

@@ -11,6 +11,7 @@
 
 #include "ls_adjust.h"
 #include "ls_compat.h"
+#include "ls_mark.h"
 #include "ls_mixed.h"
 #include "ls_progress.h"
 #include "ls_survey.h"
@@ -82,41 +83,6 @@ drain_queue(LsRun *run)
 		ls_batch_recompute(run, changes, n);
 		ls_batch_end(run);
 	} while (n > 0 && --batches > 0);
-}
-
-/* find_mark: the latest row that says that all are stale; 0 = none. */
-static int64
-find_mark(const LsRun *run)
-{
-	bool is_null;
-	Datum id;
-
-	(void) ls_objects_execute(psprintf("SELECT max(id) FROM %s"
-									   " WHERE contact_id IS NULL AND lookup IS NULL",
-									   run->objects->queue),
-							  0,
-							  NULL,
-							  NULL);
-	id = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-	return is_null ? 0 : DatumGetInt64(id);
-}
-
-/* delete_marks: those that were there when the walk began. */
-static void
-delete_marks(const LsRun *run, int64 mark)
-{
-	Oid types[1] = {INT8OID};
-	Datum values[1] = {Int64GetDatum(mark)};
-
-	(void) ls_objects_execute(
-		psprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s"
-				 " WHERE contact_id IS NULL AND lookup IS NULL AND id <= $1"
-				 " FOR UPDATE SKIP LOCKED)",
-				 run->objects->queue,
-				 run->objects->queue),
-		1,
-		types,
-		values);
 }
 
 /* ---- everyone ---------------------------------------------------------- */
@@ -251,7 +217,7 @@ rescore_all(LsRun *run, bool is_refresh)
 	ls_batch_begin(run);
 	run->stamp = ls_model_get(run->model)->life_stamp;
 	run->is_activation |= !ls_model_get(run->model)->row->has_scored_stamp;
-	run->mark = find_mark(run);
+	run->mark = ls_mark_take(run);
 	run->has_last = false;
 	ls_progress_resume(run, is_refresh);
 	ls_mixed_open(run);
@@ -262,7 +228,7 @@ rescore_all(LsRun *run, bool is_refresh)
 	ls_batch_sweep(run);
 	ls_batch_end(run);
 	ls_batch_begin(run);
-	delete_marks(run, run->mark);
+	ls_mark_delete(run);
 	ls_mixed_end(run, run->stamp);
 	ls_progress_end(run);
 	ls_batch_end(run);
@@ -402,7 +368,7 @@ is_everyone_due(LsRun *run)
 
 	ls_batch_begin(run);
 	due = ls_progress_is_interrupted(run);
-	due = due || ls_model_is_mixed(ls_model_get(run->model)) || find_mark(run) > 0 ||
+	due = due || ls_model_is_mixed(ls_model_get(run->model)) || ls_mark_is_set(run) ||
 		  ls_mixed_look(run);
 	ls_batch_end(run);
 	return due;

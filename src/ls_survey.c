@@ -18,6 +18,7 @@
 #include "ls_engagement.h"
 #include "ls_guc.h"
 #include "ls_lifecycle.h"
+#include "ls_progress.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -402,6 +403,34 @@ find_end(LsRun *run)
 	MemoryContextSwitchTo(old);
 }
 
+/* count_slice: contacts of the slice at hand, about. */
+static uint64
+count_slice(const LsRun *run)
+{
+	uint64 done = run->done_before + run->done;
+
+	if (run->has_end)
+		return (uint64) ls_guc_rescore_slice;
+	return run->total > done ? run->total - done : 1;
+}
+
+/*
+ * announce: a survey that takes a while, before it begins: others see only what is
+ * committed.
+ */
+static void
+announce(LsRun *run)
+{
+	uint64 n = count_slice(run);
+
+	if (!run->commits || !(ls_progress_has_lasted(run) || ls_survey_is_long(run, n)))
+		return;
+	run->surveying = n;
+	ls_batch_end(run);
+	run->surveying = 0;
+	ls_batch_begin(run);
+}
+
 /*
  * ls_survey_begin: the next slice, in a transaction of its own where the run commits.
  * Again where rules changed meanwhile.
@@ -422,6 +451,7 @@ ls_survey_begin(LsRun *run)
 		ls_batch_end(run);
 		return;
 	}
+	announce(run);
 	for (int tries = 0; tries < 3 && !is_done; tries++)
 	{
 		survey.stamp = ls_model_get(run->model)->life_stamp;
@@ -445,8 +475,6 @@ ls_survey_begin(LsRun *run)
 /*
  * ls_survey_next: a batch of contacts that must be looked at; 0 = the end. Inside a
  * batch.
- *
- * Errors: 55000 where keys have another type by now.
  */
 int
 ls_survey_next(LsRun *run, LsChange **changes)
@@ -454,13 +482,6 @@ ls_survey_next(LsRun *run, LsChange **changes)
 	MemoryContext old;
 	int n;
 
-	if (ls_survey_store_key_type(run->survey) != run->objects->key_type)
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("contact ids of model \"%s\" have another type than when they "
-					   "were looked up",
-					   run->model),
-				errhint("Call lead_scoring.%s() again.", run->what));
 	*changes = palloc0(sizeof(LsChange) * BATCH);
 	n = ls_survey_store_take(run->survey, *changes, BATCH);
 	for (int i = 0; i < n; i++)

@@ -43,6 +43,7 @@ extern void ls_survey_write_query(const LsRun *run,
 								  LsSurveyQuery *query);
 
 extern bool ls_survey_is_worth_it(const LsRun *run);
+extern bool ls_survey_is_long(const LsRun *run, uint64 contacts);
 
 /* ls_survey_store.c */
 typedef struct LsSurveyStore LsSurveyStore;
@@ -52,7 +53,6 @@ extern void ls_survey_store_put(LsSurveyStore *store, const LsChange *change);
 extern void ls_survey_store_put_key(LsSurveyStore *store, Datum key);
 extern void ls_survey_store_finish(LsSurveyStore *store);
 extern int ls_survey_store_take(LsSurveyStore *store, LsChange *changes, int limit);
-extern Oid ls_survey_store_key_type(const LsSurveyStore *store);
 extern void ls_survey_store_free(LsSurveyStore *store);
 
 #endif /* LS_SURVEY_H */

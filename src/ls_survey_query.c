@@ -26,6 +26,9 @@
 /* Contacts of which there may be events, for each of the model's. */
 #define OTHERS 10
 
+/* Contacts and events that are read for some tenths of a second. */
+#define LONG_SURVEY 100000
+
 /* add_parameter: gives its number. */
 static int
 add_parameter(LsSurveyQuery *query, Oid type, Datum value)
@@ -255,4 +258,46 @@ ls_survey_is_worth_it(const LsRun *run)
 			return false;
 	}
 	return true;
+}
+
+/* count_rows: of a relation and its partitions, as far as is known. */
+static double
+count_rows(Oid relid)
+{
+	double n = 0;
+	ListCell *part;
+
+	foreach(part, find_all_inheritors(relid, NoLock, NULL))
+	{
+		HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(part)));
+		Form_pg_class form;
+
+		if (!HeapTupleIsValid(class))
+			continue;
+		form = (Form_pg_class) GETSTRUCT(class);
+		if (form->relkind != RELKIND_PARTITIONED_TABLE)
+			n += Max(form->reltuples, 0);
+		ReleaseSysCache(class);
+	}
+	return n;
+}
+
+/*
+ * ls_survey_is_long: is it worth telling others that so many contacts are surveyed?
+ */
+bool
+ls_survey_is_long(const LsRun *run, uint64 contacts)
+{
+	double share = run->total == 0 ? 1 : (double) contacts / run->total;
+	double rows = contacts;
+	ListCell *cell;
+
+	foreach(cell, ls_model_get(run->model)->sources)
+	{
+		Oid events = ls_relation_by_name(((LsSourceRow *) lfirst(cell))->relation);
+
+		if (OidIsValid(events))
+			rows += share * count_rows(events);
+	}
+	return rows >= LONG_SURVEY;
 }

@@ -256,12 +256,6 @@ ls_survey_store_take(LsSurveyStore *store, LsChange *changes, int limit)
 	return n;
 }
 
-Oid
-ls_survey_store_key_type(const LsSurveyStore *store)
-{
-	return store->key_type;
-}
-
 /*
  * ls_survey_store_free: also in the middle of making it, when that has failed.
  */

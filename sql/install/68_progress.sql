@@ -12,11 +12,12 @@ CREATE TABLE lead_scoring.progress_row (
     reached text,
     stamp bigint NOT NULL,
     mark bigint NOT NULL,
-    fire_actions boolean NOT NULL
+    fire_actions boolean NOT NULL,
+    surveying bigint
 );
 CREATE INDEX ON lead_scoring.progress_row (model);
 COMMENT ON TABLE lead_scoring.progress_row IS
-    'Runs of refresh and rescore that have gone on for a while, and those that were interrupted; written with each batch. Not dumped.';
+    'Runs of refresh and rescore that have gone on for a while, and those that were interrupted; written with each batch, and before a long query. Not dumped.';
 COMMENT ON COLUMN lead_scoring.progress_row.id IS 'Number of the run, at random.';
 COMMENT ON COLUMN lead_scoring.progress_row.model IS 'The model.';
 COMMENT ON COLUMN lead_scoring.progress_row.what IS 'refresh or rescore.';
@@ -25,14 +26,16 @@ COMMENT ON COLUMN lead_scoring.progress_row.done IS 'Contacts looked at so far.'
 COMMENT ON COLUMN lead_scoring.progress_row.total IS
     'Contacts that there are to look at, as counted once. NULL: not counted.';
 COMMENT ON COLUMN lead_scoring.progress_row.started_at IS 'When it began.';
-COMMENT ON COLUMN lead_scoring.progress_row.updated_at IS 'When its last batch was done.';
+COMMENT ON COLUMN lead_scoring.progress_row.updated_at IS 'When its last batch was done, or its query began.';
 COMMENT ON COLUMN lead_scoring.progress_row.reached IS
     'Key of the last contact done, as text, in the order of keys. NULL: none yet, or another order.';
 COMMENT ON COLUMN lead_scoring.progress_row.stamp IS 'Fingerprint of the rules that it scores by.';
 COMMENT ON COLUMN lead_scoring.progress_row.mark IS
-    'Latest row of the queue for everyone when it began; 0: none.';
+    'The row of the queue for everyone when it began; 0: none.';
 COMMENT ON COLUMN lead_scoring.progress_row.fire_actions IS
     'Does it fire actions for what is true by now?';
+COMMENT ON COLUMN lead_scoring.progress_row.surveying IS
+    'Contacts, about, that it has been reading in one query since updated_at. NULL: none.';
 
 ALTER TABLE lead_scoring.progress_row ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lead_scoring.progress_row TO PUBLIC;
@@ -48,7 +51,7 @@ COMMENT ON POLICY change ON lead_scoring.progress_row IS
 -- A run has a lock of its own from its first row on, whatever else it commits. So what
 -- was cancelled or killed is no longer shown.
 CREATE VIEW lead_scoring.progress WITH (security_invoker = true) AS
-SELECT p.id, p.model, p.what, p.pid, p.done, p.total, p.started_at, p.updated_at
+SELECT p.id, p.model, p.what, p.pid, p.done, p.total, p.started_at, p.updated_at, p.surveying
   FROM lead_scoring.progress_row AS p
  WHERE EXISTS (
      SELECT FROM pg_locks AS l
@@ -58,7 +61,7 @@ SELECT p.id, p.model, p.what, p.pid, p.done, p.total, p.started_at, p.updated_at
         AND l.objid = 'lead_scoring.progress_row'::regclass
         AND l.objsubid = p.id % 32768);
 COMMENT ON VIEW lead_scoring.progress IS
-    'Runs of refresh and rescore that go on now, from their second second on, as of their last batch. Those inside of somebody''s transaction are not shown.';
+    'Runs of refresh and rescore that go on now, from their second second on, as of their last batch, or as they began to survey contacts. Those inside of somebody''s transaction are not shown.';
 COMMENT ON COLUMN lead_scoring.progress.id IS 'Number of the run.';
 COMMENT ON COLUMN lead_scoring.progress.model IS 'The model.';
 COMMENT ON COLUMN lead_scoring.progress.what IS 'refresh or rescore. A refresh that finds everyone due is a rescore.';
@@ -66,5 +69,7 @@ COMMENT ON COLUMN lead_scoring.progress.pid IS 'Process that runs it: pg_cancel_
 COMMENT ON COLUMN lead_scoring.progress.done IS 'Contacts looked at so far.';
 COMMENT ON COLUMN lead_scoring.progress.total IS 'Contacts that there are to look at, as counted once. NULL: not counted.';
 COMMENT ON COLUMN lead_scoring.progress.started_at IS 'When it began.';
-COMMENT ON COLUMN lead_scoring.progress.updated_at IS 'When its last batch was done.';
+COMMENT ON COLUMN lead_scoring.progress.updated_at IS 'When its last batch was done, or its survey began.';
+COMMENT ON COLUMN lead_scoring.progress.surveying IS
+    'Contacts, about, that a rescore has been reading in one query since updated_at; done stands still meanwhile. NULL: it is not reading so.';
 GRANT SELECT ON lead_scoring.progress TO PUBLIC;

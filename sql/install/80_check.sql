@@ -34,9 +34,11 @@ BEGIN ATOMIC
     )
     , followed AS (
         SELECT DISTINCT tree.relid, tree.relid = f.relation AS is_root, f.kind
-          FROM lead_scoring.followed(trigger_problems.model) AS f,
-               LATERAL (SELECT f.relation::oid AS relid
-                         UNION SELECT relid FROM pg_partition_tree(f.relation)) AS tree
+          FROM lead_scoring.followed(trigger_problems.model) AS f
+          -- Of contacts that are no table nobody would hear.
+          JOIN pg_class AS c ON c.oid = lead_scoring.contacts_of(trigger_problems.model) AND c.relkind IN ('r', 'p')
+         CROSS JOIN LATERAL (SELECT f.relation::oid AS relid
+                              UNION SELECT relid FROM pg_partition_tree(f.relation)) AS tree
     ), all_wanted AS (
         SELECT to_regclass(format('%I.%I', lead_scoring.objects_schema(m.name), m.name || '_adjustment'))::oid AS relid,
                m.name || kind.suffix AS tgname,

@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(182);
+SELECT plan(184);
 
 -- ------------------------------------------------------------- a plain table
 
@@ -281,6 +281,14 @@ UPDATE crowd SET size = 101 - size;
 DELETE FROM crowd WHERE size > 90;
 SELECT sound('crowd', 'in one transaction');
 RESET lead_scoring.apply;
+BEGIN;
+SET LOCAL lead_scoring.apply = 'queue';
+INSERT INTO crowd SELECT 'c' || g, 'CEO', g % 100 FROM generate_series(1, 30000) AS g;
+SELECT lead_scoring.flush() IS NULL AS done \gset
+SELECT is(count(*), 30000::bigint, 'many more wait') FROM crowd_queue;
+SET LOCAL statement_timeout = '5s';
+SELECT is(count(*), 0::bigint, 'whom verify does not look for one by one') FROM lead_scoring.verify('crowd');
+ROLLBACK;
 
 -- ----------------------------------------------------------- lead_scoring.apply
 

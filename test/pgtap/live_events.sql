@@ -149,6 +149,20 @@ INSERT INTO deed (contact, what, at, worth) VALUES (42, 'order', now() - interva
 INSERT INTO deed (contact, what, at, worth) VALUES (42, 'basket', now() - interval '10 days', 3);
 SELECT sound('person', 'late events');
 
+\echo # past the triggers
+ALTER TABLE deed DISABLE TRIGGER ALL;
+INSERT INTO deed (contact, what, at) VALUES (1, 'asked', clock_timestamp());
+ALTER TABLE deed ENABLE TRIGGER ALL;
+SELECT flagged('person', 'an event of now');
+ALTER TABLE deed DISABLE TRIGGER ALL;
+DELETE FROM deed WHERE contact = 1 AND what = 'asked';
+INSERT INTO deed (contact, what, at) VALUES (2, 'asked', now() - interval '1 day');
+ALTER TABLE deed ENABLE TRIGGER ALL;
+SELECT is((SELECT array_agg(contact_id ORDER BY contact_id) FROM lead_scoring.verify('person')), '{1,2}', 'one that is gone, and one of yesterday');
+-- Their time has come: what is wrong is wrong all the same.
+UPDATE person_score SET due_at = now() WHERE contact_id = 2;
+SELECT flagged('person', 'of who is due, too');
+
 \echo # dates that are no times
 CREATE TABLE dated (id int PRIMARY KEY, size int, created date);
 CREATE TABLE dated_deed (contact int, what text, at date, worth float8);

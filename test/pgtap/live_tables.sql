@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(79);
+SELECT plan(81);
 
 -- -------------------------------------------------------- partitioned contacts
 
@@ -205,6 +205,14 @@ SELECT is_empty($$SELECT contact_id, fit, total FROM joined_scored
                            FROM joined AS j$$, 'the view of scores is live');
 SELECT flagged('joined', 'writes below the view');
 SELECT is(problems('joined'), '', 'no trigger is missed');
+CREATE TABLE joined_calls (id int, at timestamptz);
+CREATE INDEX ON joined_calls (id);
+INSERT INTO joined_calls SELECT id, now() - interval '1 day' FROM joined;
+SELECT lead_scoring.add_event_source('joined', 'joined_calls', 'id', 'at') \g /dev/null
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, points, max_count) VALUES ('joined', 'call', 'each', 3, 1);
+SELECT lead_scoring.activate('joined') \g /dev/null
+SELECT is(outcome('SELECT DISTINCT engagement, freshness FROM joined_scored'), '(3,unwatched)', 'with events in a table');
+SELECT is(problems('joined'), '', 'whose triggers nobody would hear, so that none is missed, either');
 SELECT lives_ok($$SELECT lead_scoring.deactivate('joined')$$, 'deactivate');
 SELECT lives_ok($$SELECT lead_scoring.drop_model('joined')$$, 'and drop_model');
 

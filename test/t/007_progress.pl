@@ -12,6 +12,7 @@ use Test::More;
 
 my $contacts = 8000;
 my $node = make_node('progress');
+$node->append_conf('postgresql.conf', "max_prepared_transactions = 2\n");
 $node->start;
 make_database($node, 'crm');
 $node->safe_psql('crm', <<"SQL");
@@ -31,12 +32,12 @@ SQL
 sub query { return $node->safe_psql('crm', $_[0]) }
 sub change_rules { query(q{UPDATE lead_scoring.fit_rule SET points = points + 1 WHERE name = 'boss'}); return }
 
-# start(CALL): in another session; gives what stop() wants.
+# start(CALL, OPTIONS): in another session; gives what stop() wants.
 sub start
 {
-    my ($call) = @_;
+    my ($call, $options) = (@_, '');
     my %run = (out => '', error => '', in => $call);
-    local $ENV{PGOPTIONS} = '-c crm.slow=on';
+    local $ENV{PGOPTIONS} = "-c crm.slow=on $options";
     $run{handle} = IPC::Run::start([ 'psql', '-X', '-A', '-t', '-d', $node->connstr('crm'), '-c', $call ],
         '<', \undef, '>', \$run{out}, '2>', \$run{error});
     ok($node->poll_query_until('crm',
@@ -119,6 +120,16 @@ query(q{SET lead_scoring.apply = 'off'; UPDATE people SET size = 60 WHERE id = 1
 ($after) = resume(q{CALL lead_scoring.refresh('m')});
 is($after, 0, 'also where all are stale since');
 is_sound($node, 'crm', 'm', 'all is well');
+# Said before, as the numbers go, but committed since.
+change_rules();
+query(q{BEGIN; SET LOCAL lead_scoring.apply = 'off'; UPDATE people SET size = 20 WHERE id = 1;
+    PREPARE TRANSACTION 'late'});
+query(q{SET lead_scoring.apply = 'off'; UPDATE people SET size = 20 WHERE id = 2});
+stop(start(q{CALL lead_scoring.rescore('m')}), 'pg_cancel_backend');
+query(q{COMMIT PREPARED 'late'});
+($after) = resume(q{CALL lead_scoring.refresh('m')});
+is($after, 0, 'also where who said so has committed since');
+is_sound($node, 'crm', 'm', 'all is well');
 
 change_rules();
 $run = start(q{CALL lead_scoring.rescore('m')});
@@ -149,6 +160,50 @@ stop($run, 'pg_cancel_backend');
 ($after, $counted) = resume(q{CALL lead_scoring.refresh('m', NULL)});
 is($after, 0, 'is not gone on with');
 cmp_ok($counted, '<', $contacts, 'as who was done is not due');
+
+# While a survey reads, nothing can be committed: what it is about is said before. Here it
+# waits for a lock on the events.
+query(<<"SQL");
+SET client_min_messages = warning;
+CREATE TABLE deed (person int, at timestamptz NOT NULL);
+INSERT INTO deed SELECT g % $contacts + 1, now() - interval '1 day' FROM generate_series(1, 120000) AS g;
+CREATE INDEX ON deed (person);
+ANALYZE deed;
+SELECT lead_scoring.create_model('deeds', 'people', 'id');
+SELECT lead_scoring.add_event_source('deeds', 'deed', 'person', 'at');
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, points) VALUES ('deeds', 'any', 'each', 1);
+SELECT lead_scoring.activate('deeds');
+SQL
+my $shown = q{SELECT what, done, total, surveying, started_at < updated_at FROM lead_scoring.progress WHERE model = 'deeds'};
+for my $end ('cancelled', 'left alone')
+{
+    query(q{BEGIN; LOCK TABLE deed; PREPARE TRANSACTION 'gate'});
+    my ($out, $error) = ('', '');
+    my $rescore = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr('crm'), '-c', q{CALL lead_scoring.rescore('deeds')} ],
+        '<', \undef, '>', \$out, '2>', \$error);
+    ok($node->poll_query_until('crm', $shown, "rescore|0|$contacts|$contacts|t"), 'a survey is shown while it reads');
+    query('SELECT pg_cancel_backend(pid) FROM lead_scoring.progress') if $end eq 'cancelled';
+    query(q{ROLLBACK PREPARED 'gate'});
+    IPC::Run::finish($rescore);
+    like($error, $end eq 'cancelled' ? qr/cancel/ : qr/\A\z/, $end);
+    is(query('SELECT count(*) FROM lead_scoring.progress'), 0, 'and then no longer shown');
+}
+is(query('SELECT count(*) FROM lead_scoring.progress_row'), 0, 'nothing is left');
+is(query(q{SELECT count(*) FROM m_score AS s JOIN deeds_score AS d USING (contact_id) WHERE d.total = 15}), $contacts,
+    'all is well');
+
+# In a run that has lasted, a small slice is said, too; and that it is over, with the next batch.
+change_rules();
+$run = start(q{CALL lead_scoring.rescore('m')}, '-c lead_scoring.rescore_slice=3000');
+ok($node->poll_query_until('crm',
+    'SELECT EXISTS (SELECT FROM lead_scoring.progress WHERE done BETWEEN 4000 AND 7000 AND surveying IS NULL)'), 'between surveys');
+IPC::Run::finish($run->{handle});
+
+# Of one that is over soon nobody is told.
+my $written = q{SELECT pg_stat_force_next_flush(); SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'progress_row'};
+my $before = query($written);
+query(q{CALL lead_scoring.rescore('m'); SELECT pg_stat_force_next_flush()});
+is(query($written), $before, 'a short one writes nothing');
 
 # A model goes, and with it what is known of its runs.
 change_rules();
