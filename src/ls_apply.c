@@ -210,7 +210,7 @@ ls_apply_keep_life(LsChange *change)
 	change->stage = stored == NULL ? NULL : stored->stage;
 	change->stage_since = stored == NULL ? DT_NOBEGIN : stored->stage_since;
 	change->by_hand = stored != NULL && stored->by_hand;
-	change->memory = stored == NULL ? NULL : stored->memory;
+	change->memory = stored == NULL ? change->recalled : stored->memory;
 }
 
 /*

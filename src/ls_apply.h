@@ -120,6 +120,7 @@ typedef struct LsChange
 	TimestampTz stage_since;   /* -infinity = no stage */
 	bool by_hand;
 	const char *memory;				/* or NULL */
+	const char *recalled;			/* the same of a contact that is new; or NULL */
 	HeapTuple contact;				/* its row; NULL = not at hand */
 	struct LsContactReader *reader; /* of the contact */
 	const char *column_stage;		/* what its stage column says; or NULL */

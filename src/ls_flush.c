@@ -329,6 +329,31 @@ try_quickly(const LsTaken *taken)
 		   ls_apply_quick(ls_model_get(taken->model), &taken->changes[0]);
 }
 
+/* LsSought: a model that may be gone. */
+typedef struct LsSought
+{
+	const char *model;
+	bool is_gone;
+} LsSought;
+
+static void
+seek(void *arg)
+{
+	LsSought *sought = arg;
+
+	sought->is_gone = ls_catalog_model(sought->model, true) == NULL;
+}
+
+/* is_gone: has the transaction itself dropped the model, after it had written? */
+static bool
+is_gone(const char *model)
+{
+	LsSought sought = {model, false};
+	ErrorData *error;
+
+	return ls_attempt(seek, &sought, &error) && sought.is_gone;
+}
+
 static void
 flush_taken(const LsTaken *taken, bool is_prepare, int round)
 {
@@ -340,12 +365,14 @@ flush_taken(const LsTaken *taken, bool is_prepare, int round)
 		return;
 	if (reason == NULL)
 	{
+		if (is_gone(taken->model))
+			return;
 		reason = error == NULL
 					 ? "scores could not be written"
 					 : psprintf("scores could not be written: %s", error->message);
 		ls_flush_warn(taken->model);
 	}
-	if (!try_write(taken, reason, &error))
+	if (!try_write(taken, reason, &error) && !is_gone(taken->model))
 		ls_flush_warn(taken->model);
 }
 
