@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/inval.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -219,6 +220,7 @@ void
 ls_apply_label(const LsModel *model, LsChange *change)
 {
 	ls_apply_keep_life(change);
+	change->is_early = !change->is_walked && ls_model_is_mixed(model);
 	if (change->outcome != LS_SCORED)
 		return;
 	change->total = ls_band_adjusted_total(model,
@@ -293,6 +295,8 @@ apply(const LsObjects *objects, LsRows *rows, LsChange *changes, int n)
 	List *moves = NIL;
 	List *firings = NIL;
 
+	/* Who has a number looks at the rules as they are from then on: see ls_mixed.c. */
+	AcceptInvalidationMessages();
 	ls_adjust_read(objects, changes, n, as_of);
 	for (int i = 0; i < n; i++)
 		if (changes[i].surveyed != NULL)

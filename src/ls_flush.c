@@ -15,6 +15,7 @@
 #include "ls_guc.h"
 #include "ls_lookup_lock.h"
 #include "ls_notify.h"
+#include "ls_passed.h"
 #include "ls_relation.h"
 
 #include "access/xact.h"
@@ -23,11 +24,28 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_flush);
+
+/*
+ * hear_of_changes: a transaction has its number before it looks at rules, and they are
+ * not older than that: see ls_mixed.c.
+ */
+static void
+hear_of_changes(void)
+{
+	static LocalTransactionId heard_in = InvalidLocalTransactionId;
+
+	if (heard_in == ls_local_transaction())
+		return;
+	heard_in = ls_local_transaction();
+	AcceptInvalidationMessages();
+}
 
 /*
  * ls_flush_check_trigger: functions that note changes are called by the triggers that
@@ -46,6 +64,7 @@ ls_flush_check_trigger(FunctionCallInfo fcinfo, const char *name)
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				errmsg("%s() is an AFTER trigger with the model as its argument", name),
 				errhint("Call lead_scoring.activate() to create it."));
+	hear_of_changes();
 }
 
 /*
@@ -483,6 +502,7 @@ xact_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			ls_passed_check();
 			if (ls_pending_any())
 				flush_at_end(event == XACT_EVENT_PRE_PREPARE);
 			if (event == XACT_EVENT_PRE_COMMIT)
@@ -492,6 +512,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			ls_pending_forget();
+			ls_passed_forget();
 			ls_notify_forget();
 			break;
 		default:
