@@ -64,6 +64,14 @@ SELECT contact_id, fit, engagement, total, freshness FROM faults.full_scored ORD
 SELECT * FROM lead_scoring.verify('full');
 SELECT * FROM lead_scoring.verify('bare');
 SELECT object, problem FROM lead_scoring.check_model('bare') WHERE severity = 'error';
+
+-- Who drops a model after writing, in one transaction, hears nothing of scores.
+\c -
+SET client_min_messages = warning;
+BEGIN;
+UPDATE faults.contacts SET people = 7;
+INSERT INTO faults.events VALUES (5, 5);
 SELECT lead_scoring.drop_model('bare');
 SELECT lead_scoring.drop_model('full');
+COMMIT;
 DROP SCHEMA faults CASCADE;

@@ -13,8 +13,10 @@
 #include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_lifecycle.h"
+#include "ls_passed.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
+#include "ls_unfired.h"
 
 #include "access/htup_details.h"
 #include "commands/trigger.h"
@@ -168,12 +170,8 @@ is_same_since(const LsEvent *event, HeapTuple old_tuple, HeapTuple new_tuple)
 static bool
 is_elsewhere(const LsEvent *event, const TriggerData *data)
 {
-	const TupleConstr *constr = RelationGetDescr(event->rel)->constr;
-
-	return event->model != NULL && data->tg_updatedcols != NULL &&
-		   !event->rel->trigdesc->trig_update_before_row &&
-		   (constr == NULL || !ls_has_generated(constr)) &&
-		   !bms_overlap(data->tg_updatedcols, event->map->columns);
+	return event->model != NULL &&
+		   ls_unfired_is_elsewhere(event->rel, data->tg_updatedcols, event->map);
 }
 
 /* is_unaffected: does the update leave all that scores depend on as it was? */
@@ -357,9 +355,13 @@ static void
 handle(LsEvent *event, const TriggerData *data)
 {
 	find_model(event);
-	if (event->key == InvalidAttrNumber || !OidIsValid(event->key_type) ||
-		is_nothing(event, data))
+	if (event->key == InvalidAttrNumber || !OidIsValid(event->key_type))
 		return;
+	if (is_nothing(event, data))
+	{
+		ls_passed_note(event->name, event->key_type);
+		return;
+	}
 	event->pending = ls_pending_model(event->name, event->key_type);
 	if (is_off(event))
 	{

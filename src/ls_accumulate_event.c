@@ -14,6 +14,7 @@
 #include "ls_engagement.h"
 #include "ls_flush.h"
 #include "ls_guc.h"
+#include "ls_passed.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
 
@@ -410,7 +411,10 @@ note_event(const LsEventNote *note, const TriggerData *data)
 	ListCell *cell;
 
 	if (is_unaffected(note, data))
+	{
+		ls_passed_note(note->name, note->table->key_type);
 		return;
+	}
 	foreach(cell, note->table->columns)
 	{
 		if (is_new)

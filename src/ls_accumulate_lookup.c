@@ -11,6 +11,7 @@
 #include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_lifecycle.h"
+#include "ls_passed.h"
 #include "ls_pending.h"
 #include "ls_relation.h"
 
@@ -351,6 +352,8 @@ note_role(const LsLookupFiring *firing,
 	{
 		if (!is_unaffected(role, tuple, data->tg_newtuple))
 			note_key(firing, role, tuple);
+		else
+			ls_passed_note(firing->name, firing->table->key_type);
 		return;
 	}
 	note_key(firing, role, tuple);

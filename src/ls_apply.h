@@ -98,6 +98,8 @@ typedef struct LsChange
 	LsCause cause;
 	bool silent;	 /* what is true by now sets off no action */
 	bool is_preview; /* as if the model were active */
+	bool is_walked;	 /* by a rescore, which goes through everyone */
+	bool is_early;	 /* not everyone is scored by these rules yet */
 	LsOutcome outcome;
 	LsEvents events;
 	struct LsAccumulator *delta; /* new events, to be merged */
@@ -118,6 +120,7 @@ typedef struct LsChange
 	TimestampTz stage_since;   /* -infinity = no stage */
 	bool by_hand;
 	const char *memory;				/* or NULL */
+	const char *recalled;			/* the same of a contact that is new; or NULL */
 	HeapTuple contact;				/* its row; NULL = not at hand */
 	struct LsContactReader *reader; /* of the contact */
 	const char *column_stage;		/* what its stage column says; or NULL */
@@ -202,7 +205,7 @@ extern bool ls_apply_quick(LsModel *model, const LsChange *change);
 
 /* ls_apply_remove.c */
 extern void ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n);
-extern bool ls_apply_any_gone(const LsObjects *objects);
+extern bool ls_apply_any_gone(const LsObjects *objects, bool with_scores);
 extern void ls_apply_sweep_records(const LsObjects *objects, bool any_gone);
 
 /* ls_apply_write.c */

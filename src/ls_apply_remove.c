@@ -128,25 +128,32 @@ ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n)
 
 /* ---- of contacts that nobody knows -------------------------------------- */
 
+/* add_keys: of all contacts in the table, for ls_apply_any_gone. */
+static void
+add_keys(StringInfo sql, const char *table)
+{
+	appendStringInfo(sql,
+					 "%sSELECT contact_id FROM %s",
+					 sql->len > 0 ? " UNION ALL " : "SELECT count(*) FROM (",
+					 table);
+}
+
 /*
- * ls_apply_any_gone: has any contact gone, of whom there is a score or a record? All
+ * ls_apply_any_gone: has any contact gone, of whom there is a record, or a score? All
  * are looked through at once, but daily scores, of which there are many.
  */
 bool
-ls_apply_any_gone(const LsObjects *objects)
+ls_apply_any_gone(const LsObjects *objects, bool with_scores)
 {
 	StringInfoData sql;
 	bool is_null;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql,
-					 "SELECT count(*) FROM (SELECT contact_id FROM %s",
-					 objects->score);
+	if (with_scores)
+		add_keys(&sql, objects->score);
 	for (int i = 0; i < lengthof(records); i++)
 		if (strcmp(records[i], "score_daily") != 0)
-			appendStringInfo(&sql,
-							 " UNION ALL SELECT contact_id FROM %s",
-							 name_of(objects, records[i]));
+			add_keys(&sql, name_of(objects, records[i]));
 	appendStringInfo(&sql,
 					 ") AS r WHERE NOT EXISTS"
 					 " (SELECT FROM %s AS c WHERE c.%s = r.contact_id)",

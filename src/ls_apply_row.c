@@ -23,6 +23,7 @@
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -163,67 +164,6 @@ ls_rows_table(const LsRows *rows)
 
 /* ---- reading ------------------------------------------------------------ */
 
-static Datum
-get(const LsScoreRow *row, LsScoreColumn column, Datum if_null)
-{
-	return row->nulls[column] ? if_null : row->values[column];
-}
-
-static double
-get_points(const LsScoreRow *row, LsScoreColumn column)
-{
-	return DatumGetFloat8(get(row, column, Float8GetDatum(NAN)));
-}
-
-static TimestampTz
-get_moment(const LsScoreRow *row, LsScoreColumn column, TimestampTz if_null)
-{
-	return DatumGetTimestampTz(get(row, column, TimestampTzGetDatum(if_null)));
-}
-
-static const char *
-get_text(const LsScoreRow *row, LsScoreColumn column)
-{
-	Datum value = get(row, column, (Datum) 0);
-
-	return value == (Datum) 0 ? NULL : TextDatumGetCString(value);
-}
-
-/*
- * ls_rows_stored: what a row says; NULL where it only holds a lock, and is no score
- * yet.
- *
- * Memory: the current context; the state may be the row's own.
- */
-LsStored *
-ls_rows_stored(const LsScoreRow *row)
-{
-	LsStored *stored;
-	Datum state = get(row, LS_SCORE_STATE, (Datum) 0);
-
-	if (get_moment(row, LS_SCORE_SCORED_AT, DT_NOBEGIN) == DT_NOBEGIN)
-		return NULL;
-	stored = palloc(sizeof(LsStored));
-	stored->fit = get_points(row, LS_SCORE_FIT);
-	stored->engagement = get_points(row, LS_SCORE_ENGAGEMENT);
-	stored->intent = get_points(row, LS_SCORE_INTENT);
-	stored->total = get_points(row, LS_SCORE_TOTAL);
-	stored->band = get_text(row, LS_SCORE_BAND);
-	stored->grade = get_text(row, LS_SCORE_GRADE);
-	stored->stage = get_text(row, LS_SCORE_STAGE);
-	stored->stage_since = get_moment(row, LS_SCORE_STAGE_SINCE, DT_NOBEGIN);
-	stored->by_hand = DatumGetBool(get(row, LS_SCORE_BY_HAND, BoolGetDatum(false)));
-	stored->memory = get_text(row, LS_SCORE_MEMORY);
-	stored->since = get_moment(row, LS_SCORE_SINCE, DT_NOBEGIN);
-	stored->scored_at = get_moment(row, LS_SCORE_SCORED_AT, DT_NOBEGIN);
-	stored->due_at = get_moment(row, LS_SCORE_DUE_AT, DT_NOEND);
-	stored->last_activity = get_moment(row, LS_SCORE_LAST_ACTIVITY, DT_NOBEGIN);
-	stored->state = state == (Datum) 0 ? NULL : ls_state_from_datum(state);
-	stored->stamp = DatumGetInt64(get(row, LS_SCORE_STAMP, Int64GetDatum(0)));
-	stored->has_problem = get(row, LS_SCORE_PROBLEM, (Datum) 0) != (Datum) 0;
-	return stored;
-}
-
 /* set_out: by what the columns are for. */
 static void
 set_out(const LsRows *rows, HeapTuple tuple, LsScoreRow *row)
@@ -244,7 +184,7 @@ take(LsRows *rows, HeapTuple tuple, LsChange *change)
 	Datum key;
 
 	set_out(rows, tuple, &row);
-	key = get(&row, LS_SCORE_CONTACT_ID, (Datum) 0);
+	key = row.values[LS_SCORE_CONTACT_ID];
 	/* Who writes the table by hand may have moved it, while we waited. */
 	if (ls_key_compare(ls_key_from_datum(rows->objects->key_type, key), change->key) !=
 		0)
@@ -335,6 +275,78 @@ set_key(const LsRows *rows, ScanKey key)
 						   (Datum) 0);
 }
 
+/* LsFinder: how rows are found. */
+typedef struct LsFinder
+{
+	LsRows *rows;
+	Snapshot snapshot;
+	BlockNumber nblocks;
+	IndexScanDesc scan;
+	ScanKeyData key;
+} LsFinder;
+
+static void
+begin_find(LsFinder *finder, LsRows *rows)
+{
+	finder->rows = rows;
+	finder->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	finder->nblocks = RelationGetNumberOfBlocks(rows->rel);
+	finder->scan = ls_index_beginscan(rows->rel, rows->index, finder->snapshot, 1);
+	set_key(rows, &finder->key);
+}
+
+static void
+end_find(LsFinder *finder)
+{
+	ExecClearTuple(finder->rows->slot);
+	index_endscan(finder->scan);
+	UnregisterSnapshot(finder->snapshot);
+}
+
+/* is_of: is the row in the slot that of the contact? */
+static bool
+is_of(LsRows *rows, LsKey key)
+{
+	bool is_null;
+	Datum found =
+		slot_getattr(rows->slot, rows->shape.columns[LS_SCORE_CONTACT_ID], &is_null);
+
+	return !is_null &&
+		   ls_key_compare(ls_key_from_datum(rows->objects->key_type, found), key) == 0;
+}
+
+/* find_surveyed: where it was; false where something else is there by now. */
+static bool
+find_surveyed(LsFinder *finder, const LsChange *change)
+{
+	LsRows *rows = finder->rows;
+	const LsSurveyed *surveyed = change->surveyed;
+	ItemPointerData tid;
+
+	if (surveyed == NULL || !surveyed->has_row)
+		return false;
+	tid = surveyed->tid;
+	return ItemPointerGetBlockNumber(&tid) < finder->nblocks &&
+		   table_tuple_fetch_row_version(rows->rel,
+										 &tid,
+										 finder->snapshot,
+										 rows->slot) &&
+		   is_of(rows, change->key);
+}
+
+/* find: the row of the change, into the slot. */
+static bool
+find(LsFinder *finder, const LsChange *change)
+{
+	LsRows *rows = finder->rows;
+
+	if (find_surveyed(finder, change))
+		return true;
+	finder->key.sk_argument = ls_key_to_datum(rows->objects->key_type, change->key);
+	index_rescan(finder->scan, &finder->key, 1, NULL, 0);
+	return index_getnext_slot(finder->scan, ForwardScanDirection, rows->slot);
+}
+
 /* walk: find the rows of the changes, and do with each what `visit` does. */
 static int
 walk(LsRows *rows,
@@ -346,12 +358,10 @@ walk(LsRows *rows,
 				   LockWaitPolicy wait),
 	 LockWaitPolicy wait)
 {
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan = ls_index_beginscan(rows->rel, rows->index, snapshot, 1);
-	ScanKeyData key;
+	LsFinder finder;
 	int missing = 0;
 
-	set_key(rows, &key);
+	begin_find(&finder, rows);
 	for (int i = 0; i < n; i++)
 	{
 		LsChange *change = &changes[i];
@@ -359,16 +369,11 @@ walk(LsRows *rows,
 		CHECK_FOR_INTERRUPTS();
 		change->row = NULL;
 		change->stored = NULL;
-		key.sk_argument = ls_key_to_datum(rows->objects->key_type, change->key);
-		index_rescan(scan, &key, 1, NULL, 0);
-		if (!index_getnext_slot(scan, ForwardScanDirection, rows->slot) ||
-			!visit(rows, change, snapshot, wait) ||
+		if (!find(&finder, change) || !visit(rows, change, finder.snapshot, wait) ||
 			!take(rows, ExecCopySlotHeapTuple(rows->slot), change))
 			missing++;
 	}
-	ExecClearTuple(rows->slot);
-	index_endscan(scan);
-	UnregisterSnapshot(snapshot);
+	end_find(&finder);
 	return missing;
 }
 

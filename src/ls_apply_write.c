@@ -50,19 +50,9 @@ is_same_state(const LsState *a, const LsState *b)
 	return ls_state_same(a, b);
 }
 
-/* is_same_index: does nothing change that an index may hold, but for due_at? */
-static bool
-is_same_index(const LsChange *change)
-{
-	const LsStored *stored = change->stored;
-
-	return is_same_text(stored->band, change->band) && stored->stamp == change->stamp &&
-		   is_same_text(stored->stage, change->stage);
-}
-
 /*
- * settle_due: a row may be due too early, never too late. So an ordinary event
- * leaves due_at as it is, and touches no index; who is due then is looked at, and
+ * settle_due: a row may be due too early, never too late. So what leaves the band as
+ * it is leaves due_at, too, and touches no index; who is due then is looked at, and
  * due_at moves on.
  */
 static void
@@ -73,7 +63,8 @@ settle_due(LsChange *change, TimestampTz as_of)
 	if (change->outcome == LS_FAILED)
 		change->due_at = as_of;
 	else if (stored != NULL && stored->due_at > as_of &&
-			 stored->due_at < change->due_at && is_same_index(change))
+			 stored->due_at < change->due_at &&
+			 is_same_text(stored->band, change->band))
 		change->due_at = stored->due_at;
 }
 
@@ -88,15 +79,17 @@ ls_apply_is_news(const LsChange *change, TimestampTz as_of)
 	if (stored == NULL || stored->has_problem || change->outcome == LS_FAILED)
 		return true;
 	/* What is stored may be no number, which equals nothing. */
-	return !(stored->fit == change->fit && stored->engagement == change->engagement &&
-			 stored->intent == change->intent && stored->total == change->total &&
-			 is_same_index(change) && is_same_text(stored->grade, change->grade) &&
-			 stored->since == change->since &&
-			 stored->stage_since == change->stage_since &&
-			 stored->by_hand == change->by_hand &&
-			 is_same_text(stored->memory, change->memory) && stored->due_at > as_of &&
-			 stored->due_at <= change->due_at &&
-			 is_same_state(stored->state, change->state));
+	return !(
+		stored->fit == change->fit && stored->engagement == change->engagement &&
+		stored->intent == change->intent && stored->total == change->total &&
+		stored->stamp == change->stamp && is_same_text(stored->band, change->band) &&
+		is_same_text(stored->stage, change->stage) &&
+		is_same_text(stored->grade, change->grade) && stored->since == change->since &&
+		stored->stage_since == change->stage_since &&
+		stored->by_hand == change->by_hand &&
+		is_same_text(stored->memory, change->memory) && stored->due_at > as_of &&
+		stored->due_at <= change->due_at &&
+		is_same_state(stored->state, change->state));
 }
 
 static void
@@ -190,6 +183,24 @@ update_statement(const LsObjects *objects)
 	return sql.data;
 }
 
+/*
+ * check_written: the rows are there, and locked. A trigger of the owner's that keeps
+ * one as it is would leave it behind the facts, and nobody would know.
+ *
+ * Errors: 55000.
+ */
+static void
+check_written(const LsObjects *objects, uint64 wanted, uint64 written)
+{
+	if (written < wanted)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("rows of %s could not be changed", objects->score),
+				errdetail("A trigger, a rule or a policy of its owner's keeps them as "
+						  "they are."),
+				errhint("Take it away; or let the trigger return the row."));
+}
+
 /* update_all: those of the changes that are to be written, in one statement. */
 static void
 update_all(const LsObjects *objects,
@@ -202,6 +213,7 @@ update_all(const LsObjects *objects,
 	Oid types[LS_SCORE_COLUMNS];
 	Datum values[LS_SCORE_COLUMNS];
 	LsScoreValues row;
+	int nwritten;
 
 	begin_columns(objects, columns, n);
 	for (int i = 0; i < n; i++)
@@ -215,11 +227,16 @@ update_all(const LsObjects *objects,
 					 ls_key_to_datum(objects->key_type, changes[i].key),
 					 false);
 	}
-	if (columns[0].n == 0)
+	nwritten = columns[0].n;
+	if (nwritten == 0)
 		return;
 	ls_array_parameters(columns, LS_SCORE_COLUMNS, types, values);
-	(void)
-		ls_objects_execute(update_statement(objects), LS_SCORE_COLUMNS, types, values);
+	check_written(objects,
+				  nwritten,
+				  ls_objects_execute(update_statement(objects),
+									 LS_SCORE_COLUMNS,
+									 types,
+									 values));
 }
 
 /* ---- one by one ----------------------------------------------------------- */
@@ -257,7 +274,12 @@ must_write(LsChange *change, TimestampTz as_of)
 	if (change->outcome != LS_SCORED && change->outcome != LS_FAILED)
 		return false;
 	settle_due(change, as_of);
-	return ls_apply_is_news(change, as_of);
+	if (!ls_apply_is_news(change, as_of))
+		return false;
+	/* The rules may go back to those of the others. */
+	if (change->is_early)
+		change->due_at = as_of;
+	return true;
 }
 
 /*

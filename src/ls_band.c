@@ -72,7 +72,7 @@ ls_band_threshold(const LsModel *model, const char *score, double points)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
 
-		if (strcmp(threshold->score, score) == 0 && threshold->min_score <= rounded &&
+		if (ls_band_is_of(threshold, score) && threshold->min_score <= rounded &&
 			(best == NULL || threshold->min_score > best->min_score))
 			best = threshold;
 	}
@@ -117,7 +117,7 @@ ls_band_rank(const LsModel *model, double total)
 	{
 		const LsThresholdRow *threshold = lfirst(cell);
 
-		if (strcmp(threshold->score, "total") == 0 && threshold->min_score > rounded)
+		if (ls_band_is_of(threshold, "total") && threshold->min_score > rounded)
 			rank++;
 	}
 	return rank;

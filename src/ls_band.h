@@ -8,6 +8,13 @@
 
 #include "ls_model_cache.h"
 
+/* ls_band_is_of: is it one of that score? Their initials tell them apart. */
+static inline bool
+ls_band_is_of(const LsThresholdRow *threshold, const char *score)
+{
+	return threshold->score[0] == score[0];
+}
+
 extern double ls_band_adjusted_total(const LsModel *model,
 									 double fit,
 									 double engagement,

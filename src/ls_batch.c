@@ -398,9 +398,11 @@ sweep_scores(LsRun *run)
 void
 ls_batch_sweep(LsRun *run)
 {
-	LsSweep sweep = {run->objects, ls_apply_any_gone(run->objects)};
+	LsSweep sweep = {run->objects};
 	ErrorData *error;
 
+	sweep.any_gone =
+		run->has_orphans || ls_apply_any_gone(run->objects, !run->knows_orphans);
 	if (sweep.any_gone)
 		sweep_scores(run);
 	if (!ls_attempt(sweep_records, &sweep, &error))

@@ -30,6 +30,9 @@ typedef struct LsRun
 	uint64 surveying;	/* contacts of the slice to be read next, about; 0 = none */
 	bool is_walking;	/* in the order of the keys */
 	int64 stamp;		/* rescore: of the rules when it began */
+	bool is_last;		/* rescore: nobody who writes has seen other rules */
+	bool has_mixed;		/* rescore: it is known that there are scores ... */
+	int64 mixed_stamp;	/* ... by these rules, too */
 	int64 mark;			/* rescore: row of the queue for everyone; 0 = none */
 	int64 progress_id;	/* of its row, which is locked; 0 = none */
 	LOCKTAG progress_tag;
@@ -41,6 +44,8 @@ typedef struct LsRun
 	bool
 		has_end; /* rescore: where the slice at hand ends; else with the last contact */
 	Datum end;
+	bool knows_orphans; /* rescore: all scores were looked at so far, and ... */
+	bool has_orphans;	/* ... some are of nobody */
 	struct LsSurveyStore *survey; /* who is to be looked at; NULL = all of the slice */
 	TimestampTz until;			  /* refresh: who is due by now */
 	int ngiven_up;

@@ -9,6 +9,7 @@
 #include "utils/relcache.h"
 
 #include "access/htup_details.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 
 #include "ls_catalog.h"
@@ -79,6 +80,6 @@ extern void ls_config_check_action(LsConfigRow *row);
 extern LsRuleKind ls_config_check_timing(const LsConfigRow *row);
 
 /* ls_config_notice.c */
-extern void ls_config_notice(Relation table, HeapTuple tuple);
+extern void ls_config_notice(const TriggerData *data);
 
 #endif /* LS_CONFIG_H */

@@ -235,6 +235,7 @@ keep_reserved(LsConfigRow *row)
 		ls_config_set(row, "status", "draft");
 		ls_config_keep(row, "objects_schema");
 		ls_config_keep(row, "scored_stamp");
+		ls_config_keep(row, "mixed_until");
 		ls_config_set(row,
 					  "owner",
 					  GetUserNameFromId(ls_relation_owner(row->relid), false));
@@ -243,6 +244,7 @@ keep_reserved(LsConfigRow *row)
 	ls_config_keep(row, "owner");
 	ls_config_keep(row, "objects_schema");
 	ls_config_keep(row, "scored_stamp");
+	ls_config_keep(row, "mixed_until");
 	is_live = old_text(row, "objects_schema") != NULL &&
 			  (strcmp(old_text(row, "status"), "active") == 0 ||
 			   strcmp(old_text(row, "status"), "shadow") == 0);
@@ -287,7 +289,8 @@ model_of(const LsConfigRow *row, HeapTuple tuple, bool is_new)
 	if (!is_new || superuser())
 	{
 		model->owner = ls_config_text(&version, "owner");
-		model->objects_schema = ls_config_text(&version, "objects_schema");
+		model->written_schema = ls_config_text(&version, "objects_schema");
+		model->objects_schema = ls_catalog_objects_schema(model);
 	}
 	model->search_path = ls_config_text(&version, "search_path");
 	return model;

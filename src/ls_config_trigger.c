@@ -524,7 +524,7 @@ ls_sql_config_changed(PG_FUNCTION_ARGS)
 				errhint("Do not call it."));
 	CacheInvalidateRelcache(data->tg_relation);
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
-		ls_config_notice(data->tg_relation, data->tg_trigtuple);
+		ls_config_notice(data);
 	return PointerGetDatum(NULL);
 }
 

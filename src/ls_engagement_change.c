@@ -54,12 +54,12 @@ next_jump(const LsEngagement *engagement, const LsMoment *moment)
 	return next_us;
 }
 
+/* rates_of: how a sub-score moves; its points are yet to be found. */
 static LsFading
-fading_of(LsEngagement *engagement, const LsMoment *moment, bool is_intent)
+rates_of(const LsEngagement *engagement, const LsMoment *moment, bool is_intent)
 {
 	LsFading fading = {.score = is_intent ? "intent" : "engagement"};
 
-	fading.points = ls_engagement_points(engagement, moment, is_intent);
 	for (int i = 0; i < engagement->nrules; i++)
 	{
 		const LsBehaviour *rule = &engagement->rules[i];
@@ -72,6 +72,12 @@ fading_of(LsEngagement *engagement, const LsMoment *moment, bool is_intent)
 							&fading.rising);
 	}
 	return fading;
+}
+
+static bool
+is_fading(const LsFading *fading)
+{
+	return fading->falling > 0 || fading->rising > 0;
 }
 
 static void
@@ -96,7 +102,7 @@ secs_to_any(List *thresholds, const LsFading *fading)
 		double above = fading->points - (threshold->min_score - ROUNDING);
 		double rate = above >= 0 ? fading->falling : fading->rising;
 
-		if (strcmp(threshold->score, fading->score) == 0 && rate > 0)
+		if (ls_band_is_of(threshold, fading->score) && rate > 0)
 			least = Min(least, Max(fabs(above) - fading->slack, 0) / rate);
 	}
 	return least;
@@ -135,11 +141,15 @@ static double
 secs_unchanged(LsEngagement *engagement, const LsMoment *moment, double rest)
 {
 	const LsModelRow *row = engagement->model->row;
-	LsFading behaviour = fading_of(engagement, moment, false);
-	LsFading intent = fading_of(engagement, moment, true);
+	LsFading behaviour = rates_of(engagement, moment, false);
+	LsFading intent = rates_of(engagement, moment, true);
 	LsFading total = {.score = "total", .points = rest};
 	double secs;
 
+	if (!is_fading(&behaviour) && !is_fading(&intent))
+		return INFINITY;
+	behaviour.points = ls_engagement_points(engagement, moment, false);
+	intent.points = ls_engagement_points(engagement, moment, true);
 	add_weighted(&total, &behaviour, row->engagement_weight);
 	add_weighted(&total, &intent, row->intent_weight);
 	total.points = ls_points_clamp(total.points, row->total);

@@ -15,6 +15,7 @@
 #include "ls_guc.h"
 #include "ls_lookup_lock.h"
 #include "ls_notify.h"
+#include "ls_passed.h"
 #include "ls_relation.h"
 
 #include "access/xact.h"
@@ -23,11 +24,28 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ls_sql_flush);
+
+/*
+ * hear_of_changes: a transaction has its number before it looks at rules, and they are
+ * not older than that: see ls_mixed.c.
+ */
+static void
+hear_of_changes(void)
+{
+	static LocalTransactionId heard_in = InvalidLocalTransactionId;
+
+	if (heard_in == ls_local_transaction())
+		return;
+	heard_in = ls_local_transaction();
+	AcceptInvalidationMessages();
+}
 
 /*
  * ls_flush_check_trigger: functions that note changes are called by the triggers that
@@ -46,6 +64,7 @@ ls_flush_check_trigger(FunctionCallInfo fcinfo, const char *name)
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				errmsg("%s() is an AFTER trigger with the model as its argument", name),
 				errhint("Call lead_scoring.activate() to create it."));
+	hear_of_changes();
 }
 
 /*
@@ -310,6 +329,31 @@ try_quickly(const LsTaken *taken)
 		   ls_apply_quick(ls_model_get(taken->model), &taken->changes[0]);
 }
 
+/* LsSought: a model that may be gone. */
+typedef struct LsSought
+{
+	const char *model;
+	bool is_gone;
+} LsSought;
+
+static void
+seek(void *arg)
+{
+	LsSought *sought = arg;
+
+	sought->is_gone = ls_catalog_model(sought->model, true) == NULL;
+}
+
+/* is_gone: has the transaction itself dropped the model, after it had written? */
+static bool
+is_gone(const char *model)
+{
+	LsSought sought = {model, false};
+	ErrorData *error;
+
+	return ls_attempt(seek, &sought, &error) && sought.is_gone;
+}
+
 static void
 flush_taken(const LsTaken *taken, bool is_prepare, int round)
 {
@@ -321,12 +365,14 @@ flush_taken(const LsTaken *taken, bool is_prepare, int round)
 		return;
 	if (reason == NULL)
 	{
+		if (is_gone(taken->model))
+			return;
 		reason = error == NULL
 					 ? "scores could not be written"
 					 : psprintf("scores could not be written: %s", error->message);
 		ls_flush_warn(taken->model);
 	}
-	if (!try_write(taken, reason, &error))
+	if (!try_write(taken, reason, &error) && !is_gone(taken->model))
 		ls_flush_warn(taken->model);
 }
 
@@ -456,6 +502,7 @@ xact_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			ls_passed_check();
 			if (ls_pending_any())
 				flush_at_end(event == XACT_EVENT_PRE_PREPARE);
 			if (event == XACT_EVENT_PRE_COMMIT)
@@ -465,6 +512,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			ls_pending_forget();
+			ls_passed_forget();
 			ls_notify_forget();
 			break;
 		default:

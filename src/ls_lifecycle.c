@@ -455,13 +455,12 @@ look_at_actions(LsLook *look)
 static void
 remember_actions(LsLook *look)
 {
-	const LsModelRow *row = look->life->model->row;
 	const LsStored *stored = look->change->stored;
 	LsPoints points;
 	int64 at_us;
 
 	if (stored == NULL || stored->has_problem || look->life->nactions == 0 ||
-		(row->has_scored_stamp && row->scored_stamp == look->life->model->life_stamp))
+		!ls_model_is_mixed(look->life->model))
 		return;
 	points = (LsPoints){stored->fit,
 						stored->engagement,

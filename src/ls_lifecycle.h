@@ -140,6 +140,9 @@ extern void ls_lifecycle_queue_held(const LsObjects *objects,
 									const LsChange *changes,
 									int n);
 
+/* ls_lifecycle_recall.c: contacts that come back */
+extern void ls_lifecycle_recall(const LsObjects *objects, LsChange *changes, int n);
+
 /* ls_lifecycle_stage.c: the stage column of the contacts */
 extern bool ls_lifecycle_is_ours(const char *model);
 extern void ls_lifecycle_write_stages(const LsObjects *objects,

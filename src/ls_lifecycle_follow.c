@@ -221,6 +221,7 @@ ls_lifecycle_follow(const LsObjects *objects,
 {
 	LsModel *model = ls_model_get(objects->model);
 
+	ls_lifecycle_recall(objects, changes, n);
 	ls_lifecycle_look(model, changes, n, as_of, moves, firings);
 	if (ls_lifecycle_is_needed(model))
 		ls_lifecycle_write_stages(objects, model, changes, n, as_of);

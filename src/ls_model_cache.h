@@ -55,6 +55,14 @@ ls_model_has_behaviour(const LsModel *model)
 	return model->behaviour != NIL || model->sources != NIL;
 }
 
+/* ls_model_is_mixed: has not everyone been scored by these rules? */
+static inline bool
+ls_model_is_mixed(const LsModel *model)
+{
+	return !model->row->has_scored_stamp ||
+		   model->row->scored_stamp != model->life_stamp;
+}
+
 /* LsExplainer: the fit rules one by one. */
 typedef struct LsExplainer
 {

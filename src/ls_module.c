@@ -10,6 +10,7 @@
 #include "ls_flush.h"
 #include "ls_guc.h"
 #include "ls_model_cache.h"
+#include "ls_unfired.h"
 
 PG_MODULE_MAGIC;
 
@@ -23,4 +24,5 @@ _PG_init(void)
 	ls_engagement_planner_init();
 	ls_engagement_node_init();
 	ls_flush_init();
+	ls_unfired_init();
 }

@@ -166,6 +166,7 @@ score(LsPreview *preview, LsChange *changes, int n)
 	if (OidIsValid(objects->adjustment_relid))
 		ls_adjust_read(objects, changes, n, as_of);
 	ls_apply_score(objects, changes, n, as_of);
+	ls_lifecycle_recall(objects, changes, n);
 	ls_lifecycle_look(ls_model_get(objects->model),
 					  changes,
 					  n,

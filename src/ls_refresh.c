@@ -11,8 +11,8 @@
 
 #include "ls_adjust.h"
 #include "ls_compat.h"
-#include "ls_config.h"
 #include "ls_mark.h"
+#include "ls_mixed.h"
 #include "ls_progress.h"
 #include "ls_survey.h"
 
@@ -135,37 +135,11 @@ next_contacts(LsRun *run, LsChange **changes)
 	remember_last(run);
 	n = ls_apply_found(run->objects, changes);
 	for (int i = 0; i < n; i++)
+	{
 		(*changes)[i].cause = run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
+		(*changes)[i].is_walked = true;
+	}
 	return n;
-}
-
-/*
- * note_scored: everyone was scored under these rules. Who has the row locked
- * notes the same, or is changing the model.
- */
-static void
-note_scored(const LsRun *run, int64 stamp)
-{
-	Oid types[2] = {TEXTOID, INT8OID};
-	Datum values[2] = {CStringGetTextDatum(run->model), Int64GetDatum(stamp)};
-
-	ls_config_by_function = true;
-	PG_TRY();
-	{
-		(void)
-			ls_objects_execute("UPDATE lead_scoring.model SET scored_stamp = $2"
-							   " WHERE name = (SELECT name FROM lead_scoring.model"
-							   " WHERE name = $1 AND scored_stamp IS DISTINCT FROM $2"
-							   " FOR NO KEY UPDATE SKIP LOCKED)",
-							   2,
-							   types,
-							   values);
-	}
-	PG_FINALLY();
-	{
-		ls_config_by_function = false;
-	}
-	PG_END_TRY();
 }
 
 /* walk_slice: who is to be looked at, in the order of the keys. */
@@ -179,6 +153,7 @@ walk_slice(LsRun *run)
 		LsChange *changes = NULL;
 
 		ls_batch_begin(run);
+		ls_mixed_begin(run);
 		if (run->survey != NULL)
 			n = ls_survey_next(run, &changes);
 		else
@@ -193,6 +168,8 @@ static void
 walk(LsRun *run)
 {
 	run->is_walking = true;
+	/* Who goes on with another run does not know what that has seen. */
+	run->knows_orphans = !run->has_last;
 	do
 	{
 		ls_survey_begin(run);
@@ -243,6 +220,7 @@ rescore_all(LsRun *run, bool is_refresh)
 	run->mark = ls_mark_take(run);
 	run->has_last = false;
 	ls_progress_resume(run, is_refresh);
+	ls_mixed_open(run);
 	run->total = count_contacts(run);
 	ls_batch_end(run);
 	walk(run);
@@ -251,7 +229,7 @@ rescore_all(LsRun *run, bool is_refresh)
 	ls_batch_end(run);
 	ls_batch_begin(run);
 	ls_mark_delete(run);
-	note_scored(run, run->stamp);
+	ls_mixed_end(run, run->stamp);
 	ls_progress_end(run);
 	ls_batch_end(run);
 }
@@ -267,20 +245,18 @@ ls_refresh_all(LsRun *run)
 
 /* ---- who is due --------------------------------------------------------- */
 
-/* Who is due by $1, or behind the rules, whose stamp is $2. */
-#define DUE                                                                            \
-	"(stamp = $2 AND due_at <= $1 AND scored_at < $1 OR stamp < $2 OR stamp > $2)"
+/* Who is due by $1. */
+#define DUE "due_at <= $1 AND scored_at < $1"
 
 /* open_due: those of now, in no order, and not locked. */
 static Portal
 open_due(const LsRun *run)
 {
-	Oid types[2] = {TIMESTAMPTZOID, INT8OID};
-	Datum values[2] = {TimestampTzGetDatum(run->until),
-					   Int64GetDatum(ls_model_get(run->model)->stamp)};
+	Oid types[1] = {TIMESTAMPTZOID};
+	Datum values[1] = {TimestampTzGetDatum(run->until)};
 	SPIPlanPtr plan = ls_objects_plan(psprintf("SELECT contact_id FROM %s WHERE " DUE,
 											   run->objects->score),
-									  2,
+									  1,
 									  types);
 
 	ls_objects_plan_now(plan);
@@ -338,18 +314,17 @@ find_due(LsRun *run)
 static bool
 next_due(LsRun *run, LsChange **changes, int *n)
 {
-	Oid types[3] = {TIMESTAMPTZOID, INT8OID, get_array_type(run->objects->key_type)};
-	Datum values[3] = {TimestampTzGetDatum(run->until),
-					   Int64GetDatum(ls_model_get(run->model)->stamp)};
+	Oid types[2] = {TIMESTAMPTZOID, get_array_type(run->objects->key_type)};
+	Datum values[2] = {TimestampTzGetDatum(run->until)};
 
 	*n = ls_survey_next(run, changes);
 	if (*n == 0)
 		return false;
-	values[2] = ls_apply_keys(run->objects, *changes, *n);
+	values[1] = ls_apply_keys(run->objects, *changes, *n);
 	(void) ls_objects_execute(
-		psprintf("SELECT contact_id FROM %s WHERE contact_id = ANY ($3) AND " DUE,
+		psprintf("SELECT contact_id FROM %s WHERE contact_id = ANY ($2) AND " DUE,
 				 run->objects->score),
-		3,
+		2,
 		types,
 		values);
 	*n = ls_apply_found(run->objects, changes);
@@ -385,18 +360,16 @@ take_due(LsRun *run)
 	ls_survey_end(run);
 }
 
-/* is_everyone_due: do the rules, or a row of the queue, say so? */
+/* is_everyone_due: do the rules say so, a row of the queue, or who did not see them? */
 static bool
 is_everyone_due(LsRun *run)
 {
-	LsModel *model;
 	bool due;
 
 	ls_batch_begin(run);
-	model = ls_model_get(run->model);
-	due =
-		!model->row->has_scored_stamp || model->row->scored_stamp != model->life_stamp;
-	due = ls_progress_is_interrupted(run) || due || ls_mark_is_set(run);
+	due = ls_progress_is_interrupted(run);
+	due = due || ls_model_is_mixed(ls_model_get(run->model)) || ls_mark_is_set(run) ||
+		  ls_mixed_look(run);
 	ls_batch_end(run);
 	return due;
 }
@@ -429,7 +402,7 @@ take_returned(LsRun *run)
 }
 
 /*
- * ls_refresh_due: whoever is due, queued or behind the rules.
+ * ls_refresh_due: whoever is due or queued, or everyone.
  */
 void
 ls_refresh_due(LsRun *run)

@@ -130,7 +130,7 @@ put(const LsSurveyor *survey, LsChange *change)
 	ls_survey_store_put(survey->store, change);
 }
 
-/* read_contact: what there is to know of a contact. */
+/* read_contact: what there is to know of a contact, whose row is set out. */
 static void
 read_contact(const LsSurveyor *survey,
 			 const LsContacts *contacts,
@@ -139,7 +139,6 @@ read_contact(const LsSurveyor *survey,
 {
 	LsSurveyed *surveyed = palloc0(sizeof(LsSurveyed));
 
-	heap_deform_tuple(row, survey->desc, survey->values, survey->nulls);
 	change->key = ls_key_from_datum(survey->run->objects->key_type,
 									survey->values[survey->first + LS_SURVEY_KEY]);
 	change->cause = survey->run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
@@ -214,6 +213,14 @@ get_model(const LsSurveyor *survey)
 	return model;
 }
 
+/* set_out: a row of the result. False where it is the score of nobody. */
+static bool
+set_out(LsSurveyor *survey, HeapTuple row)
+{
+	heap_deform_tuple(row, survey->desc, survey->values, survey->nulls);
+	return !survey->nulls[survey->first + LS_SURVEY_KEY];
+}
+
 /* look_at: a part of the result. */
 static void
 look_at(LsSurveyor *survey, const SPITupleTable *rows)
@@ -230,6 +237,11 @@ look_at(LsSurveyor *survey, const SPITupleTable *rows)
 		LsChange *change = &near[n];
 
 		CHECK_FOR_INTERRUPTS();
+		if (!set_out(survey, rows->vals[i]))
+		{
+			survey->run->has_orphans = true;
+			continue;
+		}
 		memset(change, 0, sizeof(LsChange));
 		read_contact(survey, &contacts, rows->vals[i], change);
 		if (is_nobody(survey, change))
@@ -346,6 +358,7 @@ make_survey(void *arg)
 	SPI_cursor_close(portal);
 	MemoryContextDelete(survey->chunk);
 	ls_survey_store_finish(survey->store);
+	survey->run->knows_orphans &= survey->query.finds_orphans;
 }
 
 /*
@@ -434,6 +447,7 @@ ls_survey_begin(LsRun *run)
 	find_end(run);
 	if (!ls_survey_is_worth_it(run))
 	{
+		run->knows_orphans = false;
 		ls_batch_end(run);
 		return;
 	}
@@ -450,6 +464,7 @@ ls_survey_begin(LsRun *run)
 	if (!is_done)
 	{
 		ls_survey_end(run);
+		run->knows_orphans = false;
 		run->done = done;
 		ereport(DEBUG1,
 				errmsg_internal("contacts are not surveyed: %s", error->message));
@@ -470,7 +485,10 @@ ls_survey_next(LsRun *run, LsChange **changes)
 	*changes = palloc0(sizeof(LsChange) * BATCH);
 	n = ls_survey_store_take(run->survey, *changes, BATCH);
 	for (int i = 0; i < n; i++)
+	{
 		(*changes)[i].cause = run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
+		(*changes)[i].is_walked = true;
+	}
 	if (n == 0)
 		return 0;
 	old = MemoryContextSwitchTo(run->context);

@@ -22,6 +22,7 @@ typedef struct LsSurveyQuery
 	Datum values[3];
 	int nsources;
 	int nlookups;
+	bool finds_orphans; /* rows without a key are scores of nobody */
 } LsSurveyQuery;
 
 /* Columns of the result, after the contact's own; a state for each source follows. */

@@ -55,14 +55,21 @@ add_bounds(StringInfo sql, const LsBounds *bounds, const char *column)
 		appendStringInfo(sql, " AND %s <= $%d", column, bounds->until);
 }
 
-/* add_other_bounds: of a column of another table, which may be in another order. */
+/* is_in_order: are keys in other tables in the order that they have here? */
+static bool
+is_in_order(const LsRun *run)
+{
+	return !OidIsValid(get_typcollation(run->objects->key_type));
+}
+
+/* add_other_bounds: of a column of another table. */
 static void
 add_other_bounds(StringInfo sql,
 				 const LsRun *run,
 				 const LsBounds *bounds,
 				 const char *column)
 {
-	if (!OidIsValid(get_typcollation(run->objects->key_type)))
+	if (is_in_order(run))
 		add_bounds(sql, bounds, column);
 }
 
@@ -79,8 +86,8 @@ add_columns(StringInfo sql, const LsRun *run, const LsModel *model)
 	appendStringInfo(
 		sql,
 		"SELECT c.*, c.%s::%s AS \"surveyed key\", %s AS \"surveyed said\","
-		" s.ctid AS \"surveyed ctid\", s.xmin AS \"surveyed xmin\","
-		" s.xmax AS \"surveyed xmax\"",
+		" s.row_ctid AS \"surveyed ctid\", s.row_xmin AS \"surveyed xmin\","
+		" s.row_xmax AS \"surveyed xmax\"",
 		objects->id,
 		format_type_be_qualified(objects->key_type),
 		ls_adjust_is_empty(objects) ? "false" : said);
@@ -146,6 +153,33 @@ add_source(StringInfo sql,
 					 objects->id);
 }
 
+/* add_contacts: of the slice. */
+static void
+add_contacts(StringInfo sql, const LsObjects *objects, const LsBounds *bounds)
+{
+	appendStringInfo(sql,
+					 " FROM (SELECT c.* FROM %s AS c WHERE c.%s IS NOT NULL",
+					 objects->contacts,
+					 objects->id);
+	add_bounds(sql, bounds, psprintf("c.%s", objects->id));
+	appendStringInfoString(sql, ") AS c");
+}
+
+/* add_scores: of the slice; also those of nobody, where that can be told. */
+static void
+add_scores(StringInfo sql, const LsRun *run, const LsBounds *bounds, bool finds_orphans)
+{
+	const LsObjects *objects = run->objects;
+
+	appendStringInfo(sql,
+					 " %s JOIN (SELECT s.ctid AS row_ctid, s.xmin AS row_xmin,"
+					 " s.xmax AS row_xmax, s.* FROM %s AS s WHERE true",
+					 finds_orphans ? "FULL" : "LEFT",
+					 objects->score);
+	add_other_bounds(sql, run, bounds, "s.contact_id");
+	appendStringInfo(sql, ") AS s ON s.contact_id = c.%s", objects->id);
+}
+
 /*
  * ls_survey_write_query: for the contacts of the slice at hand, as of the moment, in
  * no order.
@@ -171,19 +205,12 @@ ls_survey_write_query(const LsRun *run,
 		bounds.until = add_parameter(query, objects->key_type, run->end);
 	initStringInfo(&sql);
 	add_columns(&sql, run, model);
-	appendStringInfo(&sql,
-					 " FROM %s AS c LEFT JOIN %s AS s ON s.contact_id = c.%s",
-					 objects->contacts,
-					 objects->score,
-					 objects->id);
-	add_other_bounds(&sql, run, &bounds, "s.contact_id");
+	add_contacts(&sql, objects, &bounds);
+	query->finds_orphans = is_in_order(run) || (bounds.after == 0 && bounds.until == 0);
+	add_scores(&sql, run, &bounds, query->finds_orphans);
 	foreach(cell, model->sources)
 		add_source(&sql, run, lfirst(cell), foreach_current_index(cell) + 1, &bounds);
-	appendStringInfo(&sql,
-					 "%s WHERE c.%s IS NOT NULL",
-					 ls_lookup_joins(model->lookups, "c"),
-					 objects->id);
-	add_bounds(&sql, &bounds, psprintf("c.%s", objects->id));
+	appendStringInfoString(&sql, ls_lookup_joins(model->lookups, "c"));
 	query->sql = sql.data;
 }
 

@@ -63,6 +63,7 @@ CREATE TABLE lead_scoring.model (
     objects_schema name,
     owner name,
     scored_stamp bigint,
+    mixed_until xid8,
     description text,
     created_at timestamptz NOT NULL DEFAULT now(),
     reviewed_at timestamptz,
@@ -121,6 +122,8 @@ COMMENT ON COLUMN lead_scoring.model.owner IS
     'Role that owned the relation when the model was created or last activated; upkeep runs as it.';
 COMMENT ON COLUMN lead_scoring.model.scored_stamp IS
     'Fingerprint of the rules under which everyone was scored last; refresh() sees to it that it is life_stamp(). NULL: never.';
+COMMENT ON COLUMN lead_scoring.model.mixed_until IS
+    'When all transactions before this one are over, refresh() scores everyone once more: they may have looked at other rules than those of scored_stamp. NULL: nobody has.';
 COMMENT ON COLUMN lead_scoring.model.description IS
     'What the model is for. NULL: nobody said.';
 COMMENT ON COLUMN lead_scoring.model.created_at IS

@@ -71,12 +71,13 @@ CREATE TABLE %1$s (
     last_activity timestamptz,
     scored_at timestamptz NOT NULL,
     engagement_state lead_scoring.engagement
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 50);
 CREATE INDEX ON %1$s (band_rank);
 -- The upper bands are small. The planner takes all for as large, and sorts in parallel.
 ALTER TABLE %1$s ALTER COLUMN band_rank SET (n_distinct = 1000);
--- Who is due, or behind the rules. One index for both: each is one more to write.
-CREATE INDEX ON %1$s (stamp, due_at);
+-- Nothing else is indexed: what changes neither the band nor due_at writes to no index,
+-- where its page has room (hence the fillfactor: each row may come to be a second time).
+CREATE INDEX ON %1$s (due_at);
 COMMENT ON TABLE %1$s IS 'Scores of the contacts of model %3$s as of scored_at, kept by triggers.';
 COMMENT ON COLUMN %1$s.contact_id IS 'Key of the contact.';
 COMMENT ON COLUMN %1$s.fit IS 'Fit score, in points. NULL: could not be computed, see problem.';

@@ -34,7 +34,7 @@ BEGIN ATOMIC
        AND a.attnum > 0 AND NOT a.attisdropped
        -- What functions set, and what the document says already.
        AND a.attname <> ALL (CASE WHEN part = 'model'
-             THEN ARRAY['status', 'objects_schema', 'owner', 'scored_stamp', 'created_at']
+             THEN ARRAY['status', 'objects_schema', 'owner', 'scored_stamp', 'mixed_until', 'created_at']
              ELSE ARRAY['model'] END)
      ORDER BY a.attnum;
 END;

@@ -107,7 +107,7 @@ SELECT is_empty(
     $$SELECT a.attname FROM pg_attribute AS a
        WHERE a.attrelid = 'lead_scoring.model'::regclass AND a.attnum > 0 AND NOT a.attisdropped
          AND a.attname NOT IN (SELECT name FROM lead_scoring.config_columns('model'))
-         AND a.attname NOT IN ('status', 'objects_schema', 'owner', 'scored_stamp', 'created_at')$$,
+         AND a.attname NOT IN ('status', 'objects_schema', 'owner', 'scored_stamp', 'mixed_until', 'created_at')$$,
     'of the model itself all is exported but what functions set');
 
 -- ------------------------------------------------------ what is in a document

@@ -194,4 +194,44 @@ CALL lead_scoring.rescore('c');
 SELECT matches(moves('c', '8'), '^lead > mql', 'a company that grows');
 SELECT lawful('c', 'milestones and companies');
 
+-- ------------------------------------------------------------ who comes back
+
+CREATE TABLE guest (id int PRIMARY KEY, points int, stage text, here boolean DEFAULT true);
+CALL make_staged('g', 'guest', live => false);
+UPDATE lead_scoring.model SET population = 'here' WHERE name = 'g';
+INSERT INTO lead_scoring.action (model, name, condition, repeat_after) VALUES
+    ('g', 'once', 'total >= 50', NULL), ('g', 'often', 'total >= 50', '0'), ('g', 'daily', 'total >= 50', '1 day');
+SELECT lead_scoring.activate('g');
+INSERT INTO guest VALUES (1, 60), (2, 60), (3, 10);
+UPDATE guest SET here = false;
+SELECT is(outcome('SELECT count(*) FROM g_score'), '(0)', 'all have left the population');
+UPDATE guest SET here = true, points = 60;
+SELECT is(fired('g', '1'), 'daily enter (contact), often enter (contact), once enter (contact), often enter (contact)',
+          'back again: what happens once a contact has happened, and so has what was today');
+SELECT is(fired('g', '3'), 'daily enter (contact), often enter (contact), once enter (contact)', 'to others it has not');
+INSERT INTO g_adjustment (contact_id, kind) VALUES (2, 'exclude');
+UPDATE g_outbox SET created_at = created_at - interval '2 days';
+SELECT is(outcome($$SELECT label, contacts FROM lead_scoring.preview('g') WHERE what = 'action'$$), '', 'an excluded contact has nothing to come');
+DELETE FROM g_adjustment;
+SELECT is(outcome($$SELECT type, count(*) FROM g_outbox WHERE contact_id = 2 GROUP BY 1 ORDER BY 1$$), '(daily,2) (often,3) (once,1)',
+          'nor once more when no longer excluded by hand, but for what may be by now');
+UPDATE guest SET points = 10;
+UPDATE guest SET points = 60;
+SELECT is(outcome($$SELECT count(*) FROM g_outbox WHERE type = 'once'$$), '(3)', 'it stays so');
+DELETE FROM guest WHERE id = 1;
+INSERT INTO guest VALUES (1, 60);
+SELECT is(fired('g', '1'), 'daily enter (contact), often enter (contact), once enter (contact)', 'who was deleted is somebody new');
+-- A stage that cannot be written does not make it forget.
+UPDATE guest SET here = false, stage = NULL WHERE id = 2;
+ALTER TABLE guest ADD CONSTRAINT no_stage CHECK (id <> 2 OR stage IS NULL);
+SET client_min_messages = error;
+UPDATE guest SET here = true WHERE id = 2;
+ALTER TABLE guest DROP CONSTRAINT no_stage;
+CALL lead_scoring.refresh('g');
+SET client_min_messages = warning;
+SELECT is(outcome($$SELECT stage, (SELECT count(*) FROM g_outbox WHERE type = 'once' AND contact_id = 2) FROM guest WHERE id = 2$$),
+          '(mql,1)', 'held back in between');
+SELECT sound('g', 'who comes back');
+SELECT lead_scoring.drop_model('g');
+
 SELECT * FROM finish();

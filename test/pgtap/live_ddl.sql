@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(108);
+SELECT plan(111);
 
 -- Warnings are expected throughout.
 SET client_min_messages = error;
@@ -164,6 +164,9 @@ SELECT is(outcome('SELECT contact_id, fit, freshness FROM sales.people_scored'),
 SELECT is(problems('people'), '', 'it is no problem');
 SELECT is(outcome($$SELECT * FROM lead_scoring.verify('people')$$), '', 'verify finds the tables');
 SELECT lives_ok($$CALL lead_scoring.rescore('people')$$, 'rescore, too');
+SELECT lives_ok($$UPDATE lead_scoring.model SET fit_weight = 2 WHERE name = 'people'$$, 'the model can be changed');
+SELECT lives_ok($$CALL lead_scoring.rescore('people')$$, 'and everyone be scored by that');
+SELECT is(outcome('SELECT contact_id, total, freshness FROM sales.people_scored'), '(1,50,current)', 'all is right');
 CREATE SCHEMA crm;
 SELECT lives_ok($$UPDATE sales.people SET size = 1$$, 'another schema of the old name');
 SELECT sound('people', 'is not taken for it');

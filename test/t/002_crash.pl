@@ -1,6 +1,6 @@
-# kill -9 of a backend and of the whole server, in turn, under writers: after each
-# restart verify finds nothing, scores are right, and no write is lost that was
-# acknowledged.
+# kill -9 of a backend and of the whole server, in turn, under writers, and under one who
+# refreshes, rescores, activates and changes rules: after each restart verify finds nothing,
+# scores are right, records agree with them, and no write is lost that was acknowledged.
 use strict;
 use warnings;
 use FindBin;
@@ -20,9 +20,24 @@ $node->start;
 make_database($node, 'crm');
 $node->safe_psql('crm', <<'SQL');
 SET client_min_messages = warning;
-CREATE TABLE people (id int PRIMARY KEY, title text, size int, note text);
+CREATE TABLE people (id int PRIMARY KEY, title text, size int, note text, stage text DEFAULT 'lead');
 INSERT INTO people SELECT g, 'CEO', g FROM generate_series(1, 20) AS g;
 CALL make_live('people', 'people');
+SQL
+run_log([ 'psql', '-X', '-q', '-d', $node->connstr('crm'), '-v', 'ON_ERROR_STOP=1', '-f', "$FindBin::RealBin/../pgtap/life.psql" ])
+  or BAIL_OUT('life.psql does not load');
+# The same contacts in a model with everything: what they do, stages, actions.
+$node->safe_psql('crm', <<'SQL');
+SET client_min_messages = warning;
+CREATE TABLE deed (contact int, what text, at timestamptz DEFAULT clock_timestamp(), worth float8);
+CREATE INDEX ON deed (contact);
+SELECT lead_scoring.create_model('full', 'people', 'id', stage_column => 'stage');
+SELECT lead_scoring.add_event_source('full', 'deed', 'contact', 'at');
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('full', 'boss', $$title = 'CEO'$$, 15);
+CALL add_behaviour('full');
+CALL add_transition('full', 'mql', 'lead', 'total < 20');
+INSERT INTO lead_scoring.action (model, name, condition, on_edge, repeat_after, channel) VALUES ('full', 'hot', 'total >= 50', 'change', '0', 'hot');
+SELECT lead_scoring.activate('full');
 SQL
 
 # A writer's script: writes, each followed by a word to us that it was
@@ -42,10 +57,21 @@ sub script
         my ($first, $second) = (++$next_size, ++$next_size);
         $script .= "INSERT INTO people VALUES ($id, 'CEO', $first);\n\\echo $id $first\n";
         $script .= "BEGIN; UPDATE people SET size = size + 1 WHERE id = @{[1 + int rand 20]};"
-          . " UPDATE people SET size = $second WHERE id = $old; COMMIT;\n\\echo $old $second\n";
+          . " UPDATE people SET size = $second WHERE id = $old;"
+          . " INSERT INTO deed (contact, what) VALUES (@{[1 + int rand 20]}, 'asked'), ($old, 'basket'), ($old, 'order'); COMMIT;\n"
+          . "\\echo $old $second\n";
+        $script .= "DELETE FROM deed WHERE contact = @{[1 + int rand 20]};\n" if $n % 7 == 0;
     }
     return $script;
 }
+
+# Who keeps the model, all the while.
+my $keeper = join "\n", (
+    q{CALL lead_scoring.refresh('full');},
+    q{CALL lead_scoring.rescore('full');},
+    q{UPDATE lead_scoring.fit_rule SET points = 31 - points WHERE model = 'full';},
+    q{SELECT lead_scoring.activate('full');},
+    q{UPDATE lead_scoring.action SET condition = condition WHERE model = 'full';}) x 200;
 
 my $directory = PostgreSQL::Test::Utils::tempdir;
 
@@ -92,6 +118,7 @@ my $last = 0;
 for my $round (1 .. $rounds)
 {
     my @running = map { start_psql("writer_${_}_$round", script($_, $round)) } 1 .. $writers;
+    my $keeping = start_psql("keeper_$round", $keeper);
     my $what = $round % 2 ? 'a backend' : 'the server';
     usleep 200_000 + rand 300_000;
     if ($round % 2)
@@ -105,18 +132,20 @@ SQL
     {
         $node->kill9;
     }
-    finish $_->{run} for @running;
+    finish $_->{run} for @running, $keeping;
     restart() if $what eq 'the server';
     $node->poll_query_until('crm', 'SELECT true') or BAIL_OUT('the server does not come back');
     is(lost(@running), '', "round $round, $what killed: no acknowledged write is lost");
     cmp_ok(scalar keys %acknowledged, '>', $last, "of $writers writers");
     $last = keys %acknowledged;
     is_sound($node, 'crm', 'people', 'scores are right');
+    is_sound_after_refresh($node, 'crm', 'full', 'those of the other model');
+    is($node->safe_psql('crm', q{SELECT * FROM unlawful('full')}), '', 'and its records');
 }
 
 $node->safe_psql('crm', 'CREATE EXTENSION amcheck');
 is($node->safe_psql('crm', q{SELECT count(bt_index_check(indexrelid, true)) > 0 FROM pg_index
-    WHERE indrelid IN ('people'::regclass, 'people_score'::regclass, 'people_queue'::regclass)}), 't',
+    WHERE indrelid::regclass::text ~ '^(people|full|deed)'}), 't',
     'the indexes are whole');
 
 # A rescore that is cut short is neither wrong nor in the way of the next one.
