@@ -183,6 +183,24 @@ update_statement(const LsObjects *objects)
 	return sql.data;
 }
 
+/*
+ * check_written: the rows are there, and locked. A trigger of the owner's that keeps
+ * one as it is would leave it behind the facts, and nobody would know.
+ *
+ * Errors: 55000.
+ */
+static void
+check_written(const LsObjects *objects, uint64 wanted, uint64 written)
+{
+	if (written < wanted)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("rows of %s could not be changed", objects->score),
+				errdetail("A trigger, a rule or a policy of its owner's keeps them as "
+						  "they are."),
+				errhint("Take it away; or let the trigger return the row."));
+}
+
 /* update_all: those of the changes that are to be written, in one statement. */
 static void
 update_all(const LsObjects *objects,
@@ -195,6 +213,7 @@ update_all(const LsObjects *objects,
 	Oid types[LS_SCORE_COLUMNS];
 	Datum values[LS_SCORE_COLUMNS];
 	LsScoreValues row;
+	int nwritten;
 
 	begin_columns(objects, columns, n);
 	for (int i = 0; i < n; i++)
@@ -208,11 +227,16 @@ update_all(const LsObjects *objects,
 					 ls_key_to_datum(objects->key_type, changes[i].key),
 					 false);
 	}
-	if (columns[0].n == 0)
+	nwritten = columns[0].n;
+	if (nwritten == 0)
 		return;
 	ls_array_parameters(columns, LS_SCORE_COLUMNS, types, values);
-	(void)
-		ls_objects_execute(update_statement(objects), LS_SCORE_COLUMNS, types, values);
+	check_written(objects,
+				  nwritten,
+				  ls_objects_execute(update_statement(objects),
+									 LS_SCORE_COLUMNS,
+									 types,
+									 values));
 }
 
 /* ---- one by one ----------------------------------------------------------- */

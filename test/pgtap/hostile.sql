@@ -273,6 +273,14 @@ RESET statement_timeout;
 DROP TRIGGER t ON way.way_score;
 CALL lead_scoring.refresh('way', NULL) \g /dev/null
 SELECT is(scores('way'), '1:6 2:6 3:6', 'and goes on when they can');
+CREATE TRIGGER t BEFORE UPDATE ON way.way_score FOR EACH ROW EXECUTE FUNCTION way.nothing();
+UPDATE way.contacts SET email = 'y' WHERE id = 2;
+SELECT results_eq('SELECT contact_id, reason FROM way.way_queue',
+    $$VALUES (2, 'scores could not be written: rows of way.way_score could not be changed')$$,
+    'a write goes on, and who was not scored waits');
+DROP TRIGGER t ON way.way_score;
+CALL lead_scoring.refresh('way', NULL) \g /dev/null
+SELECT is(scores('way'), '1:6 2:0 3:6', 'until the trigger is gone');
 
 CREATE FUNCTION way.also() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
