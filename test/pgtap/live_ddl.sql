@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(111);
+SELECT plan(112);
 
 -- Warnings are expected throughout.
 SET client_min_messages = error;
@@ -58,6 +58,15 @@ VACUUM FULL added_score;
 REINDEX TABLE added_score;
 UPDATE added SET size = size + 1;
 SELECT sound('added', 'VACUUM FULL, CLUSTER, REINDEX');
+CREATE INDEX CONCURRENTLY added_by_total ON added_score (total);
+UPDATE added SET size = size + 1;
+CREATE INDEX CONCURRENTLY added_by_key ON added_score ((fit + total)) WHERE total > 3;
+UPDATE added SET size = 40 - size WHERE id = 1;
+REINDEX TABLE CONCURRENTLY added_score;
+INSERT INTO added (id, title, size) VALUES (8, 'CEO', 60);
+DROP INDEX CONCURRENTLY added_by_key;
+UPDATE added SET size = size + 11;
+SELECT sound('added', 'indexes come and go, concurrently');
 SELECT is(problems('added'), '', 'no problem in all that');
 
 CALL make_table('dropped');
