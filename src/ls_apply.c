@@ -13,6 +13,7 @@
 #include "ls_lifecycle.h"
 
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/builtins.h"
@@ -322,6 +323,90 @@ begin(const LsObjects *objects, LsChange *changes, int n)
 }
 
 /*
+ * What is read and computed of a contact takes a kilobyte. So more than these are
+ * applied in parts.
+ */
+#define APPLY_AT_ONCE 100000
+#define APPLY_PART 20000
+
+/* hold_part: the rows that are there are locked; who has none is noted. */
+static void
+hold_part(const LsObjects *objects, LsChange *changes, int n, bool *is_missing)
+{
+	LsRows *rows;
+
+	SPI_connect();
+	rows = ls_rows_open(objects, RowExclusiveLock);
+	ls_rows_lock(rows, changes, n, LockWaitBlock);
+	for (int i = 0; i < n; i++)
+	{
+		is_missing[i] = changes[i].row == NULL;
+		changes[i].row = NULL;
+		changes[i].stored = NULL;
+	}
+	ls_rows_close(rows);
+	SPI_finish();
+}
+
+/* insert_part: rows for those who have none. */
+static void
+insert_part(const LsObjects *objects,
+			const LsChange *changes,
+			int n,
+			const bool *is_missing)
+{
+	LsChange *some;
+	int nsome = 0;
+
+	SPI_connect();
+	some = palloc(sizeof(LsChange) * n);
+	for (int i = 0; i < n; i++)
+		if (is_missing[i])
+			some[nsome++] = changes[i];
+	if (nsome > 0)
+		insert_rows(objects, some, nsome, "", "DO NOTHING");
+	SPI_finish();
+}
+
+/* apply_part: its rows are locked, but for those that somebody else is inserting. */
+static void
+apply_part(const LsObjects *objects, LsChange *changes, int n)
+{
+	LsRows *rows;
+
+	SPI_connect();
+	rows = ls_rows_open(objects, RowExclusiveLock);
+	if (ls_rows_lock(rows, changes, n, LockWaitSkip) > 0)
+		n = queue_missing(objects, changes, n);
+	apply(objects, rows, changes, n);
+	SPI_finish();
+}
+
+static int
+part_size(int n, int begin)
+{
+	return Min(n - begin, APPLY_PART);
+}
+
+/*
+ * apply_parts: what a part takes is given back after it. Rows are locked as in
+ * lock_rows: first all that are there, then all others come to be.
+ */
+static void
+apply_parts(const LsObjects *objects, LsChange *changes, int n)
+{
+	bool *is_missing = palloc_extended(sizeof(bool) * (Size) n, MCXT_ALLOC_HUGE);
+
+	for (int i = 0; i < n; i += APPLY_PART)
+		hold_part(objects, &changes[i], part_size(n, i), &is_missing[i]);
+	for (int i = 0; i < n; i += APPLY_PART)
+		insert_part(objects, &changes[i], part_size(n, i), &is_missing[i]);
+	for (int i = 0; i < n; i += APPLY_PART)
+		apply_part(objects, &changes[i], part_size(n, i));
+	pfree(is_missing);
+}
+
+/*
  * ls_apply_changes: make the score rows what the changes say. The keys must be
  * distinct; the changes are put in order.
  */
@@ -330,6 +415,12 @@ ls_apply_changes(const LsObjects *objects, LsChange *changes, int n)
 {
 	LsRows *rows = begin(objects, changes, n);
 
+	if (n > APPLY_AT_ONCE)
+	{
+		ls_rows_close(rows);
+		apply_parts(objects, changes, n);
+		return;
+	}
 	n = lock_rows(objects, rows, changes, n);
 	apply(objects, rows, changes, n);
 }

@@ -87,6 +87,16 @@ check_column(const LsConfigRow *row, const char *column)
 		(void) ls_relation_column(row->relid, name);
 }
 
+/* can_be_updated: of a view, or a foreign table, not every column can. */
+static bool
+can_be_updated(Oid relid, AttrNumber attno)
+{
+	return DatumGetBool(DirectFunctionCall3(pg_column_is_updatable,
+											ObjectIdGetDatum(relid),
+											Int16GetDatum(attno),
+											BoolGetDatum(true)));
+}
+
 /* check_stage_column: it is written to. */
 static void
 check_stage_column(const LsConfigRow *row)
@@ -99,6 +109,13 @@ check_stage_column(const LsConfigRow *row)
 				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				errmsg("stages cannot be kept in the generated column \"%s\"", name),
 				errhint("Name another column, or none: then <model>_score has them."));
+	if (name != NULL && !can_be_updated(row->relid, get_attnum(row->relid, name)))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("stages cannot be kept in column \"%s\", for %s cannot be updated",
+					   name,
+					   ls_relation_name(row->relid)),
+				errhint("Name no column: then <model>_score has them."));
 }
 
 /*

@@ -34,9 +34,10 @@
 	" (SELECT FROM lead_scoring.progress AS now WHERE now.id = p.id)"
 
 /* Those that can be gone on with. */
-#define RESUMABLE                                                                      \
-	INTERRUPTED " AND p.what = 'rescore' AND p.updated_at > clock_timestamp()"         \
-				" - interval '" RESUME_WITHIN "'"
+#define IS_WORTH_IT                                                                    \
+	" p.what = 'rescore' AND p.updated_at BETWEEN clock_timestamp()"                   \
+	" - interval '" RESUME_WITHIN "' AND clock_timestamp()"
+#define RESUMABLE INTERRUPTED " AND" IS_WORTH_IT
 
 static LOCKTAG
 tag_of(int64 id)
@@ -121,6 +122,9 @@ insert_row(LsRun *run)
 	values[2] = Int32GetDatum(MyProcPid);
 	values[3] = TimestampTzGetDatum(run->until);
 	values[4] = Int64GetDatum(id);
+	/* Whoever sees the row finds the lock. */
+	if (!hold(run, id))
+		return;
 	(void) execute(run,
 				   "INSERT INTO lead_scoring.progress_row (id, model, what, pid,"
 				   " started_at, updated_at, done, stamp, mark, fire_actions)"
@@ -128,7 +132,6 @@ insert_row(LsRun *run)
 				   5,
 				   types,
 				   values);
-	(void) hold(run, id);
 }
 
 static void
@@ -200,18 +203,25 @@ ls_progress_note(LsRun *run)
 }
 
 /*
- * ls_progress_end: with the last batch: nothing is left to go on with.
+ * ls_progress_end: with the last batch: nothing is left to go on with, but where a
+ * rescore was begun and interrupted meanwhile, or any while only those were looked at
+ * who were due.
  */
 void
 ls_progress_end(LsRun *run)
 {
-	Oid types[2] = {TEXTOID, INT8OID};
-	Datum values[2] = {0, Int64GetDatum(run->progress_id)};
+	Oid types[4] = {TEXTOID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+	Datum values[4] = {0,
+					   Int64GetDatum(run->progress_id),
+					   CStringGetTextDatum(run->what),
+					   TimestampTzGetDatum(run->until)};
 
 	(void) execute(run,
 				   "DELETE FROM lead_scoring.progress_row WHERE id IN"
-				   " (SELECT p.id" INTERRUPTED " UNION ALL SELECT $2)",
-				   2,
+				   " (SELECT p.id" INTERRUPTED " AND (($3 = 'rescore'"
+				   " AND p.started_at < $4) OR (" IS_WORTH_IT ") IS NOT TRUE)"
+				   " UNION ALL SELECT $2)",
+				   4,
 				   types,
 				   values);
 	run->is_over = true;

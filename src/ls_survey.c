@@ -141,7 +141,7 @@ read_contact(const LsSurveyor *survey,
 
 	change->key = ls_key_from_datum(survey->run->objects->key_type,
 									survey->values[survey->first + LS_SURVEY_KEY]);
-	change->cause = survey->run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
+	change->cause = survey->run->cause;
 	change->stored = read_stored(survey);
 	change->is_untouched =
 		read_row(survey, surveyed) &&
@@ -482,7 +482,7 @@ ls_survey_next(LsRun *run, LsChange **changes)
 	n = ls_survey_store_take(run->survey, *changes, BATCH);
 	for (int i = 0; i < n; i++)
 	{
-		(*changes)[i].cause = run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
+		(*changes)[i].cause = run->cause;
 		(*changes)[i].is_walked = true;
 	}
 	if (n == 0)

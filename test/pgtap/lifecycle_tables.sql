@@ -227,4 +227,22 @@ SELECT is(outcome('SELECT stage, count(*) FROM person WHERE id >= 1000 GROUP BY 
                GROUP BY 1) AS y), 'all at once, up and down');
 SELECT lawful('p', 'up and down at once');
 
+-- --------------------------------------------------- columns that take no stage
+
+CREATE TABLE kept (id int PRIMARY KEY, points int, stage text DEFAULT 'lead', fixed text GENERATED ALWAYS AS ('lead') STORED);
+CREATE VIEW kept_view AS SELECT id, points, stage FROM kept;
+CREATE VIEW grouped AS SELECT id, sum(points)::int AS points, max(stage) AS stage FROM kept GROUP BY id;
+CREATE VIEW partly AS SELECT id, points, upper(stage) AS stage FROM kept;
+CREATE MATERIALIZED VIEW stored AS SELECT id, points, stage FROM kept;
+CREATE UNIQUE INDEX ON stored (id);
+SELECT throws_ok($$SELECT lead_scoring.create_model('x', 'kept', 'id', 'fixed')$$, '0A000', 'stages cannot be kept in the generated column "fixed"', 'a generated column');
+SELECT throws_ok(format($$SELECT lead_scoring.create_model('x', %L, 'id', 'stage')$$, view), '0A000',
+                 format('stages cannot be kept in column "stage", for public.%s cannot be updated', view), view)
+  FROM unnest('{grouped,partly,stored}'::text[]) AS view;
+INSERT INTO kept VALUES (1, 90);
+CALL make_staged('kept', 'kept_view', live => false);
+SELECT lead_scoring.activate('kept', enrol_existing => true);
+SELECT is(stage, 'sql', 'a view that can be updated takes them') FROM kept;
+SELECT lead_scoring.drop_model('kept');
+
 SELECT * FROM finish();

@@ -161,6 +161,25 @@ stop($run, 'pg_cancel_backend');
 is($after, 0, 'is not gone on with');
 cmp_ok($counted, '<', $contacts, 'as who was done is not due');
 
+# What was interrupted after a run had begun is not over with that run.
+sub leave_rescore
+{
+    query(q{INSERT INTO lead_scoring.progress_row (id, model, what, pid, done, started_at, updated_at, stamp, mark, fire_actions)
+        VALUES (1, 'm', 'rescore', 1, 0, clock_timestamp(), clock_timestamp(), 0, 0, false)});
+    return;
+}
+query('UPDATE m_score SET due_at = scored_at');
+for (q{CALL lead_scoring.refresh('m')}, q{CALL lead_scoring.rescore('m', fire_actions => true)})
+{
+    $run = start($_);
+    leave_rescore();
+    IPC::Run::finish($run->{handle});
+    is(query('SELECT string_agg(id::text, $$,$$) FROM lead_scoring.progress_row'), '1', "$_ leaves a later one alone");
+    ($after, $counted) = resume(q{CALL lead_scoring.refresh('m', NULL)});
+    is($counted, $contacts, 'and a refresh looks at everyone');
+    change_rules();
+}
+
 # While a survey reads, nothing can be committed: what it is about is said before. Here it
 # waits for a lock on the events.
 query(<<"SQL");
