@@ -137,7 +137,7 @@ next_contacts(LsRun *run, LsChange **changes)
 	n = ls_apply_found(run->objects, changes);
 	for (int i = 0; i < n; i++)
 	{
-		(*changes)[i].cause = run->is_activation ? LS_CAUSE_ACTIVATION : LS_CAUSE_RULES;
+		(*changes)[i].cause = run->cause;
 		(*changes)[i].is_walked = true;
 	}
 	return n;
@@ -207,6 +207,20 @@ count_contacts(const LsRun *run)
 }
 
 /*
+ * find_cause: where the rules are those by which everyone was scored last, it is what
+ * made all stale, a TRUNCATE of events say.
+ */
+static LsCause
+find_cause(const LsRun *run)
+{
+	if (run->is_activation)
+		return LS_CAUSE_ACTIVATION;
+	return run->mark == 0 || ls_model_is_mixed(ls_model_get(run->model))
+			   ? LS_CAUSE_RULES
+			   : ls_mark_cause(run);
+}
+
+/*
  * rescore: what says that all are stale is taken away only when all are done,
  * so that an interrupted run leaves it behind.
  */
@@ -219,6 +233,7 @@ rescore_all(LsRun *run, bool is_refresh)
 	run->stamp = ls_model_get(run->model)->life_stamp;
 	run->is_activation |= !ls_model_get(run->model)->row->has_scored_stamp;
 	run->mark = ls_mark_take(run);
+	run->cause = find_cause(run);
 	run->has_last = false;
 	ls_progress_resume(run, is_refresh);
 	ls_mixed_open(run);
