@@ -365,7 +365,7 @@ handle(LsEvent *event, const TriggerData *data)
 	event->pending = ls_pending_model(event->name, event->key_type);
 	if (is_off(event))
 	{
-		event->pending->everyone = LS_WAS_OFF;
+		ls_pending_off(event->pending);
 		return;
 	}
 	if (ls_guc_apply == LS_APPLY_QUEUE)

@@ -108,11 +108,13 @@ note_change(const TriggerData *data)
 
 	if (ls_guc_apply == LS_APPLY_OFF &&
 		ls_relation_may_change(said.contacts, GetUserId()))
-		pending->everyone = LS_WAS_OFF;
+		ls_pending_off(pending);
 	else if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		pending->everyone = "adjustments were truncated";
+		ls_pending_everyone(pending, "adjustments were truncated", LS_CAUSE_ADJUSTMENT);
 	else if (said.is_opaque)
-		pending->everyone = "the contact ids of adjustments have another type or name";
+		ls_pending_everyone(pending,
+							"the contact ids of adjustments have another type or name",
+							LS_CAUSE_ADJUSTMENT);
 	else
 	{
 		pending->queue |= ls_guc_apply == LS_APPLY_QUEUE;

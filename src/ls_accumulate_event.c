@@ -436,11 +436,13 @@ note_change(LsEventNote *note, const TriggerData *data)
 	note->pending = ls_pending_model(note->name, note->table->key_type);
 	if (ls_guc_apply == LS_APPLY_OFF &&
 		ls_relation_may_change(note->table->contacts, GetUserId()))
-		note->pending->everyone = LS_WAS_OFF;
+		ls_pending_off(note->pending);
 	else if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		note->pending->everyone = "events were truncated";
+		ls_pending_everyone(note->pending, "events were truncated", LS_CAUSE_EVENT);
 	else if (note->table->is_opaque)
-		note->pending->everyone = "the contact ids of events have another type or name";
+		ls_pending_everyone(note->pending,
+							"the contact ids of events have another type or name",
+							LS_CAUSE_EVENT);
 	else
 	{
 		note->pending->queue |= ls_guc_apply == LS_APPLY_QUEUE;

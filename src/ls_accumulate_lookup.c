@@ -371,11 +371,15 @@ note_change(LsLookupFiring *firing, const TriggerData *data)
 	firing->pending = ls_pending_model(firing->name, firing->table->key_type);
 	if (ls_guc_apply == LS_APPLY_OFF &&
 		ls_relation_may_change(firing->table->contacts, GetUserId()))
-		firing->pending->everyone = LS_WAS_OFF;
+		ls_pending_off(firing->pending);
 	else if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		firing->pending->everyone = "a lookup was truncated";
+		ls_pending_everyone(firing->pending,
+							"a lookup was truncated",
+							LS_CAUSE_CONTACT);
 	else if (firing->table->is_opaque)
-		firing->pending->everyone = "the keys of a lookup have another type or name";
+		ls_pending_everyone(firing->pending,
+							"the keys of a lookup have another type or name",
+							LS_CAUSE_CONTACT);
 	else
 	{
 		firing->pending->queue |= ls_guc_apply == LS_APPLY_QUEUE;

@@ -22,6 +22,7 @@ typedef struct LsRun
 	MemoryContext batch;   /* of the batch at hand */
 	LsGuard guard;
 	bool is_activation; /* contacts that are there already enter the lifecycle */
+	LsCause cause;		/* rescore: why everyone is looked at */
 	bool fire_actions;	/* also for what is true by now because rules changed */
 	const char *what;	/* refresh or rescore */
 	uint64 done;

@@ -112,15 +112,16 @@ warn_of_faults(const LsObjects *objects, const LsTaken *taken)
 
 /* queue_everyone: a row without contact: all are stale. */
 static void
-queue_everyone(const LsObjects *objects, const char *reason)
+queue_everyone(const LsObjects *objects, const char *reason, LsCause cause)
 {
-	Oid types[1] = {TEXTOID};
-	Datum values[1] = {CStringGetTextDatum(reason)};
+	Oid types[2] = {TEXTOID, TEXTOID};
+	Datum values[2] = {CStringGetTextDatum(reason),
+					   CStringGetTextDatum(ls_apply_cause_name(cause))};
 
 	(void) ls_objects_execute(
-		psprintf("INSERT INTO %s (contact_id, reason) VALUES (NULL, $1)",
+		psprintf("INSERT INTO %s (contact_id, reason, cause) VALUES (NULL, $1, $2)",
 				 objects->queue),
-		1,
+		2,
 		types,
 		values);
 }
@@ -146,9 +147,9 @@ static void
 write_changes(const LsObjects *objects, LsTaken *taken, const char *reason)
 {
 	if (taken->everyone != NULL)
-		queue_everyone(objects, taken->everyone);
+		queue_everyone(objects, taken->everyone, taken->cause);
 	if (taken->sweep && reason != NULL)
-		queue_everyone(objects, "contacts were truncated");
+		queue_everyone(objects, "contacts were truncated", LS_CAUSE_CONTACT);
 	else if (taken->sweep)
 		ls_apply_sweep(objects);
 	add_lookups(objects, taken, reason);

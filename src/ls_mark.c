@@ -54,13 +54,16 @@ join_marks(const LsRun *run)
 	uint64 n = ls_objects_execute(
 		psprintf("WITH marks AS (DELETE FROM %s WHERE id IN"
 				 " (SELECT id FROM %s WHERE " MARKS " FOR UPDATE SKIP LOCKED)"
-				 " RETURNING id, reason, queued_at)"
-				 " INSERT INTO %s (contact_id, reason, queued_at)"
-				 " SELECT NULL, (array_agg(reason ORDER BY id DESC))[1], min(queued_at)"
-				 " FROM marks HAVING count(*) > 0 RETURNING id",
+				 " RETURNING id, reason, cause, queued_at)"
+				 " INSERT INTO %s (contact_id, reason, cause, queued_at)"
+				 " SELECT NULL, (array_agg(reason ORDER BY id DESC))[1],"
+				 " CASE WHEN bool_or(cause = '%s') THEN '%s' ELSE min(cause) END,"
+				 " min(queued_at) FROM marks HAVING count(*) > 0 RETURNING id",
 				 run->objects->queue,
 				 run->objects->queue,
-				 run->objects->queue),
+				 run->objects->queue,
+				 ls_apply_cause_name(LS_CAUSE_RULES),
+				 ls_apply_cause_name(LS_CAUSE_RULES)),
 		0,
 		NULL,
 		NULL);
@@ -79,6 +82,25 @@ ls_mark_take(const LsRun *run)
 	uint64 n = count_marks(run);
 
 	return n == 0 ? 0 : n == 1 ? get_id() : join_marks(run);
+}
+
+/*
+ * ls_mark_cause: of that with which the walk begins.
+ */
+LsCause
+ls_mark_cause(const LsRun *run)
+{
+	Oid types[1] = {INT8OID};
+	Datum values[1] = {Int64GetDatum(run->mark)};
+
+	if (ls_objects_execute(psprintf("SELECT cause FROM %s WHERE id = $1",
+									run->objects->queue),
+						   1,
+						   types,
+						   values) == 0)
+		return LS_CAUSE_RULES;
+	return ls_apply_cause_of(
+		SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 }
 
 /*

@@ -130,13 +130,34 @@ ls_pending_sweep(LsPendingModel *pending, bool truncated)
 	pending->swept = false;
 }
 
+/*
+ * ls_pending_everyone: all contacts are stale. Of several causes the one that sets
+ * nothing off stands: it cannot be told any more who changed by which.
+ */
+void
+ls_pending_everyone(LsPendingModel *pending, const char *why, LsCause cause)
+{
+	pending->cause = pending->everyone == NULL ? cause : Min(pending->cause, cause);
+	pending->everyone = why;
+}
+
+/*
+ * ls_pending_off: nobody noted what was written. Whoever restores contacts and events
+ * wants no actions for them, as after a change of rules.
+ */
+void
+ls_pending_off(LsPendingModel *pending)
+{
+	ls_pending_everyone(pending, "lead_scoring.apply was off", LS_CAUSE_RULES);
+}
+
 /* ---- levels ------------------------------------------------------------- */
 
 static void
 merge_rest(LsPendingModel *into, const LsPendingModel *from)
 {
 	if (from->everyone != NULL)
-		into->everyone = from->everyone;
+		ls_pending_everyone(into, from->everyone, from->cause);
 	ls_pending_sweep(into, from->sweep);
 	into->queue |= from->queue;
 	ls_lookup_note_merge(&into->lookups, &from->lookups);
@@ -320,6 +341,7 @@ ls_pending_take(LsPendingModel *pending)
 
 	taken->model = pending->model;
 	taken->everyone = pending->everyone;
+	taken->cause = pending->cause;
 	taken->sweep = pending->sweep && !pending->swept;
 	taken->queue = pending->queue;
 	taken->changes = palloc_extended(sizeof(LsChange) * (Size) Max(pending->notes.n, 1),

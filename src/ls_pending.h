@@ -14,14 +14,13 @@
 #include "ls_lookup_note.h"
 #include "ls_note.h"
 
-#define LS_WAS_OFF "lead_scoring.apply was off"
-
 /* LsPendingModel: the changes of one model. */
 typedef struct LsPendingModel
 {
 	char *model;
 	Oid key_type;
 	const char *everyone; /* why all contacts are stale; NULL = they are not */
+	LsCause cause;		  /* of that */
 	bool sweep;			  /* contacts were truncated: look for orphans */
 	bool swept;			  /* that was done, should the subtransaction commit */
 	bool queue;			  /* leave it all to the next refresh: lead_scoring.apply */
@@ -34,6 +33,7 @@ typedef struct LsTaken
 {
 	const char *model;
 	const char *everyone;
+	LsCause cause;
 	bool sweep;
 	bool queue;
 	int n;
@@ -47,6 +47,10 @@ extern void ls_pending_add(LsPendingModel *pending, const LsChange *change);
 extern LsAccumulator *ls_pending_delta(LsPendingModel *pending,
 									   LsKey key,
 									   LsEngagement *engagement);
+extern void ls_pending_everyone(LsPendingModel *pending,
+								const char *why,
+								LsCause cause);
+extern void ls_pending_off(LsPendingModel *pending);
 extern void ls_pending_sweep(LsPendingModel *pending, bool truncated);
 extern List *ls_pending_models(void);
 extern LsTaken *ls_pending_take(LsPendingModel *pending);

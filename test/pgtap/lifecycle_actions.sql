@@ -234,4 +234,48 @@ SELECT is(outcome($$SELECT stage, (SELECT count(*) FROM g_outbox WHERE type = 'o
 SELECT sound('g', 'who comes back');
 SELECT lead_scoring.drop_model('g');
 
+-- ------------------------------------------------------ when all are looked at again
+
+-- Facts that made all scores stale set off what follows from them; rules do not, nor does
+-- what was written while lead_scoring.apply was off.
+CREATE TABLE talk (contact int, at timestamptz);
+CREATE INDEX ON talk (contact);
+CREATE TABLE talker (id int PRIMARY KEY, points int DEFAULT 0, stage text DEFAULT 'lead');
+CALL make_staged('t', 'talker', live => false);
+SELECT lead_scoring.add_event_source('t', 'talk', 'contact', 'at');
+INSERT INTO lead_scoring.engagement_rule (model, name, kind, points, max_count) VALUES ('t', 'any', 'each', 50, 1);
+INSERT INTO lead_scoring.action (model, name, condition, on_edge, repeat_after) VALUES ('t', 'hot', 'total >= 50', 'change', '0');
+CALL add_transition('t', 'mql', 'lead', 'total < 10');
+SELECT lead_scoring.activate('t');
+INSERT INTO talker VALUES (1), (2);
+INSERT INTO talk VALUES (1, now() - interval '1 day');
+TRUNCATE talk;
+SELECT is(outcome('SELECT contact_id, reason, cause FROM t_queue'), '(,"events were truncated",event)', 'TRUNCATE of events makes all stale');
+CALL lead_scoring.refresh('t');
+SELECT is(fired('t'), '1: hot enter (event), 1: hot leave (event)', 'and sets off what follows from it');
+SELECT is(moves('t', '1'), 'lead > mql (event), mql > lead (event)', 'with its cause');
+SELECT is(chapters('t', '1'), 'none/none > cold/lead (contact), cold/lead > hot/mql (event), hot/mql > cold/lead (event)', 'in both histories');
+SET lead_scoring.apply = off;
+INSERT INTO talk VALUES (2, now() - interval '1 day');
+RESET lead_scoring.apply;
+TRUNCATE talk;
+INSERT INTO talk VALUES (2, now() - interval '1 day'), (1, now());
+CALL lead_scoring.refresh('t');
+SELECT is(fired('t', '1'), 'hot enter (event), hot leave (event), hot enter (event)', 'who is noted himself');
+SELECT is(fired('t', '2'), 'hot enter (event)', 'also where upkeep was off in between');
+TRUNCATE talk;
+SET lead_scoring.apply = off;
+TRUNCATE talk;
+RESET lead_scoring.apply;
+CALL lead_scoring.refresh('t');
+SELECT is(fired('t', '2'), 'hot enter (event)', 'off and TRUNCATE together: nothing');
+SELECT is(outcome('SELECT DISTINCT total FROM t_score'), '(0)', 'though they have lost their points');
+INSERT INTO talk VALUES (2, now() - interval '1 day');
+UPDATE lead_scoring.engagement_rule SET points = 60 WHERE model = 't';
+TRUNCATE talk;
+CALL lead_scoring.refresh('t');
+SELECT is(fired('t', '2'), 'hot enter (event), hot enter (event)', 'rules and TRUNCATE together: nothing');
+SELECT lawful('t', 'when all were looked at again');
+SELECT lead_scoring.drop_model('t');
+
 SELECT * FROM finish();
