@@ -75,3 +75,27 @@ SELECT lead_scoring.drop_model('bare');
 SELECT lead_scoring.drop_model('full');
 COMMIT;
 DROP SCHEMA faults CASCADE;
+
+-- So does who has written what no rule looks at, and hears of other rules.
+CREATE TABLE contact (id int PRIMARY KEY, size int, note text);
+INSERT INTO contact VALUES (1, 100, 'a');
+SELECT lead_scoring.create_model('m', 'contact', 'id');
+INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('m', 'big', 'size > 50', 5);
+SELECT lead_scoring.activate('m');
+UPDATE contact SET size = size;
+BEGIN;
+UPDATE contact SET note = 'x';
+UPDATE lead_scoring.fit_rule SET points = 6 WHERE model = 'm';
+COMMIT;
+SELECT contact_id, reason, cause FROM m_queue;
+BEGIN;
+UPDATE contact SET note = 'x';
+SELECT lead_scoring.deactivate('m');
+COMMIT;
+SELECT lead_scoring.activate('m');
+UPDATE contact SET size = size;
+BEGIN;
+UPDATE contact SET note = 'x';
+SELECT lead_scoring.drop_model('m');
+COMMIT;
+DROP TABLE contact;

@@ -99,7 +99,17 @@ ls_band_grade(const LsModel *model, double fit, double engagement)
 	const char *letter = ls_band_label(model, "fit", fit);
 	const char *digit = ls_band_label(model, "engagement", engagement);
 
-	return letter == NULL || digit == NULL ? NULL : psprintf("%s%s", letter, digit);
+	Size length;
+	char *grade;
+
+	if (letter == NULL || digit == NULL)
+		return NULL;
+	/* For each contact of a rescore: to format it would take ten times as long. */
+	length = strlen(letter);
+	grade = palloc(length + strlen(digit) + 1);
+	memcpy(grade, letter, length);
+	strcpy(grade + length, digit);
+	return grade;
 }
 
 /*

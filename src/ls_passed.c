@@ -9,6 +9,7 @@
 #include "ls_passed.h"
 
 #include "ls_attempt.h"
+#include "ls_catalog.h"
 #include "ls_compat.h"
 #include "ls_model_cache.h"
 #include "ls_pending.h"
@@ -35,6 +36,7 @@ typedef struct LsStamp
 {
 	const char *model;
 	int64 stamp;
+	bool is_there;
 } LsStamp;
 
 static void
@@ -43,6 +45,24 @@ read_stamp(void *arg)
 	LsStamp *found = arg;
 
 	found->stamp = ls_model_get(found->model)->life_stamp;
+}
+
+static void
+read_name(void *arg)
+{
+	LsStamp *found = arg;
+
+	found->is_there = ls_catalog_model(found->model, true) != NULL;
+}
+
+/* is_there: or has this transaction dropped it? */
+static bool
+is_there(const char *model)
+{
+	LsStamp found = {model};
+	ErrorData *error;
+
+	return ls_attempt(read_name, &found, &error) && found.is_there;
 }
 
 /* stamp_of: false where the model does not compile. */
@@ -63,8 +83,10 @@ stamp_of(const char *model, int64 *stamp)
 static void
 mark_everyone(const LsPassed *one)
 {
-	ls_pending_model(one->model, one->key_type)->everyone =
-		"rules changed while a transaction wrote what they did not look at";
+	ls_pending_everyone(
+		ls_pending_model(one->model, one->key_type),
+		"rules changed while a transaction wrote what they did not look at",
+		LS_CAUSE_RULES);
 }
 
 static const LsPassed *
@@ -114,8 +136,9 @@ check(const LsPassed *one)
 {
 	int64 stamp;
 
-	if (one->generation != ls_model_generation &&
-		(!stamp_of(one->model, &stamp) || stamp != one->stamp))
+	if (one->generation == ls_model_generation)
+		return;
+	if (stamp_of(one->model, &stamp) ? stamp != one->stamp : is_there(one->model))
 		mark_everyone(one);
 }
 

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -263,7 +264,10 @@ ls_refresh_all(LsRun *run)
 /* Who is due by $1. */
 #define DUE "due_at <= $1 AND scored_at < $1"
 
-/* open_due: those of now, in no order, and not locked. */
+/*
+ * open_due: those of now, in no order, and not locked. An index scan remembers which
+ * entries are of rows that are no more; one for a bitmap visits these each time anew.
+ */
 static Portal
 open_due(const LsRun *run)
 {
@@ -273,9 +277,14 @@ open_due(const LsRun *run)
 											   run->objects->score),
 									  1,
 									  types);
+	int guc_level = NewGUCNestLevel();
+	Portal portal;
 
+	ls_guard_set("enable_bitmapscan", "off");
 	ls_objects_plan_now(plan);
-	return SPI_cursor_open(NULL, plan, values, NULL, false);
+	portal = SPI_cursor_open(NULL, plan, values, NULL, false);
+	AtEOXact_GUC(true, guc_level);
+	return portal;
 }
 
 /* put_due: a part of them into the store; gives their number. */
@@ -298,8 +307,8 @@ put_due(LsRun *run)
 }
 
 /*
- * find_due: whoever is due is put aside, for the batches to take. So they come to
- * each once, also to those whose rows they pass over, and count them beforehand.
+ * find_due: whoever is due is put aside, for the batches to take. So these come to each
+ * once, also to those whose rows they pass over, and are counted beforehand.
  */
 static void
 find_due(LsRun *run)
@@ -351,17 +360,12 @@ next_due(LsRun *run, LsChange **changes, int *n)
 	return true;
 }
 
-/* take_due: whoever is due by now. */
+/* take_found: batch by batch. */
 static void
-take_due(LsRun *run)
+take_found(LsRun *run)
 {
 	bool more;
 
-	ls_batch_begin(run);
-	find_due(run);
-	ls_batch_end(run);
-	if (run->survey == NULL)
-		return;
 	do
 	{
 		LsChange *changes = NULL;
@@ -373,6 +377,26 @@ take_due(LsRun *run)
 		ls_batch_end(run);
 	} while (more);
 	ls_survey_end(run);
+}
+
+/*
+ * take_due: whoever is due by now, until nobody is left but whom others have locked
+ * all the time. The last look costs the next refresh less: see open_due.
+ */
+static void
+take_due(LsRun *run)
+{
+	uint64 before;
+
+	do
+	{
+		before = run->done;
+		ls_batch_begin(run);
+		find_due(run);
+		ls_batch_end(run);
+		if (run->survey != NULL)
+			take_found(run);
+	} while (run->done > before);
 }
 
 /* is_everyone_due: do the rules say so, a row of the queue, or who did not see them? */

@@ -223,27 +223,27 @@ set_out(LsSurveyor *survey, HeapTuple row)
 
 /* look_at: a part of the result. */
 static void
-look_at(LsSurveyor *survey, const SPITupleTable *rows)
+look_at(LsSurveyor *survey, const HeapTuple *rows, int nrows)
 {
 	LsModel *model = get_model(survey);
-	LsChange *near = palloc0(sizeof(LsChange) * rows->numvals);
+	LsChange *near = palloc0(sizeof(LsChange) * nrows);
 	LsContacts contacts;
 	int n = 0;
 
 	ls_contacts_open(survey->run->objects, model, survey->desc, &contacts);
 	ls_contacts_prepare(&contacts);
-	for (uint64 i = 0; i < rows->numvals; i++)
+	for (int i = 0; i < nrows; i++)
 	{
 		LsChange *change = &near[n];
 
 		CHECK_FOR_INTERRUPTS();
-		if (!set_out(survey, rows->vals[i]))
+		if (!set_out(survey, rows[i]))
 		{
 			survey->run->has_orphans = true;
 			continue;
 		}
 		memset(change, 0, sizeof(LsChange));
-		read_contact(survey, &contacts, rows->vals[i], change);
+		read_contact(survey, &contacts, rows[i], change);
 		if (is_nobody(survey, change))
 			survey->done++;
 		else if (is_far(survey, change))
@@ -315,21 +315,17 @@ look_at_all(LsSurveyor *survey, Portal portal)
 {
 	LsRun *run = survey->run;
 	uint64 before = run->done;
+	HeapTuple rows[CHUNK];
+	int nrows;
 	MemoryContext old = MemoryContextSwitchTo(survey->chunk);
 
-	SPI_cursor_fetch(portal, true, CHUNK);
-	while (SPI_processed > 0)
+	while ((nrows = ls_survey_fetch(portal, rows, CHUNK)) > 0)
 	{
-		SPITupleTable *rows = SPI_tuptable;
-
-		look_at(survey, rows);
-		SPI_freetuptable(rows);
+		look_at(survey, rows, nrows);
 		MemoryContextReset(survey->chunk);
 		run->done = before + survey->done;
 		ls_batch_report(run);
-		SPI_cursor_fetch(portal, true, CHUNK);
 	}
-	SPI_freetuptable(SPI_tuptable);
 	MemoryContextSwitchTo(old);
 }
 

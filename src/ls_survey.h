@@ -6,6 +6,9 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
+#include "utils/portal.h"
+
 #include "ls_batch.h"
 
 /* ls_survey.c */
@@ -44,6 +47,9 @@ extern void ls_survey_write_query(const LsRun *run,
 
 extern bool ls_survey_is_worth_it(const LsRun *run);
 extern bool ls_survey_is_long(const LsRun *run, uint64 contacts);
+
+/* ls_survey_rows.c */
+extern int ls_survey_fetch(Portal portal, HeapTuple *rows, int limit);
 
 /* ls_survey_store.c */
 typedef struct LsSurveyStore LsSurveyStore;

@@ -69,50 +69,6 @@ END;
 COMMENT ON FUNCTION lead_scoring.trigger_problems(text) IS
     'Triggers that an active model should have and has not, or that are disabled.';
 
-CREATE FUNCTION lead_scoring.has_index(relation regclass, "column" name) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT NOT EXISTS (SELECT FROM pg_class AS c
-                         JOIN pg_attribute AS a
-                           ON a.attrelid = c.oid AND a.attname = has_index."column"
-                              AND NOT a.attisdropped
-                        WHERE c.oid = has_index.relation AND c.relkind IN ('r', 'p'))
-        OR EXISTS (SELECT FROM pg_index AS i
-                     JOIN pg_attribute AS a
-                       ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-                    WHERE i.indrelid = has_index.relation AND a.attname = has_index."column"
-                      AND i.indisvalid AND i.indpred IS NULL);
-END;
-COMMENT ON FUNCTION lead_scoring.has_index(regclass, name) IS
-    'Has the table an index of all rows that begins with the column? True also where there is no such table or column.';
-
-CREATE FUNCTION lead_scoring.index_problems(
-    model text, OUT object text, OUT problem text, OUT suggestion text
-) RETURNS SETOF record
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT format('event source "%s"', s.name),
-           format('%s has no index that begins with column "%s": each write of an event reads all events',
-                  s.relation, s.contact_id),
-           format('CREATE INDEX ON %s (%I).', s.relation, s.contact_id)
-      FROM lead_scoring.event_source AS s
-     WHERE s.model = index_problems.model
-       AND NOT lead_scoring.has_index(to_regclass(s.relation), s.contact_id)
-    UNION ALL
-    SELECT format('lookup "%s"', l.alias),
-           format('%s has no index that begins with column "%s": each write of a row of %s reads all contacts',
-                  lead_scoring.contacts_of(l.model), l.contact_column, l.relation),
-           format('CREATE INDEX ON %s (%I).', lead_scoring.contacts_of(l.model), l.contact_column)
-      FROM lead_scoring.lookup AS l
-      JOIN pg_class AS c ON c.oid = to_regclass(l.relation) AND c.relkind IN ('r', 'p')
-     WHERE l.model = index_problems.model
-       AND NOT lead_scoring.has_index(lead_scoring.contacts_of(l.model), l.contact_column);
-END;
-COMMENT ON FUNCTION lead_scoring.index_problems(text) IS
-    'Event sources and lookups of the model of which those that belong together cannot be found by an index.';
-
 CREATE FUNCTION lead_scoring.score_problems(model text, OUT object text, OUT problem text)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'ls_sql_score_problems'

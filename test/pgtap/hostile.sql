@@ -4,7 +4,7 @@
 \set QUIET on
 \set ON_ERROR_STOP on
 SET client_min_messages = error;
-SELECT plan(140);
+SELECT plan(142);
 
 -- ------------------------------------------------------------------- tools
 

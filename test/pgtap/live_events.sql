@@ -211,4 +211,9 @@ SELECT format(statement, name, key, contact, good, '{' || array_to_string(good, 
     ]) WITH ORDINALITY AS s (statement, place)
  ORDER BY name, place \gexec
 
+SELECT is(string_agg(left(name, 8) || ': ' || substring(i.problem, 'has type ([^:]*)'), '; ' ORDER BY name),
+          'k_int8_n: numeric, and the key of the contacts bigint; k_text_b: character, and the key of the contacts text; k_text_n: name, and the key of the contacts text',
+          'activate() and check_model warn of keys that triggers cannot tell')
+  FROM lead_scoring.model AS m, lead_scoring.index_problems(m.name) AS i WHERE name LIKE 'k\_%' AND i.problem LIKE '% has type %';
+
 SELECT * FROM finish();

@@ -2,7 +2,7 @@
 
 \ir live.psql
 
-SELECT plan(34);
+SELECT plan(40);
 
 -- fired(statement): how often the triggers of a statement are called.
 CREATE FUNCTION fired(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -158,5 +158,33 @@ SELECT is(fired($$UPDATE people SET size = 1 WHERE id = 1$$) + fired($$UPDATE pe
 SELECT is(fired($$UPDATE people_1 SET note = 'y'$$) + fired($$UPDATE people_2 SET note = 'y'$$), 0::bigint,
     'as each is written alone');
 SELECT is(wrong('parts'), 0::bigint, 'all scores are right');
+
+SELECT is(fired('UPDATE people SET id = 12 WHERE id = 1'), 2::bigint, 'a row that moves is deleted here, and inserted there');
+SELECT is(wrong('parts'), 0::bigint, 'all scores are right');
+
+-- ---------------------------------------------------- by way of something else
+
+CREATE VIEW short AS SELECT id, size AS length, note AS hint FROM person;
+UPDATE person SET size = size;
+SELECT is(fired('UPDATE short SET length = 80 WHERE id = 2'), 1::bigint, 'a view: the trigger of the model that looks at it');
+SELECT is(fired($$WITH changed AS (UPDATE short SET length = 81 WHERE id = 2 RETURNING id) SELECT FROM changed$$), 1::bigint, 'in a CTE');
+CREATE FUNCTION change(id int) RETURNS void LANGUAGE sql BEGIN ATOMIC
+    UPDATE short SET length = 82 WHERE short.id = change.id;
+END;
+SELECT change(2) IS NULL AS done \g /dev/null
+ALTER TABLE person ADD FOREIGN KEY (firm) REFERENCES firm ON UPDATE CASCADE;
+UPDATE firm SET id = 3 WHERE id = 2;
+DO $$
+DECLARE
+    c CURSOR FOR SELECT FROM person WHERE id = 4 FOR UPDATE;
+BEGIN
+    OPEN c;
+    MOVE c;
+    UPDATE person SET size = 90 WHERE CURRENT OF c;
+END
+$$;
+SELECT results_eq('SELECT contact_id, total FROM m_score WHERE contact_id IN (2, 3, 4) ORDER BY 1', 'VALUES (2, 105::float8), (3, 3), (4, 5)',
+    'a function, a foreign key, a cursor');
+SELECT is(wrong('m') + wrong('second'), 0::bigint, 'all scores are right');
 
 SELECT * FROM finish();
