@@ -128,6 +128,14 @@ ls_apply_remove(const LsObjects *objects, const LsChange *changes, int n)
 
 /* ---- of contacts that nobody knows -------------------------------------- */
 
+/* is_searched: daily scores are many, and adjustments may come before their contacts.
+ */
+static bool
+is_searched(const char *suffix)
+{
+	return strcmp(suffix, "score_daily") != 0 && strcmp(suffix, "adjustment") != 0;
+}
+
 /* add_keys: of all contacts in the table, for ls_apply_any_gone. */
 static void
 add_keys(StringInfo sql, const char *table)
@@ -140,7 +148,7 @@ add_keys(StringInfo sql, const char *table)
 
 /*
  * ls_apply_any_gone: has any contact gone, of whom there is a record, or a score? All
- * are looked through at once, but daily scores, of which there are many.
+ * are looked through at once.
  */
 bool
 ls_apply_any_gone(const LsObjects *objects, bool with_scores)
@@ -152,7 +160,7 @@ ls_apply_any_gone(const LsObjects *objects, bool with_scores)
 	if (with_scores)
 		add_keys(&sql, objects->score);
 	for (int i = 0; i < lengthof(records); i++)
-		if (strcmp(records[i], "score_daily") != 0)
+		if (is_searched(records[i]))
 			add_keys(&sql, name_of(objects, records[i]));
 	appendStringInfo(&sql,
 					 ") AS r WHERE NOT EXISTS"
@@ -166,22 +174,35 @@ ls_apply_any_gone(const LsObjects *objects, bool with_scores)
 									   &is_null)) > 0;
 }
 
+/* sweep_records: of contacts that are not there, and for whom `also` is true. */
 static void
-sweep_records(const LsObjects *objects, const char *suffix)
+sweep_records(const LsObjects *objects, const char *suffix, const char *also)
 {
 	const char *table = name_of(objects, suffix);
 
 	(void) ls_objects_execute_once(
 		psprintf("DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM %s AS r"
-				 " WHERE NOT EXISTS (SELECT FROM %s AS c WHERE c.%s = r.contact_id)"
+				 " WHERE NOT EXISTS (SELECT FROM %s AS c WHERE c.%s = r.contact_id)%s"
 				 " FOR UPDATE OF r SKIP LOCKED))",
 				 table,
 				 table,
 				 objects->contacts,
-				 objects->id),
+				 objects->id,
+				 also),
 		0,
 		NULL,
 		NULL);
+}
+
+/* sweep_adjustments: of contacts that were there. Others may be yet to come. */
+static void
+sweep_adjustments(const LsObjects *objects)
+{
+	sweep_records(objects,
+				  "adjustment",
+				  psprintf(" AND EXISTS (SELECT FROM %s AS h"
+						   " WHERE h.contact_id = r.contact_id)",
+						   name_of(objects, "score_history")));
 }
 
 static void
@@ -246,9 +267,12 @@ ls_apply_sweep_records(const LsObjects *objects, bool any_gone)
 	PG_TRY();
 	{
 		sweep_days(objects);
+		/* History says who was there, so it goes last. */
+		if (any_gone)
+			sweep_adjustments(objects);
 		for (int i = 0; i < lengthof(records); i++)
-			if (any_gone && strcmp(records[i], "score_daily") != 0)
-				sweep_records(objects, records[i]);
+			if (any_gone && is_searched(records[i]))
+				sweep_records(objects, records[i], "");
 		sweep_deliveries(objects);
 	}
 	PG_FINALLY();

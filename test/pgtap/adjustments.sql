@@ -207,6 +207,24 @@ SELECT * FROM agree('two exclusions');
 DELETE FROM person_adjustment;
 SELECT is(scores(6), '10 4 40 54 hot', 'none is left');
 
+-- What is said of one who is yet to come waits for him, whatever is cleared away.
+INSERT INTO person_adjustment (contact_id, kind, points) VALUES (500, 'points', 7);
+CALL lead_scoring.rescore('person');
+SELECT is((SELECT count(*) FROM person_adjustment WHERE contact_id = 500), 1::bigint, 'who is yet to come: it stays');
+INSERT INTO person (id, size, created) VALUES (500, 1, now());
+SELECT is((SELECT total - fit - engagement - intent FROM person_score WHERE contact_id = 500), 7::float8, 'and counts when he is there');
+-- He has been there, and is gone unseen.
+BEGIN;
+SET LOCAL session_replication_role = replica;
+DELETE FROM person WHERE id = 500;
+COMMIT;
+CALL lead_scoring.rescore('person');
+SELECT is((SELECT count(*) FROM person_adjustment WHERE contact_id = 500), 0::bigint, 'who was there, and is gone: it goes');
+INSERT INTO person_adjustment (contact_id, kind, points) VALUES (501, 'points', 7), (500, 'points', 7);
+CALL lead_scoring.rescore('person');
+SELECT is((SELECT count(*) FROM person_adjustment WHERE contact_id IN (500, 501)), 2::bigint, 'of others it stays');
+DELETE FROM person_adjustment;
+
 -- ------------------------------------------------------- statements and modes
 
 \echo # statements

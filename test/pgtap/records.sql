@@ -96,7 +96,9 @@ INSERT INTO m_stage_history (contact_id, to_stage, changed_at, cause) VALUES (72
 INSERT INTO m_delivery (outbox_id) VALUES (1000000);
 CALL add(8);
 CALL lead_scoring.rescore('m');
-SELECT is(kept(), '8 days 3, 8 delivery 1, 8 history 2, 8 moves 1, 8 outbox 1, 8 said 1, 8 score 1', 'rescore deletes what is kept of contacts that are no more');
+SELECT is(kept(), '8 days 3, 8 delivery 1, 8 history 2, 8 moves 1, 8 outbox 1, 8 said 1, 8 score 1, 71 said 1',
+    'rescore deletes what is kept of contacts that are no more, but not what is said of one who may be yet to come');
+SELECT is(count(*), 1::bigint, 'erase does') FROM lead_scoring.erase('m', 71) AS e WHERE e.rows > 0;
 TRUNCATE person;
 SELECT is(kept(), 'nothing', 'so does TRUNCATE of the contacts');
 
