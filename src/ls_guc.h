@@ -8,7 +8,7 @@
 
 #include "utils/timestamp.h"
 
-/* When writes become scores: see src/README.md. */
+/* When writes become scores: see src/UPKEEP.md. */
 typedef enum LsApply
 {
 	LS_APPLY_COMMIT,
