@@ -44,7 +44,7 @@ typedef struct LsQuickWork
 	const LsQuick *quick;
 	LsChange change;
 	TimestampTz as_of;
-	HeapTuple row; /* what the score row is to become */
+	HeapTuple row; /* what the score row is to become; NULL = what it is */
 	List *moves;
 	List *firings;
 	List *history;		/* rows to write with it */
@@ -185,13 +185,8 @@ score(LsQuickWork *work, LsRows *rows)
 	/* The stage column is written the ordinary way. */
 	if (work->moves != NIL && work->model->row->stage_column != NULL)
 		return false;
-	/*
-	 * Where nothing is new, nobody would see that these events were looked at: who is
-	 * just reading all of them does not know them yet, and they may be news to him. So
-	 * the row must be locked then.
-	 */
 	work->row = ls_apply_form(rows, change, work->as_of);
-	return work->row != NULL &&
+	return work->row == NULL ||
 		   ls_heap_may_replace(ls_rows_table(rows), change->row, work->row);
 }
 
@@ -226,7 +221,7 @@ try_score(void *arg)
 		return;
 	work->is_done = score(work, rows);
 	ls_rows_close(rows);
-	if (work->is_done)
+	if (work->is_done && work->row != NULL)
 		tell(work);
 	work->is_done = work->is_done && is_known(work->quick);
 }
@@ -271,6 +266,13 @@ finish(LsQuickWork *work)
 {
 	ErrorData *error;
 
+	/*
+	 * Where nothing is new, nobody would see that these events were looked at: who is
+	 * just reading all of them does not know them yet, and they may be news to him. So
+	 * the row is locked.
+	 */
+	if (work->row == NULL)
+		return ls_heap_lock(work->quick->objects->score_relid, work->change.row);
 	if (work->by_statements)
 		return ls_attempt(write_all, work, &error) && work->is_done;
 	if (!replace(work))

@@ -313,6 +313,20 @@ lock(Relation rel, ItemPointer tid)
 	return result == TM_Ok;
 }
 
+/*
+ * ls_heap_lock: the row as it was read; false where somebody else has it, or has
+ * written it since. The table is locked.
+ */
+bool
+ls_heap_lock(Oid relid, HeapTuple row)
+{
+	Relation rel = table_open(relid, NoLock);
+	bool is_done = lock(rel, &row->t_self);
+
+	table_close(rel, NoLock);
+	return is_done;
+}
+
 /* update: with the new row's place in the slot, and whether indexes must know it. */
 static bool
 update(Relation rel, ItemPointer old_tid, TupleTableSlot *slot, LsIndexUpdate *indexes)

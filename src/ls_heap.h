@@ -20,6 +20,7 @@ extern bool ls_heap_has(Relation rel,
 						AttrNumber attno,
 						Datum value,
 						Snapshot snapshot);
+extern bool ls_heap_lock(Oid relid, HeapTuple row);
 extern bool ls_heap_replace(Oid relid, HeapTuple old_row, HeapTuple new_row);
 extern void ls_heap_append(Oid relid, HeapTuple row);
 

@@ -100,5 +100,9 @@ SELECT pg_current_xact_id() AS before \gset
 CALL write_singly('statement', 'events');
 SELECT cmp_ok(pg_current_xact_id()::text::bigint - :before, '<=', 50::bigint, 'nor do events that are scored after each statement');
 SELECT sound('m', 'after these');
+SELECT pg_current_xact_id() AS before \gset
+CALL write_singly('statement', 'contacts');
+SELECT cmp_ok(pg_current_xact_id()::text::bigint - :before, '<=', 50::bigint, 'nor do updates of contacts, news or not');
+SELECT sound('m', 'after those');
 
 SELECT * FROM finish();
