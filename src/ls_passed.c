@@ -5,6 +5,9 @@
  * change the rules, so that they do, and score everyone before this one commits. So
  * which rules were looked at is remembered, and where they are others at commit, all
  * contacts are stale.
+ *
+ * So they are where rules go back to those by which everyone was scored last: nobody
+ * has scored them since, and what was written in between was not looked at by these.
  */
 #include "ls_passed.h"
 
@@ -13,8 +16,10 @@
 #include "ls_compat.h"
 #include "ls_model_cache.h"
 #include "ls_pending.h"
+#include "ls_relation.h"
 
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -30,6 +35,17 @@ typedef struct LsPassed
 /* In TopTransactionContext. */
 static List *passed = NIL;
 static const LsPassed *latest = NULL;
+
+/* LsReturn: a model whose rules are being changed. */
+typedef struct LsReturn
+{
+	const char *model;
+	bool is_away;		/* they were not those by which everyone was scored */
+	int64 scored_stamp; /* of those */
+} LsReturn;
+
+/* In TopTransactionContext. */
+static List *returns = NIL;
 
 /* LsStamp: of a model, to be found. */
 typedef struct LsStamp
@@ -89,6 +105,8 @@ mark_everyone(const LsPassed *one)
 		LS_CAUSE_RULES);
 }
 
+/* ---- what is written --------------------------------------------------- */
+
 static const LsPassed *
 find(const char *model)
 {
@@ -142,6 +160,78 @@ check(const LsPassed *one)
 		mark_everyone(one);
 }
 
+/* ---- rules that go back ------------------------------------------------- */
+
+static bool
+is_known(const char *model)
+{
+	ListCell *cell;
+
+	foreach(cell, returns)
+		if (strcmp(((const LsReturn *) lfirst(cell))->model, model) == 0)
+			return true;
+	return false;
+}
+
+/* is_away: as far as it can be told; nobody waits for that. */
+static bool
+is_away(const LsModelRow *row)
+{
+	int64 stamp;
+
+	return !ls_model_is_free(row->name) || !stamp_of(row->name, &stamp) ||
+		   stamp != row->scored_stamp;
+}
+
+/*
+ * ls_passed_change: the rules of the model are about to change; it may not be there.
+ */
+void
+ls_passed_change(const char *model)
+{
+	const LsModelRow *row;
+	MemoryContext old;
+	LsReturn *one;
+
+	if (is_known(model))
+		return;
+	row = ls_catalog_model(model, true);
+	if (row == NULL || row->objects_schema == NULL || !row->has_scored_stamp)
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	one = palloc0(sizeof(LsReturn));
+	one->model = pstrdup(model);
+	one->is_away = is_away(row);
+	one->scored_stamp = row->scored_stamp;
+	returns = lappend(returns, one);
+	MemoryContextSwitchTo(old);
+}
+
+/* mark_returned: the model is compiled. */
+static void
+mark_returned(const LsModel *model)
+{
+	AttrNumber key = ls_relation_column(model->relid, model->row->contact_id);
+
+	ls_pending_everyone(ls_pending_model(model->row->name,
+										 ls_key_stored_type(getBaseType(
+											 get_atttype(model->relid, key)))),
+						"rules are what they were before others",
+						LS_CAUSE_RULES);
+}
+
+static void
+check_return(const LsReturn *one)
+{
+	int64 stamp;
+
+	if (one->is_away && is_there(one->model) && stamp_of(one->model, &stamp) &&
+		stamp == one->scored_stamp)
+		mark_returned(ls_model_get(one->model));
+}
+
+/* ---- the end of the transaction ------------------------------------------ */
+
 /*
  * ls_passed_check: at the end of the transaction, before what is pending is applied.
  */
@@ -150,12 +240,14 @@ ls_passed_check(void)
 {
 	ListCell *cell;
 
-	if (passed == NIL)
+	if (passed == NIL && returns == NIL)
 		return;
 	AcceptInvalidationMessages();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(cell, passed)
 		check(lfirst(cell));
+	foreach(cell, returns)
+		check_return(lfirst(cell));
 	PopActiveSnapshot();
 }
 
@@ -165,4 +257,5 @@ ls_passed_forget(void)
 {
 	passed = NIL;
 	latest = NULL;
+	returns = NIL;
 }

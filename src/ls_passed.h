@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 extern void ls_passed_note(const char *model, Oid key_type);
+extern void ls_passed_change(const char *model);
 extern void ls_passed_check(void);
 extern void ls_passed_forget(void);
 
