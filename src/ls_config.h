@@ -79,6 +79,20 @@ extern void ls_config_check_action(LsConfigRow *row);
 /* ls_config_timing.c */
 extern LsRuleKind ls_config_check_timing(const LsConfigRow *row);
 
+/* ls_config_words.c */
+extern int ls_config_check_word(const LsConfigRow *row,
+								const char *column,
+								const char *const *words,
+								int nwords,
+								const char *hint);
+extern void ls_config_check_not_empty(const LsConfigRow *row, const char *column);
+extern void ls_config_check_time(const LsConfigRow *row,
+								 const char *column,
+								 bool may_be_zero);
+extern void ls_config_check_limits(const LsConfigRow *row,
+								   const char *lower,
+								   const char *upper);
+
 /* ls_config_notice.c */
 extern void ls_config_notice(const TriggerData *data);
 

@@ -61,11 +61,18 @@ check_condition(LsConfigRow *row)
 /*
  * ls_config_check_transition: check a row of lead_scoring.transition.
  *
- * Errors: 23503 where there is no such stage; what a condition raises.
+ * Errors: 23503 where there is no such stage; 23514; what a condition raises.
  */
 void
 ls_config_check_transition(LsConfigRow *row)
 {
+	const char *from = ls_config_text(row, "from_stage");
+
+	if (from != NULL && strcmp(from, ls_config_required(row, "to_stage")) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_CHECK_VIOLATION),
+				errmsg("a transition cannot lead from stage \"%s\" to itself", from),
+				errhint("Name another stage in to_stage; from_stage null is any other."));
 	if (check_function_bodies)
 	{
 		check_stage(row, "from_stage");
@@ -77,11 +84,22 @@ ls_config_check_transition(LsConfigRow *row)
 /*
  * ls_config_check_action: check a row of lead_scoring.action.
  *
- * Errors: 23503 where there is no such milestone; what a condition raises.
+ * Errors: 23503 where there is no such milestone; 23514; what a condition raises.
  */
 void
 ls_config_check_action(LsConfigRow *row)
 {
+	static const char *const edges[] = {"enter", "leave", "change"};
+
+	(void) ls_config_check_word(row,
+								"on_edge",
+								edges,
+								lengthof(edges),
+								"Write enter, leave or change.");
+	ls_config_check_not_empty(row, "channel");
+	ls_config_check_time(row, "repeat_after", true);
+	ls_config_check_time(row, "max_age", false);
+	ls_config_check_time(row, "goal_within", false);
 	if (check_function_bodies)
 		check_goal(row);
 	check_condition(row);

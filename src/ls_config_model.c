@@ -217,6 +217,10 @@ check_numbers(const LsConfigRow *row)
 
 	for (int i = 0; i < lengthof(columns); i++)
 		ls_config_check_finite(row, columns[i]);
+	ls_config_check_limits(row, "fit_floor", "fit_ceiling");
+	ls_config_check_limits(row, "engagement_floor", "engagement_ceiling");
+	ls_config_check_limits(row, "intent_floor", "intent_ceiling");
+	ls_config_check_limits(row, "total_floor", "total_ceiling");
 }
 
 static char *

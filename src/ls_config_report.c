@@ -28,7 +28,13 @@ ls_config_check_stage(LsConfigRow *row)
 {
 	bool is_null;
 	Datum position = ls_config_value(row, "position", &is_null);
+	static const char *const outcomes[] = {"won", "lost"};
 
+	(void) ls_config_check_word(row,
+								"outcome",
+								outcomes,
+								lengthof(outcomes),
+								"Write won or lost, or leave it null.");
 	if (!is_null && DatumGetInt32(position) < 1)
 		ereport(ERROR,
 				errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),

@@ -79,27 +79,6 @@ is_given(const LsConfigRow *row, const char *column)
 	return !is_null;
 }
 
-/* check_word: one of a list; a table's constraints would say it less kindly. */
-static int
-check_word(const LsConfigRow *row,
-		   const char *column,
-		   const char *const *words,
-		   int nwords,
-		   const char *hint)
-{
-	char *word = ls_config_text(row, column);
-
-	for (int i = 0; word != NULL && i < nwords; i++)
-		if (strcmp(words[i], word) == 0)
-			return i;
-	if (word != NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_CHECK_VIOLATION),
-				errmsg("column \"%s\" cannot be \"%s\"", column, word),
-				errhint("%s", hint));
-	return -1;
-}
-
 static LsRuleKind
 check_words(const LsConfigRow *row)
 {
@@ -109,23 +88,27 @@ check_words(const LsConfigRow *row)
 
 	(void) ls_config_required(row, "kind");
 	(void) ls_config_required(row, "dimension");
-	(void) check_word(row,
-					  "dimension",
-					  dimensions,
-					  lengthof(dimensions),
-					  "Write engagement or intent.");
-	(void) check_word(row,
-					  "step_order",
-					  orders,
-					  lengthof(orders),
-					  "Write in_order, any or consecutive.");
-	(void)
-		check_word(row, "if_never", nevers, lengthof(nevers), "Write created or skip.");
-	return (LsRuleKind) check_word(row,
-								   "kind",
-								   kinds,
-								   lengthof(kinds),
-								   "Write each, count, inactive, sequence or streak.");
+	(void) ls_config_check_word(row,
+								"dimension",
+								dimensions,
+								lengthof(dimensions),
+								"Write engagement or intent.");
+	(void) ls_config_check_word(row,
+								"step_order",
+								orders,
+								lengthof(orders),
+								"Write in_order, any or consecutive.");
+	(void) ls_config_check_word(row,
+								"if_never",
+								nevers,
+								lengthof(nevers),
+								"Write created or skip.");
+	return (LsRuleKind)
+		ls_config_check_word(row,
+							 "kind",
+							 kinds,
+							 lengthof(kinds),
+							 "Write each, count, inactive, sequence or streak.");
 }
 
 /* name_kinds: those of a mask, separated by commas. */

@@ -350,8 +350,16 @@ check_fit_rule(LsConfigRow *row)
 static void
 check_rule_group(LsConfigRow *row)
 {
+	static const char *const dimensions[] = {"fit", "engagement", "intent"};
+
+	(void) ls_config_check_word(row,
+								"dimension",
+								dimensions,
+								lengthof(dimensions),
+								"Write fit, engagement or intent.");
 	ls_config_check_finite(row, "min_points");
 	ls_config_check_finite(row, "max_points");
+	ls_config_check_limits(row, "min_points", "max_points");
 	if (row->old != NULL)
 	{
 		LsConfigRow old = *row;
@@ -369,6 +377,14 @@ check_rule_group(LsConfigRow *row)
 static void
 check_threshold(LsConfigRow *row)
 {
+	static const char *const scores[] = {"total", "fit", "engagement", "intent"};
+
+	(void) ls_config_check_word(row,
+								"score",
+								scores,
+								lengthof(scores),
+								"Write total, fit, engagement or intent.");
+	ls_config_check_not_empty(row, "label");
 	ls_config_check_finite(row, "min_score");
 }
 

@@ -214,16 +214,19 @@ BEGIN ATOMIC
 CREATE TABLE %1$s (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     contact_id %2$s NOT NULL,
-    kind text NOT NULL DEFAULT 'points' CHECK (kind IN ('points', 'reset', 'exclude')),
-    dimension text CHECK (dimension IN ('fit', 'engagement', 'intent')),
-    points float8 CHECK (points BETWEEN -1e12 AND 1e12),
+    kind text NOT NULL DEFAULT 'points'
+        CONSTRAINT "kind is points, reset or exclude" CHECK (kind IN ('points', 'reset', 'exclude')),
+    dimension text
+        CONSTRAINT "dimension is fit, engagement or intent" CHECK (dimension IN ('fit', 'engagement', 'intent')),
+    points float8
+        CONSTRAINT "points are a number of at most 1e12" CHECK (points BETWEEN -1e12 AND 1e12),
     reason text,
     author text NOT NULL DEFAULT current_user,
     valid_from timestamptz NOT NULL DEFAULT now(),
     valid_until timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
-    CHECK ((kind = 'points') = (points IS NOT NULL)),
-    CHECK (valid_from < valid_until)
+    CONSTRAINT "points are given for kind points alone" CHECK ((kind = 'points') = (points IS NOT NULL)),
+    CONSTRAINT "valid_from is before valid_until" CHECK (valid_from < valid_until)
 );
 CREATE INDEX ON %1$s (contact_id);
 CREATE INDEX ON %1$s (valid_until) WHERE kind = 'exclude';
