@@ -95,5 +95,6 @@ extern void ls_config_check_limits(const LsConfigRow *row,
 
 /* ls_config_notice.c */
 extern void ls_config_notice(const TriggerData *data);
+extern void ls_config_note(const TriggerData *data);
 
 #endif /* LS_CONFIG_H */

@@ -1,9 +1,11 @@
 /*
- * ls_config_notice.c: who changes the rules of a live model is told what to call.
+ * ls_config_notice.c: who changes the rules of a live model is told what to call; and it
+ * is remembered what they were.
  */
 #include "ls_config.h"
 
 #include "ls_compat.h"
+#include "ls_passed.h"
 
 #include "access/xact.h"
 #include "commands/trigger.h"
@@ -152,4 +154,23 @@ ls_config_notice(const TriggerData *data)
 				: errhint("CALL lead_scoring.refresh(%s) brings the stored scores up to "
 						  "date; the view is right at once.",
 						  quoted));
+}
+
+/*
+ * ls_config_note: a row of the table is about to be written, maybe of a live model.
+ */
+void
+ls_config_note(const TriggerData *data)
+{
+	const char *table = RelationGetRelationName(data->tg_relation);
+	LsConfigRow row = {.table = table,
+					   .desc = RelationGetDescr(data->tg_relation),
+					   .tuple = data->tg_trigtuple};
+	const char *model;
+
+	if (ls_config_by_function || !check_function_bodies)
+		return;
+	model = ls_config_text(&row, strcmp(table, "model") == 0 ? "name" : "model");
+	if (model != NULL)
+		ls_passed_change(model);
 }

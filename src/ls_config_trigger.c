@@ -15,7 +15,6 @@
 #include "ls_guard.h"
 #include "ls_match.h"
 #include "ls_model_cache.h"
-#include "ls_passed.h"
 #include "ls_relation.h"
 
 #include "catalog/namespace.h"
@@ -486,21 +485,6 @@ check_old(const TriggerData *data, LsConfigRow *row)
 		ls_config_delete_lookup(&old);
 }
 
-/* note_change: of a model that is there. */
-static void
-note_change(const TriggerData *data, const LsConfigRow *row)
-{
-	LsConfigRow old = *row;
-	const char *model;
-
-	if (ls_config_by_function || !check_function_bodies)
-		return;
-	old.tuple = data->tg_trigtuple;
-	model = ls_config_text(&old, strcmp(row->table, "model") == 0 ? "name" : "model");
-	if (model != NULL)
-		ls_passed_change(model);
-}
-
 /*
  * check_config(): BEFORE ROW trigger of every configuration table.
  */
@@ -524,7 +508,7 @@ ls_sql_check_config(PG_FUNCTION_ARGS)
 	row.desc = RelationGetDescr(data->tg_relation);
 	row.tuple = is_update ? data->tg_newtuple : data->tg_trigtuple;
 	row.old = is_update ? data->tg_trigtuple : NULL;
-	note_change(data, &row);
+	ls_config_note(data);
 
 	if (strcmp(row.table, "model") == 0)
 		ls_config_check_model(&row, is_delete);
