@@ -1,6 +1,6 @@
 /*
- * ls_config_notice.c: who changes the rules of a live model is told what to call; and it
- * is remembered what they were.
+ * ls_config_notice.c: who changes the rules of a live model is told what to call; and
+ * it is remembered what they were.
  */
 #include "ls_config.h"
 
