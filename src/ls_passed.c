@@ -220,13 +220,30 @@ mark_returned(const LsModel *model)
 						LS_CAUSE_RULES);
 }
 
-static void
-check_return(const LsReturn *one)
+/* is_live: who activates a model looks at everyone. */
+static bool
+is_live(const LsModelRow *row)
+{
+	return strcmp(row->status, "active") == 0 || strcmp(row->status, "shadow") == 0;
+}
+
+/*
+ * is_back: are the rules those by which everyone was scored? Also with what others have
+ * committed, whatever the snapshot.
+ */
+static bool
+is_back(const LsReturn *one)
 {
 	int64 stamp;
 
-	if (one->is_away && is_there(one->model) && stamp_of(one->model, &stamp) &&
-		stamp == one->scored_stamp)
+	return stamp_of(one->model, &stamp) && stamp == one->scored_stamp;
+}
+
+static void
+check_return(const LsReturn *one)
+{
+	if (one->is_away && is_there(one->model) && is_back(one) &&
+		is_live(ls_model_get(one->model)->row))
 		mark_returned(ls_model_get(one->model));
 }
 

@@ -3,7 +3,7 @@
 
 \ir live.psql
 
-SELECT plan(15);
+SELECT plan(17);
 
 CREATE TABLE firm (id int PRIMARY KEY, size int);
 CREATE TABLE person (id int PRIMARY KEY, size int, note text, firm int);
@@ -73,6 +73,15 @@ UPDATE lead_scoring.fit_rule SET points = 10 WHERE model = 'm' AND name = 'note'
 UPDATE lead_scoring.fit_rule SET points = 30 WHERE model = 'm' AND name = 'note';
 COMMIT;
 SELECT is_empty('SELECT queued()', 'nor is it one that is over before it is committed');
+BEGIN;
+SELECT lead_scoring.deactivate('m') IS NULL AS done \g /dev/null
+UPDATE lead_scoring.fit_rule SET points = 10 WHERE model = 'm' AND name = 'note';
+COMMIT;
+SELECT is_empty('SELECT queued()', 'nor in a model that is not live');
+UPDATE person SET note = 'bad' WHERE id = 1;
+SELECT lead_scoring.activate('m') IS NULL AS done \g /dev/null
+SELECT is(totals(), '1:1 2:0 3:100', 'activation looks at everyone');
+UPDATE lead_scoring.fit_rule SET points = 30 WHERE model = 'm' AND name = 'note';
 DO $$
 BEGIN
     UPDATE lead_scoring.fit_rule SET points = 10 WHERE model = 'm' AND name = 'note';
