@@ -162,15 +162,15 @@ check(const LsPassed *one)
 
 /* ---- rules that go back ------------------------------------------------- */
 
-static bool
-is_known(const char *model)
+static LsReturn *
+find_return(const char *model)
 {
 	ListCell *cell;
 
 	foreach(cell, returns)
 		if (strcmp(((const LsReturn *) lfirst(cell))->model, model) == 0)
-			return true;
-	return false;
+			return lfirst(cell);
+	return NULL;
 }
 
 /* is_away: as far as it can be told; nobody waits for that. */
@@ -183,28 +183,38 @@ is_away(const LsModelRow *row)
 		   stamp != row->scored_stamp;
 }
 
+static LsReturn *
+add_return(const LsModelRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	LsReturn *one = palloc0(sizeof(LsReturn));
+
+	one->model = pstrdup(row->name);
+	one->scored_stamp = row->scored_stamp;
+	returns = lappend(returns, one);
+	MemoryContextSwitchTo(old);
+	return one;
+}
+
 /*
  * ls_passed_change: the rules of the model are about to change; it may not be there.
+ * Others may have changed them since this transaction did so first.
  */
 void
 ls_passed_change(const char *model)
 {
+	LsReturn *one = find_return(model);
 	const LsModelRow *row;
-	MemoryContext old;
-	LsReturn *one;
 
-	if (is_known(model))
+	if (one != NULL && one->is_away)
 		return;
 	row = ls_catalog_model(model, true);
 	if (row == NULL || row->objects_schema == NULL || !row->has_scored_stamp)
 		return;
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	one = palloc0(sizeof(LsReturn));
-	one->model = pstrdup(model);
+	if (one == NULL)
+		one = add_return(row);
 	one->is_away = is_away(row);
 	one->scored_stamp = row->scored_stamp;
-	returns = lappend(returns, one);
-	MemoryContextSwitchTo(old);
 }
 
 /* mark_returned: the model is compiled. */
