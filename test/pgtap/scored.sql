@@ -78,7 +78,9 @@ UPDATE lead_scoring.engagement_rule SET max_count = 1 WHERE model = 'p' AND name
 SELECT is(shown('p', 1), '0 2 0 2 stale', 'other facts are wanted: stale, from the events');
 UPDATE lead_scoring.engagement_rule SET max_count = 3 WHERE model = 'p' AND name = 'views';
 UPDATE lead_scoring.fit_rule SET points = 10 WHERE model = 'p';
-SELECT is(shown('p', 6), '10 -5 0 5 current', 'the rules as they were: current');
+SELECT is(shown('p', 6), '10 -5 0 5 queued', 'the rules as they were: everyone is looked at, as others have been in between');
+CALL lead_scoring.refresh('p', NULL);
+SELECT is(shown('p', 6), '10 -5 0 5 current', 'refreshed: current');
 
 -- The condition fails on contact 4 only.
 INSERT INTO lead_scoring.fit_rule (model, name, condition, points) VALUES ('p', 'ratio', '1 / (size - 40) > 0', 1);
