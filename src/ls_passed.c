@@ -29,6 +29,7 @@ typedef struct LsPassed
 	const char *model;
 	Oid key_type;
 	uint64 generation;
+	bool has_stamp; /* the model did compile */
 	int64 stamp;
 } LsPassed;
 
@@ -127,11 +128,9 @@ add(const char *model, Oid key_type)
 	one->model = pstrdup(model);
 	one->key_type = key_type;
 	one->generation = ls_model_generation;
-	if (stamp_of(one->model, &one->stamp))
-		passed = lappend(passed, one);
-	else
-		mark_everyone(one);
+	passed = lappend(passed, one);
 	MemoryContextSwitchTo(old);
+	one->has_stamp = stamp_of(one->model, &one->stamp);
 	return one;
 }
 
@@ -154,9 +153,10 @@ check(const LsPassed *one)
 {
 	int64 stamp;
 
-	if (one->generation == ls_model_generation)
+	if (one->has_stamp && one->generation == ls_model_generation)
 		return;
-	if (stamp_of(one->model, &stamp) ? stamp != one->stamp : is_there(one->model))
+	if (stamp_of(one->model, &stamp) ? !one->has_stamp || stamp != one->stamp
+									 : is_there(one->model))
 		mark_everyone(one);
 }
 
